@@ -1,0 +1,94 @@
+//! What is wrong with an input: where, what was expected, what was found.
+
+use std::fmt;
+
+/// One thing wrong with an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The dotted path to it, such as `steps[2].depends_on`; empty for the whole input.
+    pub path: String,
+    /// What is wrong, in a sentence that says what to do.
+    pub message: String,
+    /// What would have been right, where it can be said in a few words.
+    pub expected: Option<String>,
+    /// What was there, where it can be shown in a few words.
+    pub got: Option<String>,
+}
+
+impl Fault {
+    /// A fault with a message alone.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), expected: None, got: None }
+    }
+
+    /// Says what was expected and what was found instead.
+    pub fn with(mut self, expected: impl Into<String>, got: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self.got = Some(got.into());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+/// Everything wrong with one input; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// `Ok` when there is nothing wrong.
+    ///
+    /// # Errors
+    /// The faults, when there are any.
+    pub fn check(faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// All of them, in the order in which they were found.
+    pub fn all(&self) -> &[Fault] {
+        &self.0
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// The valid name that is most like `wrong`, when one is like enough to be what was meant.
+pub fn nearest<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    valid
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness >= 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// ` (did you mean "…"?)` for the nearest valid name, or else a list of all of them.
+pub fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match nearest(wrong, valid.clone()) {
+        Some(name) => format!(" (did you mean {name:?}?)"),
+        None => {
+            let names: Vec<&str> = valid.into_iter().take(20).collect();
+            if names.is_empty() { String::new() } else { format!(" (there are: {})", names.join(", ")) }
+        }
+    }
+}

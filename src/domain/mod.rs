@@ -1,0 +1,17 @@
+//! What a task **is**: pure values and functions, with no I/O, no clock and no SQL.
+//!
+//! * [`state`]: the two state tables and [`state::StepState::settle`], which alone decides a move.
+//! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG.
+//! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs.
+//! * [`id`], [`time`], [`json`]: the small types everything else is made of.
+//! * [`fault`]: what is wrong with an input, where, and what was expected.
+
+pub mod fault;
+pub mod graph;
+pub mod id;
+pub mod json;
+pub mod retry;
+pub mod schema;
+pub mod state;
+pub mod template;
+pub mod time;

@@ -1,0 +1,491 @@
+//! The definition of a task. A [`TemplateInput`] is what a user wrote, through whichever door; a
+//! [`Template`] is the one normalised, validated form of it that everything else reads.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Fault, Faults, hint};
+use super::graph::Graph;
+use super::id::StepIndex;
+use super::json::Json;
+use super::retry::{Backoff, BackoffKind};
+use super::schema::Schema;
+use super::time::seconds;
+
+/// The namespace of a template that names none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+/// The version of a template that names none.
+pub const DEFAULT_VERSION: &str = "1.0.0";
+/// The queue of a step for which nothing else was said.
+pub const DEFAULT_QUEUE: &str = "default";
+/// How many attempts a step has when nothing else was said.
+pub const DEFAULT_RETRY_LIMIT: u16 = 3;
+/// How long one attempt may take when nothing else was said, in seconds.
+pub const DEFAULT_TIMEOUT: f64 = 300.0;
+/// The most steps that one template may have.
+pub const MAX_STEPS: usize = 100_000;
+const MAX_NAME: usize = 128;
+
+/// A template as a user writes it. The same keys in every form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateInput {
+    /// The template's name in its namespace.
+    pub name: String,
+    /// Its namespace; `default` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its semantic version; `1.0.0` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// A JSON Schema for the context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// What every step has unless it says otherwise.
+    #[serde(default, skip_serializing_if = "StepOptions::is_empty")]
+    pub defaults: StepOptions,
+    /// The steps, in the order in which they are listed to people.
+    pub steps: Vec<StepInput>,
+}
+
+/// One step as a user writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepInput {
+    /// Its name in the template.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The name by which the host language finds the handler; none for one that has no name.
+    #[serde(default)]
+    pub handler: Option<String>,
+    /// The names of the steps it needs: one, or a list.
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Whether a failure may be tried again; `false` is one attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+    /// How many attempts it has, the first included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_limit: Option<i64>,
+    /// The delay between attempts: a kind, or a kind with figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<BackoffInput>,
+    /// How long one attempt may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// The queue whose workers run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Higher goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// Free values for the handler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Json>,
+    /// What its final failure means to its children.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// What `defaults` may set for every step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepOptions {
+    /// See [`StepInput::retryable`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+    /// See [`StepInput::retry_limit`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_limit: Option<i64>,
+    /// See [`StepInput::backoff`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<BackoffInput>,
+    /// See [`StepInput::timeout`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// The template's queue: a task's own wins over it, and a step's over that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// The template's priority: a task's own wins over it, and a step's over that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// See [`StepInput::config`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Json>,
+    /// See [`StepInput::on_failure`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+impl StepOptions {
+    fn is_empty(&self) -> bool {
+        self.retryable.is_none()
+            && self.retry_limit.is_none()
+            && self.backoff.is_none()
+            && self.timeout.is_none()
+            && self.queue.is_none()
+            && self.priority.is_none()
+            && self.config.is_none()
+            && self.on_failure.is_none()
+    }
+}
+
+/// What the final failure of a step means to the steps that need it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// They never run, and the task ends in error.
+    #[default]
+    Fail,
+    /// The step counts as skipped: they see a null result and go on.
+    Skip,
+}
+
+/// A backoff as a user writes it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackoffFigures {
+    /// none, linear or exponential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<BackoffKind>,
+    /// The first delay, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<f64>,
+    /// The longest delay, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+    /// How far chance may move a delay, as a share of it, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<f64>,
+}
+
+/// A kind alone, or a kind with its figures.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct BackoffInput(pub BackoffFigures);
+
+impl<'de> Deserialize<'de> for BackoffInput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = BackoffInput;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("none, linear, exponential, or an object with kind, base, cap and jitter")
+            }
+
+            fn visit_str<E: de::Error>(self, kind: &str) -> Result<BackoffInput, E> {
+                let kind = BackoffKind::deserialize(de::value::StrDeserializer::<E>::new(kind))?;
+                Ok(BackoffInput(BackoffFigures { kind: Some(kind), ..Default::default() }))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<BackoffInput, A::Error> {
+                BackoffFigures::deserialize(de::value::MapAccessDeserializer::new(map)).map(BackoffInput)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a step's name or a list of them")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Vec<String>, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Vec<String>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_none<E: de::Error>(self) -> Result<Vec<String>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<String>, A::Error> {
+            Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// How a step is tried: what its attempts may cost and when they repeat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepPolicy {
+    /// Whether a failure may be tried again.
+    pub retryable: bool,
+    /// How many attempts it has.
+    pub retry_limit: u16,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// What its final failure means to its children.
+    pub on_failure: OnFailure,
+}
+
+/// One step of a template, normalised.
+#[derive(Clone, Debug)]
+pub struct StepTemplate {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The name by which the host language finds the handler.
+    pub handler: Option<String>,
+    /// How it is tried.
+    pub policy: StepPolicy,
+    /// Its own queue, if it has one.
+    pub queue: Option<String>,
+    /// Its own priority, if it has one.
+    pub priority: Option<i16>,
+    /// Free values for the handler; an object.
+    pub config: Json,
+}
+
+/// A template, normalised and valid.
+#[derive(Clone)]
+pub struct Template {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its semantic version.
+    pub version: String,
+    /// The schema of the context, compiled.
+    pub input: Option<Schema>,
+    /// The queue of its steps unless a task or a step says otherwise.
+    pub queue: Option<String>,
+    /// The priority of its steps unless a task or a step says otherwise.
+    pub priority: Option<i16>,
+    /// The steps.
+    pub steps: Vec<StepTemplate>,
+    /// Who needs whom.
+    pub graph: Graph,
+    normal: TemplateInput,
+    index_of: HashMap<String, StepIndex>,
+}
+
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Template({}/{} {}, {} steps)", self.namespace, self.name, self.version, self.steps.len())
+    }
+}
+
+impl Template {
+    /// Normalises and validates what a user wrote.
+    ///
+    /// # Errors
+    /// Every fault in it, each with its path.
+    pub fn build(input: TemplateInput) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        let namespace = input.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.into());
+        let version = input.version.clone().unwrap_or_else(|| DEFAULT_VERSION.into());
+        check_name(&namespace, "namespace", &mut faults);
+        check_name(&input.name, "name", &mut faults);
+        if let Err(error) = semver::Version::parse(&version) {
+            faults.push(
+                Fault::new("version", format!("{version:?} is not a semantic version: {error}")).with("a version such as \"1.0.0\"", format!("{version:?}")),
+            );
+        }
+        let schema = match input.input.as_ref().map(|source| Schema::compile(source, "input")) {
+            Some(Err(fault)) => {
+                faults.push(fault);
+                None
+            }
+            Some(Ok(schema)) => Some(schema),
+            None => None,
+        };
+        if input.steps.is_empty() {
+            faults.push(Fault::new("steps", "a template has at least one step"));
+        }
+        if input.steps.len() > MAX_STEPS {
+            faults.push(Fault::new("steps", format!("a template has at most {MAX_STEPS} steps")));
+        }
+
+        let defaults = &input.defaults;
+        let queue = check_queue(defaults.queue.as_deref(), "defaults.queue", &mut faults);
+        let priority = check_priority(defaults.priority, "defaults.priority", &mut faults);
+        let steps: Vec<StepTemplate> =
+            input.steps.iter().enumerate().map(|(i, step)| StepTemplate::build(step, defaults, &format!("steps[{i}]"), &mut faults)).collect();
+
+        let edges: Vec<(&str, &[String])> = input.steps.iter().map(|step| (step.name.as_str(), step.depends_on.as_slice())).collect();
+        let graph = Graph::build(&edges).unwrap_or_else(|found| {
+            faults.extend(found);
+            Graph::default()
+        });
+        Faults::check(faults)?;
+
+        let index_of = input.steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i as StepIndex)).collect();
+        let normal = TemplateInput { namespace: Some(namespace.clone()), version: Some(version.clone()), ..input };
+        Ok(Self { namespace, name: normal.name.clone(), version, input: schema, queue, priority, steps, graph, normal, index_of })
+    }
+
+    /// The normalised form, under the keys that every door accepts; building it again gives the
+    /// same template.
+    pub fn normal(&self) -> &TemplateInput {
+        &self.normal
+    }
+
+    /// The index of the step with this name.
+    pub fn index(&self, step: &str) -> Option<StepIndex> {
+        self.index_of.get(step).copied()
+    }
+
+    /// The step at this index.
+    pub fn step(&self, index: StepIndex) -> Option<&StepTemplate> {
+        self.steps.get(index as usize)
+    }
+
+    /// ` (did you mean …?)` for a step that does not exist.
+    pub fn step_hint(&self, wrong: &str) -> String {
+        hint(wrong, self.steps.iter().map(|step| step.name.as_str()))
+    }
+
+    /// The queue of a step of a task that asks for `of_task`.
+    pub fn queue_of<'a>(&'a self, index: StepIndex, of_task: Option<&'a str>) -> &'a str {
+        self.step(index).and_then(|step| step.queue.as_deref()).or(of_task).or(self.queue.as_deref()).unwrap_or(DEFAULT_QUEUE)
+    }
+
+    /// The priority of a step of a task that asks for `of_task`.
+    pub fn priority_of(&self, index: StepIndex, of_task: Option<i16>) -> i16 {
+        self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
+    }
+
+    /// What a version fixes once a task uses it: the steps' names, their edges, the schema.
+    pub fn fixed(&self) -> Fixed<'_> {
+        let steps = self.normal.steps.iter().map(|step| {
+            let mut depends_on: Vec<&str> = step.depends_on.iter().map(String::as_str).collect();
+            depends_on.sort_unstable();
+            FixedStep { name: &step.name, depends_on }
+        });
+        Fixed { input: self.normal.input.as_ref(), steps: steps.collect() }
+    }
+}
+
+/// See [`Template::fixed`].
+#[derive(Debug, Serialize)]
+pub struct Fixed<'a> {
+    input: Option<&'a Json>,
+    steps: Vec<FixedStep<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FixedStep<'a> {
+    name: &'a str,
+    depends_on: Vec<&'a str>,
+}
+
+impl StepTemplate {
+    fn build(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> Self {
+        check_name(&input.name, &format!("{path}.name"), faults);
+        let retryable = input.retryable.or(defaults.retryable).unwrap_or(true);
+        let retry_limit = match (input.retry_limit.or(defaults.retry_limit), retryable) {
+            (limit, false) if limit.is_none_or(|limit| limit == 1) || input.retry_limit.is_none() => 1,
+            (None, _) => DEFAULT_RETRY_LIMIT,
+            (Some(limit), _) => u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
+                let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
+                faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
+                DEFAULT_RETRY_LIMIT
+            }),
+        };
+        let timeout = input.timeout.or(defaults.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
+            faults.push(Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero").with("seconds above 0", timeout.to_string()));
+            Duration::from_secs_f64(DEFAULT_TIMEOUT)
+        });
+        let config = merge_config(defaults.config.as_ref(), input.config.as_ref(), path, faults);
+        Self {
+            name: input.name.clone(),
+            description: input.description.clone(),
+            handler: input.handler.clone(),
+            policy: StepPolicy {
+                retryable,
+                retry_limit,
+                backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
+                timeout,
+                on_failure: input.on_failure.or(defaults.on_failure).unwrap_or_default(),
+            },
+            queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
+            priority: check_priority(input.priority, &format!("{path}.priority"), faults),
+            config,
+        }
+    }
+}
+
+/// A name: 1 to 128 characters, none of them a control character or `/` (a step's id is printed
+/// as `task id/step name`).
+pub fn check_name(name: &str, path: &str, faults: &mut Vec<Fault>) {
+    let length = name.chars().count();
+    if !(1..=MAX_NAME).contains(&length) {
+        faults.push(Fault::new(path, format!("a name has 1 to {MAX_NAME} characters")).with(format!("1 to {MAX_NAME} characters"), format!("{length}")));
+    } else if name.chars().any(|c| c.is_control() || c == '/') || name.trim() != name {
+        let message = format!("{name:?} is not a name: no control character, no \"/\", no space at its ends");
+        faults.push(Fault::new(path, message).with("a plain name", format!("{name:?}")));
+    }
+}
+
+fn check_queue(queue: Option<&str>, path: &str, faults: &mut Vec<Fault>) -> Option<String> {
+    if let Some(queue) = queue {
+        check_name(queue, path, faults);
+    }
+    queue.map(str::to_owned)
+}
+
+/// A priority: −32767 to 32767, higher first.
+pub fn check_priority(priority: Option<i64>, path: &str, faults: &mut Vec<Fault>) -> Option<i16> {
+    let priority = priority?;
+    let found = i16::try_from(priority).ok().filter(|&p| p != i16::MIN);
+    if found.is_none() {
+        faults.push(Fault::new(path, "a priority is -32767 to 32767").with("-32767 to 32767", priority.to_string()));
+    }
+    found
+}
+
+fn check_backoff(input: Option<&BackoffInput>, path: &str, faults: &mut Vec<Fault>) -> Backoff {
+    let standard = Backoff::default();
+    let Some(BackoffInput(figures)) = input else { return standard };
+    let mut figure = |name: &str, value: Option<f64>, standard: f64, most: f64| match value {
+        Some(value) if value.is_finite() && (0.0..=most).contains(&value) => value,
+        Some(value) => {
+            let message = format!("{name} is a number from 0 to {most}");
+            faults.push(Fault::new(format!("{path}.backoff.{name}"), message).with(format!("0 to {most}"), value.to_string()));
+            standard
+        }
+        None => standard,
+    };
+    const YEAR: f64 = 366.0 * 86_400.0;
+    Backoff {
+        kind: figures.kind.unwrap_or_default(),
+        base: figure("base", figures.base, standard.base, YEAR),
+        cap: figure("cap", figures.cap, standard.cap, YEAR),
+        jitter: figure("jitter", figures.jitter, standard.jitter, 1.0),
+    }
+}
+
+/// The step's config over the template's, key by key.
+fn merge_config(defaults: Option<&Json>, own: Option<&Json>, path: &str, faults: &mut Vec<Fault>) -> Json {
+    let mut merged = serde_json::Map::new();
+    for (config, path) in [(defaults, "defaults.config".to_owned()), (own, format!("{path}.config"))] {
+        match config.map(Json::tree) {
+            None => {}
+            Some(Ok(serde_json::Value::Object(map))) => merged.extend(map),
+            Some(_) => faults.push(Fault::new(path, "config is an object").with("an object", config.map_or("", Json::as_str))),
+        }
+    }
+    Json::of(&merged).unwrap_or_else(|_| Json::empty_object())
+}

@@ -1,0 +1,218 @@
+//! Where tasks live: one [`Store`] trait, implemented by [`sqlite`] and [`postgres`].
+//!
+//! The engine writes each of its transactions once, as a [`Transaction`] over the set-based
+//! primitives of [`Tx`]; a store says what each primitive means in its SQL and decides nothing.
+//! A third store implements the two traits and runs the same conformance suite.
+//!
+//! * [`rows`]: what the primitives take and give. [`url`]: database URLs and their options.
+//! * [`AnyStore`]: the store that a URL asks for.
+//!
+//! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
+//! ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
+//! one it holds.
+
+mod any;
+mod error;
+pub mod postgres;
+pub mod rows;
+pub mod sqlite;
+pub mod url;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use any::AnyStore;
+pub use error::StoreError;
+
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
+use crate::domain::json::Json;
+use crate::domain::state::TaskState;
+use crate::domain::time::Timestamp;
+use rows::*;
+
+/// The result of a primitive or a transaction.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// One of the engine's transactions: it happens whole or not at all, and may be run again when
+/// the database asks for it (a serialization failure, a lost connection).
+pub trait Transaction: Send + Sync + 'static {
+    /// What it gives back once it is committed.
+    type Output: Send + 'static;
+
+    /// Runs it. An error rolls it back.
+    fn run<T: Tx>(&self, tx: &mut T) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// A database that holds tasks.
+pub trait Store: Send + Sync + 'static {
+    /// Runs `transaction` and commits it durably. Serialization failures and deadlocks are tried
+    /// again; so is a connection lost on the way, with [`Tx::resent`] telling the transaction that
+    /// an earlier try may have been committed.
+    fn write<X: Transaction>(&self, transaction: X) -> impl Future<Output = Result<X::Output>> + Send;
+
+    /// Runs a transaction that only reads: on a connection of its own, without a commit.
+    fn read<X: Transaction>(&self, transaction: X) -> impl Future<Output = Result<X::Output>> + Send;
+
+    /// Tells other processes, soon and at most every few milliseconds, that there may be work.
+    fn announce(&self);
+
+    /// Changes whenever another process may have made work ready or ended a task. A hint: what
+    /// decides is the next look at the database.
+    fn wakeups(&self) -> watch::Receiver<u64>;
+
+    /// What the pool looks like now.
+    fn facts(&self) -> StoreFacts;
+
+    /// Ends the commit under way, then closes whatever must not be open in two processes, until
+    /// [`Store::resume`]. What arrives in between waits. For a fork.
+    fn suspend(&self) -> impl Future<Output = ()> + Send;
+
+    /// Goes on after [`Store::suspend`].
+    fn resume(&self);
+
+    /// Ends what is under way and releases every connection and file.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The set-based primitives of an open transaction. Each is one statement or a few on any store.
+/// Inputs may be empty, which does nothing. Keyed inputs name each key at most once.
+pub trait Tx: Send {
+    /// Whether an earlier try of this transaction may have been committed without an answer.
+    fn resent(&self) -> bool;
+
+    /// The database's clock, read once in each transaction.
+    fn now(&mut self) -> impl Future<Output = Result<Timestamp>> + Send;
+
+    // Sessions.
+
+    /// Starts a session with epoch 0 that expires after `ttl`. `label` is for people.
+    fn open_session(&mut self, session: SessionId, label: &str, ttl: Duration) -> impl Future<Output = Result<()>> + Send;
+    /// Moves the session's end to `ttl` from now; false when its epoch was raised or it is gone.
+    /// One that is past its end but was not yet swept is renewed.
+    fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> impl Future<Output = Result<bool>> + Send;
+    /// Locks the session so that it cannot be swept until this transaction ends; false when its
+    /// epoch was raised or it is gone. Does not conflict with itself in other transactions.
+    fn hold_session(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;
+    /// Raises the epoch of every session that is past its end by the database's clock, skipping
+    /// locked ones, and returns them and those raised before that still hold receipts.
+    fn expire_sessions(&mut self) -> impl Future<Output = Result<Vec<SessionId>>> + Send;
+    /// Deletes a session that holds no receipts; does nothing to one that does.
+    fn delete_session(&mut self, session: SessionId) -> impl Future<Output = Result<()>> + Send;
+
+    // Receipts: which session holds which steps.
+
+    /// Records that a session holds these steps.
+    fn put_receipt(&mut self, receipt: &Receipt) -> impl Future<Output = Result<()>> + Send;
+    /// The receipt with this id.
+    fn find_receipt(&mut self, id: ReceiptId) -> impl Future<Output = Result<Option<Receipt>>> + Send;
+    /// Up to `limit` receipts of a session, oldest first, locked.
+    fn receipts_of(&mut self, session: SessionId, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// Deletes receipts; those that do not exist are passed over.
+    fn drop_receipts(&mut self, ids: &[ReceiptId]) -> impl Future<Output = Result<()>> + Send;
+
+    // Templates.
+
+    /// The stored template version, locked against change until this transaction ends.
+    fn lock_named_task(&mut self, namespace: &str, name: &str, version: &str) -> impl Future<Output = Result<Option<NamedTaskRow>>> + Send;
+    /// Stores a template version that does not exist; [`StoreError::Conflict`] when it does by now.
+    fn insert_named_task(&mut self, new: &NewNamedTask) -> impl Future<Output = Result<NamedTaskId>> + Send;
+    /// Deletes a template version with its revisions, lanes, steps and edges.
+    fn delete_named_task(&mut self, id: NamedTaskId) -> impl Future<Output = Result<()>> + Send;
+    /// Whether any task was ever created from this template version.
+    fn is_used(&mut self, id: NamedTaskId) -> impl Future<Output = Result<bool>> + Send;
+    /// Stores the settings of one registration; it becomes the version's latest.
+    fn insert_revision(&mut self, id: NamedTaskId, template: &Json) -> impl Future<Output = Result<RevisionId>> + Send;
+    /// Revisions with their templates.
+    fn revisions(&mut self, ids: &[RevisionId]) -> impl Future<Output = Result<Vec<RevisionRow>>> + Send;
+    /// Every stored version of a template name, with its latest revision.
+    fn versions(&mut self, namespace: &str, name: &str) -> impl Future<Output = Result<Vec<VersionRow>>> + Send;
+    /// Up to 1,000 (namespace, name) pairs, to suggest one from.
+    fn template_names(&mut self) -> impl Future<Output = Result<Vec<(String, String)>>> + Send;
+    /// The lanes of these (template version, queue) pairs, in their order, made where missing.
+    fn ensure_lanes(&mut self, wanted: &[(NamedTaskId, String)]) -> impl Future<Output = Result<Vec<LaneId>>> + Send;
+    /// Every lane of these template versions.
+    fn lanes_of(&mut self, ids: &[NamedTaskId]) -> impl Future<Output = Result<Vec<LaneRow>>> + Send;
+
+    // Creation.
+
+    /// Locks the template versions so that they cannot be deleted until this transaction ends;
+    /// false when one is gone.
+    fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> impl Future<Output = Result<bool>> + Send;
+    /// Takes each key for its task where it is free. For each row in order: `None` when it was
+    /// taken now, the task that has it otherwise. A key taken earlier in `rows` counts.
+    fn take_keys(&mut self, rows: &[KeyRow]) -> impl Future<Output = Result<Vec<Option<TaskId>>>> + Send;
+    /// Inserts tasks, created now.
+    fn insert_tasks(&mut self, rows: &[NewTask]) -> impl Future<Output = Result<()>> + Send;
+    /// Inserts the steps of tasks: pending, token 0, no attempts, and this many unfinished parents
+    /// each.
+    fn insert_steps(&mut self, rows: &[NewSteps]) -> impl Future<Output = Result<()>> + Send;
+
+    // The queue.
+
+    /// Makes steps claimable.
+    fn put_ready(&mut self, rows: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;
+    /// Takes up to `limit` claimable steps from these lanes: higher priority first, then older
+    /// tasks; rows that another transaction has locked are skipped. A lane's cursor says where to
+    /// start looking.
+    fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> impl Future<Output = Result<Vec<ReadyRow>>> + Send;
+    /// Keeps steps until they are due.
+    fn put_timers(&mut self, rows: &[TimerRow]) -> impl Future<Output = Result<()>> + Send;
+    /// Takes up to `limit` timers that are due, in any lane, earliest first, skipping locked ones.
+    fn take_due(&mut self, limit: usize) -> impl Future<Output = Result<Vec<ReadyRow>>> + Send;
+    /// What a claimed step's task says to every one of its steps.
+    fn heads(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskHead>>> + Send;
+    /// The results of these steps, of those that have one.
+    fn results(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
+
+    // Settlement.
+
+    /// Locks steps by key and returns them as they are.
+    fn lock_steps(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;
+    /// Moves each step whose stored state is unfinished and whose token is the expected one, and
+    /// raises that token by one. Returns the keys it moved; the others are late.
+    fn settle_steps(&mut self, moves: &[StepMove]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
+    /// Takes finished parents off pending children's counters, under each child's row lock, in key
+    /// order. Returns the children that wait for nothing any more.
+    fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> impl Future<Output = Result<Vec<ReleasedStep>>> + Send;
+    /// Changes tasks under their row locks, in id order, and returns those whose state moved. See
+    /// [`TaskTouch`].
+    fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> impl Future<Output = Result<Vec<TaskMoved>>> + Send;
+    /// Records transitions of steps at the transaction's [`Tx::now`].
+    fn record_steps(&mut self, rows: &[StepTransition]) -> impl Future<Output = Result<()>> + Send;
+    /// Records transitions of tasks at the transaction's [`Tx::now`].
+    fn record_tasks(&mut self, rows: &[TaskTransition]) -> impl Future<Output = Result<()>> + Send;
+
+    // Looking.
+
+    /// Tasks with these ids, in no order.
+    fn tasks(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskRow>>> + Send;
+    /// Up to `limit` tasks that match, newest first, older than `before`.
+    fn list_tasks(&mut self, filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> impl Future<Output = Result<Vec<TaskRow>>> + Send;
+    /// How many tasks match.
+    fn count_tasks(&mut self, filter: &TaskFilter) -> impl Future<Output = Result<u64>> + Send;
+    /// The steps of a task by index.
+    fn steps(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepRow>>> + Send;
+    /// The transitions of a task, oldest first.
+    fn task_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
+    /// The transitions of a task's steps, by index, oldest first.
+    fn step_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
+    /// Those of `ids` that ended or do not exist.
+    fn ended(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskId>>> + Send;
+    /// What there is to wait for in these lanes.
+    fn outlook(&mut self, lanes: &[LaneId]) -> impl Future<Output = Result<Outlook>> + Send;
+    /// How many sessions there are that have not expired.
+    fn live_sessions(&mut self) -> impl Future<Output = Result<u64>> + Send;
+}
+
+/// The states to which [`Tx::touch_tasks`] moves a task, as `domain` settled them.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskMoves {
+    /// From pending, at the first claim.
+    pub started: TaskState,
+    /// From in_progress, when no step is live and none failed.
+    pub finished: TaskState,
+    /// From in_progress, when no step is live and at least one failed.
+    pub stalled: TaskState,
+}
