@@ -23,7 +23,8 @@ impl Graph {
         let mut index_of: HashMap<&str, usize> = HashMap::with_capacity(steps.len());
         for (i, (name, _)) in steps.iter().enumerate() {
             if let Some(first) = index_of.insert(name, i) {
-                let message = format!("the step {name:?} is already defined at steps[{first}]; names are unique in a template");
+                let message =
+                    format!("the step {name:?} is already defined at steps[{first}]; names are unique in a template");
                 faults.push(Fault::new(format!("steps[{i}].name"), message));
                 index_of.insert(name, first);
             }
@@ -41,7 +42,9 @@ impl Graph {
                                 .with("the name of a step of this template", format!("{parent:?}")),
                         );
                     }
-                    Some(_) if parent == name => faults.push(Fault::new(path(), format!("the step {name:?} depends on itself"))),
+                    Some(_) if parent == name => {
+                        faults.push(Fault::new(path(), format!("the step {name:?} depends on itself")))
+                    }
                     Some(&p) if graph.parents[i].contains(&(p as StepIndex)) => {
                         faults.push(Fault::new(path(), format!("{parent:?} is named twice")));
                     }
@@ -55,7 +58,8 @@ impl Graph {
         if faults.is_empty() {
             if let Some(cycle) = graph.cycle() {
                 let names: Vec<&str> = cycle.iter().map(|&i| steps[i as usize].0).collect();
-                faults.push(Fault::new("steps", format!("the steps form a cycle: {} → {}", names.join(" → "), names[0])));
+                faults
+                    .push(Fault::new("steps", format!("the steps form a cycle: {} → {}", names.join(" → "), names[0])));
             }
         }
         if faults.is_empty() { Ok(graph) } else { Err(faults) }
@@ -116,6 +120,9 @@ impl Graph {
 
     /// Every edge as (parent, child).
     pub fn edges(&self) -> impl Iterator<Item = (StepIndex, StepIndex)> {
-        self.children.iter().enumerate().flat_map(|(parent, children)| children.iter().map(move |&child| (parent as StepIndex, child)))
+        self.children
+            .iter()
+            .enumerate()
+            .flat_map(|(parent, children)| children.iter().map(move |&child| (parent as StepIndex, child)))
     }
 }

@@ -38,7 +38,11 @@ impl Schema {
     /// Everything in it that breaks the schema, each with its dotted path.
     pub fn check(&self, value: &Json, path: &str) -> Result<(), Faults> {
         let tree = value.tree().map_err(|error| Fault::new(path, format!("is not JSON: {error}")))?;
-        let faults = self.validator.iter_errors(&tree).map(|error| Fault::new(dotted(path, error.instance_path().as_str()), error.to_string())).collect();
+        let faults = self
+            .validator
+            .iter_errors(&tree)
+            .map(|error| Fault::new(dotted(path, error.instance_path().as_str()), error.to_string()))
+            .collect();
         Faults::check(faults)
     }
 }

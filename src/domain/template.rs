@@ -299,7 +299,8 @@ impl Template {
         check_name(&input.name, "name", &mut faults);
         if let Err(error) = semver::Version::parse(&version) {
             faults.push(
-                Fault::new("version", format!("{version:?} is not a semantic version: {error}")).with("a version such as \"1.0.0\"", format!("{version:?}")),
+                Fault::new("version", format!("{version:?} is not a semantic version: {error}"))
+                    .with("a version such as \"1.0.0\"", format!("{version:?}")),
             );
         }
         let schema = match input.input.as_ref().map(|source| Schema::compile(source, "input")) {
@@ -320,10 +321,15 @@ impl Template {
         let defaults = &input.defaults;
         let queue = check_queue(defaults.queue.as_deref(), "defaults.queue", &mut faults);
         let priority = check_priority(defaults.priority, "defaults.priority", &mut faults);
-        let steps: Vec<StepTemplate> =
-            input.steps.iter().enumerate().map(|(i, step)| StepTemplate::build(step, defaults, &format!("steps[{i}]"), &mut faults)).collect();
+        let steps: Vec<StepTemplate> = input
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(i, step)| StepTemplate::build(step, defaults, &format!("steps[{i}]"), &mut faults))
+            .collect();
 
-        let edges: Vec<(&str, &[String])> = input.steps.iter().map(|step| (step.name.as_str(), step.depends_on.as_slice())).collect();
+        let edges: Vec<(&str, &[String])> =
+            input.steps.iter().map(|step| (step.name.as_str(), step.depends_on.as_slice())).collect();
         let graph = Graph::build(&edges).unwrap_or_else(|found| {
             faults.extend(found);
             Graph::default()
@@ -332,7 +338,18 @@ impl Template {
 
         let index_of = input.steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i as StepIndex)).collect();
         let normal = TemplateInput { namespace: Some(namespace.clone()), version: Some(version.clone()), ..input };
-        Ok(Self { namespace, name: normal.name.clone(), version, input: schema, queue, priority, steps, graph, normal, index_of })
+        Ok(Self {
+            namespace,
+            name: normal.name.clone(),
+            version,
+            input: schema,
+            queue,
+            priority,
+            steps,
+            graph,
+            normal,
+            index_of,
+        })
     }
 
     /// The normalised form, under the keys that every door accepts; building it again gives the
@@ -358,7 +375,11 @@ impl Template {
 
     /// The queue of a step of a task that asks for `of_task`.
     pub fn queue_of<'a>(&'a self, index: StepIndex, of_task: Option<&'a str>) -> &'a str {
-        self.step(index).and_then(|step| step.queue.as_deref()).or(of_task).or(self.queue.as_deref()).unwrap_or(DEFAULT_QUEUE)
+        self.step(index)
+            .and_then(|step| step.queue.as_deref())
+            .or(of_task)
+            .or(self.queue.as_deref())
+            .unwrap_or(DEFAULT_QUEUE)
     }
 
     /// The priority of a step of a task that asks for `of_task`.
@@ -405,7 +426,10 @@ impl StepTemplate {
         };
         let timeout = input.timeout.or(defaults.timeout).unwrap_or(DEFAULT_TIMEOUT);
         let timeout = seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
-            faults.push(Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero").with("seconds above 0", timeout.to_string()));
+            faults.push(
+                Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero")
+                    .with("seconds above 0", timeout.to_string()),
+            );
             Duration::from_secs_f64(DEFAULT_TIMEOUT)
         });
         let config = merge_config(defaults.config.as_ref(), input.config.as_ref(), path, faults);
@@ -432,7 +456,10 @@ impl StepTemplate {
 pub fn check_name(name: &str, path: &str, faults: &mut Vec<Fault>) {
     let length = name.chars().count();
     if !(1..=MAX_NAME).contains(&length) {
-        faults.push(Fault::new(path, format!("a name has 1 to {MAX_NAME} characters")).with(format!("1 to {MAX_NAME} characters"), format!("{length}")));
+        faults.push(
+            Fault::new(path, format!("a name has 1 to {MAX_NAME} characters"))
+                .with(format!("1 to {MAX_NAME} characters"), format!("{length}")),
+        );
     } else if name.chars().any(|c| c.is_control() || c == '/') || name.trim() != name {
         let message = format!("{name:?} is not a name: no control character, no \"/\", no space at its ends");
         faults.push(Fault::new(path, message).with("a plain name", format!("{name:?}")));
@@ -463,7 +490,9 @@ fn check_backoff(input: Option<&BackoffInput>, path: &str, faults: &mut Vec<Faul
         Some(value) if value.is_finite() && (0.0..=most).contains(&value) => value,
         Some(value) => {
             let message = format!("{name} is a number from 0 to {most}");
-            faults.push(Fault::new(format!("{path}.backoff.{name}"), message).with(format!("0 to {most}"), value.to_string()));
+            faults.push(
+                Fault::new(format!("{path}.backoff.{name}"), message).with(format!("0 to {most}"), value.to_string()),
+            );
             standard
         }
         None => standard,
@@ -484,7 +513,9 @@ fn merge_config(defaults: Option<&Json>, own: Option<&Json>, path: &str, faults:
         match config.map(Json::tree) {
             None => {}
             Some(Ok(serde_json::Value::Object(map))) => merged.extend(map),
-            Some(_) => faults.push(Fault::new(path, "config is an object").with("an object", config.map_or("", Json::as_str))),
+            Some(_) => {
+                faults.push(Fault::new(path, "config is an object").with("an object", config.map_or("", Json::as_str)))
+            }
         }
     }
     Json::of(&merged).unwrap_or_else(|_| Json::empty_object())

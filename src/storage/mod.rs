@@ -88,7 +88,12 @@ pub trait Tx: Send {
     // Sessions.
 
     /// Starts a session with epoch 0 that expires after `ttl`. `label` is for people.
-    fn open_session(&mut self, session: SessionId, label: &str, ttl: Duration) -> impl Future<Output = Result<()>> + Send;
+    fn open_session(
+        &mut self,
+        session: SessionId,
+        label: &str,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Moves the session's end to `ttl` from now; false when its epoch was raised or it is gone.
     /// One that is past its end but was not yet swept is renewed.
     fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> impl Future<Output = Result<bool>> + Send;
@@ -115,7 +120,12 @@ pub trait Tx: Send {
     // Templates.
 
     /// The stored template version, locked against change until this transaction ends.
-    fn lock_named_task(&mut self, namespace: &str, name: &str, version: &str) -> impl Future<Output = Result<Option<NamedTaskRow>>> + Send;
+    fn lock_named_task(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> impl Future<Output = Result<Option<NamedTaskRow>>> + Send;
     /// Stores a template version that does not exist; [`StoreError::Conflict`] when it does by now.
     fn insert_named_task(&mut self, new: &NewNamedTask) -> impl Future<Output = Result<NamedTaskId>> + Send;
     /// Deletes a template version with its revisions, lanes, steps and edges.
@@ -175,10 +185,17 @@ pub trait Tx: Send {
     fn settle_steps(&mut self, moves: &[StepMove]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
     /// Takes finished parents off pending children's counters, under each child's row lock, in key
     /// order. Returns the children that wait for nothing any more.
-    fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> impl Future<Output = Result<Vec<ReleasedStep>>> + Send;
+    fn release_steps(
+        &mut self,
+        finished_parents: &[(StepKey, i32)],
+    ) -> impl Future<Output = Result<Vec<ReleasedStep>>> + Send;
     /// Changes tasks under their row locks, in id order, and returns those whose state moved. See
     /// [`TaskTouch`].
-    fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> impl Future<Output = Result<Vec<TaskMoved>>> + Send;
+    fn touch_tasks(
+        &mut self,
+        touches: &[TaskTouch],
+        moves: TaskMoves,
+    ) -> impl Future<Output = Result<Vec<TaskMoved>>> + Send;
     /// Records transitions of steps at the transaction's [`Tx::now`].
     fn record_steps(&mut self, rows: &[StepTransition]) -> impl Future<Output = Result<()>> + Send;
     /// Records transitions of tasks at the transaction's [`Tx::now`].
@@ -189,7 +206,12 @@ pub trait Tx: Send {
     /// Tasks with these ids, in no order.
     fn tasks(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskRow>>> + Send;
     /// Up to `limit` tasks that match, newest first, older than `before`.
-    fn list_tasks(&mut self, filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> impl Future<Output = Result<Vec<TaskRow>>> + Send;
+    fn list_tasks(
+        &mut self,
+        filter: &TaskFilter,
+        before: Option<TaskId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<TaskRow>>> + Send;
     /// How many tasks match.
     fn count_tasks(&mut self, filter: &TaskFilter) -> impl Future<Output = Result<u64>> + Send;
     /// The steps of a task by index.

@@ -83,8 +83,20 @@ pub struct PostgresUrl {
 const COMMON: &[&str] = &["pool", "acquire_timeout"];
 const SQLITE: &[&str] = &["pool", "acquire_timeout", "busy_timeout"];
 const POSTGRES: &[&str] = &["pool", "acquire_timeout", "connect_timeout", "prepared"];
-const LIBPQ: &[&str] =
-    &["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options", "host", "hostaddr", "port", "user", "password", "dbname"];
+const LIBPQ: &[&str] = &[
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+    "options",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+];
 
 impl DatabaseUrl {
     /// Parses `text`.
@@ -108,7 +120,9 @@ impl DatabaseUrl {
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let place = place.strip_prefix("//").unwrap_or(place);
         if place.is_empty() {
-            return Err(refused("the database URL names no file: sqlite:tasker.sqlite3, or sqlite::memory: for one in memory".into()));
+            return Err(refused(
+                "the database URL names no file: sqlite:tasker.sqlite3, or sqlite::memory: for one in memory".into(),
+            ));
         }
         let mut url = SqliteUrl {
             path: (place != ":memory:").then(|| PathBuf::from(decode(place))),
@@ -131,7 +145,13 @@ impl DatabaseUrl {
         let mut url = Url::parse(text).map_err(|error| {
             refused(format!("the database URL is malformed ({error}): postgres://user:password@host:5432/database, with special characters in user and password percent-encoded"))
         })?;
-        let mut found = PostgresUrl { url: url.clone(), pool: None, acquire_timeout: None, connect_timeout: Duration::from_secs(5), prepared: true };
+        let mut found = PostgresUrl {
+            url: url.clone(),
+            pool: None,
+            acquire_timeout: None,
+            connect_timeout: Duration::from_secs(5),
+            prepared: true,
+        };
         let mut passed_on = Vec::new();
         for (name, value) in url.query_pairs() {
             match name.as_ref() {
@@ -154,7 +174,9 @@ impl DatabaseUrl {
     /// The URL for people: no password in it.
     pub fn redacted(&self) -> String {
         match self {
-            Self::Sqlite(url) => url.path.as_ref().map_or_else(|| "sqlite::memory:".into(), |path| format!("sqlite:{}", path.display())),
+            Self::Sqlite(url) => {
+                url.path.as_ref().map_or_else(|| "sqlite::memory:".into(), |path| format!("sqlite:{}", path.display()))
+            }
             Self::Postgres(url) => url.redacted(),
         }
     }
@@ -172,9 +194,12 @@ impl PostgresUrl {
 
     /// `host:port`, for messages.
     pub fn place(&self) -> String {
-        let option = |wanted: &str| self.url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
-        let host = option("host").or_else(|| self.url.host_str().map(str::to_owned)).unwrap_or_else(|| "localhost".into());
-        let port = option("port").or_else(|| self.url.port().map(|port| port.to_string())).unwrap_or_else(|| "5432".into());
+        let option =
+            |wanted: &str| self.url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        let host =
+            option("host").or_else(|| self.url.host_str().map(str::to_owned)).unwrap_or_else(|| "localhost".into());
+        let port =
+            option("port").or_else(|| self.url.port().map(|port| port.to_string())).unwrap_or_else(|| "5432".into());
         format!("{host}:{port}")
     }
 }
@@ -191,15 +216,17 @@ fn unknown<'a>(name: &str, valid: &[&str], elsewhere: impl Iterator<Item = &'a &
 }
 
 fn count(name: &str, value: &str) -> Result<u32> {
-    value
-        .parse()
-        .ok()
-        .filter(|n| (1..=1_000).contains(n))
-        .ok_or_else(|| refused(format!("the option {name} of the database URL is a number from 1 to 1000, not {value:?}")))
+    value.parse().ok().filter(|n| (1..=1_000).contains(n)).ok_or_else(|| {
+        refused(format!("the option {name} of the database URL is a number from 1 to 1000, not {value:?}"))
+    })
 }
 
 fn span(name: &str, value: &str) -> Result<Duration> {
-    value.parse().ok().and_then(seconds).ok_or_else(|| refused(format!("the option {name} of the database URL is a number of seconds, not {value:?}")))
+    value
+        .parse()
+        .ok()
+        .and_then(seconds)
+        .ok_or_else(|| refused(format!("the option {name} of the database URL is a number of seconds, not {value:?}")))
 }
 
 fn truth(name: &str, value: &str) -> Result<bool> {
