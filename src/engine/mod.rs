@@ -1,1 +1,265 @@
-//! x
+//! What happens to tasks: they are created, claimed, completed, recovered, looked at.
+//!
+//! * [`Engine`]: one open database of this process, shared by every handle on it.
+//! * [`transactions`]: what changes in one commit. Start with [`transactions::settle`].
+//! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
+//! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
+//! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
+
+pub mod catalog;
+pub mod error;
+pub mod intent;
+pub mod session;
+pub mod transactions;
+pub mod troubles;
+pub mod waiting;
+pub mod worker;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::domain::fault::Fault;
+use crate::domain::id::{LaneId, ReceiptId, TaskId};
+use crate::domain::json::Json;
+use crate::domain::template::Template;
+use crate::storage::rows::TaskMoved;
+use crate::storage::{AnyStore, Store, StoreError};
+use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
+use error::{EngineError, Result};
+use session::Keeper;
+use transactions::create::{Create, Created, Taker, TaskPlan};
+use transactions::look::{Revision, TemplateNames, Versions};
+use transactions::register::{Register, Registered};
+use troubles::Troubles;
+use waiting::Waiters;
+use worker::Worker;
+
+/// How long closing waits for the last settlements.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How the engine behaves.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// How long this process's leases last without renewal. Renewed at a third of it.
+    pub lease: Duration,
+    /// How often an idle worker looks at the database, whatever it was told.
+    pub poll: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(15), poll: Duration::from_secs(1) }
+    }
+}
+
+/// One open database of this process.
+pub struct Engine {
+    store: AnyStore,
+    options: EngineOptions,
+    catalog: Arc<Catalog>,
+    keeper: Keeper,
+    waiters: Waiters,
+    troubles: Troubles,
+    workers: Mutex<Vec<Weak<Worker>>>,
+    bell: watch::Sender<u64>,
+}
+
+impl Engine {
+    /// Takes an open store into service.
+    pub fn new(store: AnyStore, options: EngineOptions) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            options,
+            catalog: Arc::default(),
+            keeper: Keeper::default(),
+            waiters: Waiters::default(),
+            troubles: Troubles::default(),
+            workers: Mutex::default(),
+            bell: watch::Sender::new(0),
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &AnyStore {
+        &self.store
+    }
+
+    /// Every template that this process has met.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// What went wrong in the background, to be shown to people.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+
+    /// Stores a template and registers it on a handle.
+    ///
+    /// # Errors
+    /// [`EngineError::Validation`] when a task uses this version with another graph or schema.
+    pub async fn register(&self, registry: &Registry, template: Template) -> Result<Arc<StoredTemplate>> {
+        let json = |value: serde_json::Result<Json>| value.map_err(|error| EngineError::Internal(error.to_string()));
+        let (normal, fixed) = (json(Json::of(template.normal()))?, json(Json::of(&template.fixed()))?);
+        let template = Arc::new(template);
+        let registered = self.store.write(Register { template: template.clone(), normal, fixed }).await?;
+        let (named_task, revision, lanes) = match registered {
+            Registered::Done { named_task, revision, lanes } => (named_task, revision, lanes),
+            Registered::InUse { fixed } => return Err(in_use(&template, &fixed).into()),
+        };
+        self.catalog.keep_lanes(lanes);
+        let template = Arc::try_unwrap(template).unwrap_or_else(|shared| (*shared).clone());
+        let stored = Arc::new(StoredTemplate { template, named_task, revision });
+        self.catalog.keep(stored.clone());
+        registry.add(stored.clone());
+        self.ring();
+        Ok(stored)
+    }
+
+    /// The template that a new task is to run: the handle's own registration, else the latest of
+    /// the database; without a version the highest one.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], with the nearest known name.
+    pub async fn template(
+        &self,
+        registry: &Registry,
+        namespace: &str,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<StoredTemplate>> {
+        if let Some(stored) = registry.find(namespace, name, version) {
+            return Ok(stored);
+        }
+        let stored = Versions { namespace: namespace.into(), name: name.into() };
+        let stored = self.store.read(stored).await?;
+        let found = match version {
+            Some(version) => stored.iter().find(|row| row.version == version),
+            None => highest(stored.iter().map(|row| (row.version.as_str(), row))),
+        };
+        let Some(found) = found else {
+            if let Some(version) = version.filter(|_| !stored.is_empty()) {
+                let known: Vec<&str> = stored.iter().map(|row| row.version.as_str()).collect();
+                let message = format!(
+                    "the task {name:?} in the namespace {namespace:?} has no version {version:?}; there are: {}",
+                    known.join(", ")
+                );
+                return Err(EngineError::NotFound(message));
+            }
+            let mut known = self.store.read(TemplateNames {}).await?;
+            known.extend(
+                registry.all().iter().map(|stored| (stored.template.namespace.clone(), stored.template.name.clone())),
+            );
+            return Err(unknown_template(namespace, name, &known));
+        };
+        let wanted = Revision { id: found.revision, catalog: self.catalog.clone() };
+        let gone =
+            || EngineError::NotFound(format!("the task {name:?} in the namespace {namespace:?} was just replaced"));
+        self.store.read(wanted).await?.ok_or_else(gone)
+    }
+
+    /// Creates tasks in one transaction, all or none; returns each plan's task.
+    ///
+    /// # Errors
+    /// [`EngineError::Duplicate`] when a key is taken.
+    pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<Vec<TaskId>> {
+        let worker = self.idle_worker();
+        let taker = worker.as_ref().map(|(worker, limit)| Taker {
+            session: worker.session(),
+            receipt: ReceiptId::generate(),
+            lanes: worker.lanes(),
+            limit: *limit,
+        });
+        let session = taker.as_ref().map(|taker| taker.session);
+        let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
+        let outcome = outcome.map(|Created { ids, taken, made_ready, lanes }| {
+            self.catalog.keep_lanes(lanes);
+            if let (Some((worker, _)), Some(session)) = (&worker, session) {
+                worker.receive(session, taken);
+            }
+            if made_ready {
+                self.ready_for_others();
+            }
+            ids
+        });
+        if let Some((worker, reserved)) = worker {
+            worker.unreserve(reserved);
+        }
+        Ok(outcome?)
+    }
+
+    /// A worker of this process with free hands, which are reserved for what is being created.
+    fn idle_worker(&self) -> Option<(Arc<Worker>, usize)> {
+        let workers: Vec<Arc<Worker>> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
+        workers.into_iter().find_map(|worker| {
+            let reserved = worker.reserve_idle()?;
+            Some((worker, reserved))
+        })
+    }
+
+    /// Adds a worker that new tasks may be handed to.
+    fn enlist(&self, worker: &Arc<Worker>) {
+        let mut workers = self.workers.lock();
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(Arc::downgrade(worker));
+    }
+
+    /// Wakes the workers of this process.
+    fn ring(&self) {
+        self.bell.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Wakes the workers of this process and, soon, those of others.
+    fn ready_for_others(&self) {
+        self.ring();
+        self.store.announce();
+    }
+
+    /// Tells those who wait that tasks ended.
+    fn tasks_moved(&self, moved: &[TaskMoved]) {
+        let ended: HashSet<TaskId> = moved.iter().filter(|task| task.to.is_ended()).map(|task| task.id).collect();
+        if !ended.is_empty() {
+            self.waiters.ended(&ended);
+            self.store.announce();
+        }
+    }
+
+    /// The lanes that `registry` can work, of these queues (all where `None`).
+    async fn lanes(&self, registry: &Registry, queues: Option<&[String]>) -> Result<Vec<LaneId>, StoreError> {
+        let mut ids: Vec<_> = registry.all().iter().map(|stored| stored.named_task).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = self.store.read(transactions::look::LanesOf { ids }).await?;
+        let wanted = |queue: &String| queues.is_none_or(|queues| queues.contains(queue));
+        let lanes = rows.iter().filter(|row| wanted(&row.queue)).map(|row| row.id).collect();
+        self.catalog.keep_lanes(rows.into_iter().map(|row| ((row.named_task, row.queue), row.id)));
+        Ok(lanes)
+    }
+
+    /// Ends the workers, gives back what they hold, and closes the store.
+    pub async fn close(&self) {
+        let workers: Vec<Arc<Worker>> = self.workers.lock().drain(..).filter_map(|worker| worker.upgrade()).collect();
+        for worker in workers {
+            // A database that cannot be reached must not keep a handle from closing.
+            let _ = tokio::time::timeout(CLOSE_LIMIT, worker.stop(Duration::ZERO)).await;
+        }
+        self.keeper.close(&self.store).await;
+        self.store.close().await;
+        self.waiters.close();
+    }
+}
+
+/// The refusal of another graph or schema under a version that tasks use.
+fn in_use(template: &Template, fixed: &Json) -> Fault {
+    let (namespace, name, version) = (&template.namespace, &template.name, &template.version);
+    let message = format!(
+        "{namespace}/{name} {version} is used by tasks with another graph or input schema, and a version fixes those; \
+         give the changed template a new version"
+    );
+    let ours = Json::of(&template.fixed()).unwrap_or_else(|_| Json::null());
+    Fault::new("version", message).with(fixed.as_str(), ours.as_str())
+}

@@ -1,0 +1,142 @@
+//! This process's session: one row that is renewed for all the leases it holds; and the sweep that
+//! returns what the sessions of dead processes held.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::Engine;
+use super::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
+use crate::domain::id::{SessionId, SessionKey};
+use crate::storage::{Result, Store, StoreError};
+
+/// How many receipts one look at a dead session reads.
+const SWEEP: usize = 500;
+
+/// The session, while there is one.
+#[derive(Default)]
+pub(super) struct Keeper {
+    held: Mutex<Option<Held>>,
+    opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Copy)]
+struct Held {
+    key: SessionKey,
+    renewed: Instant,
+}
+
+impl Keeper {
+    /// Forgets a session that another process has shut out.
+    pub(super) fn lose(&self, key: SessionKey) {
+        let mut held = self.held.lock();
+        if held.is_some_and(|held| held.key == key) {
+            *held = None;
+        }
+    }
+
+    /// Whether `key` is the session now and its lease is not about to run out: past 70 % of it no
+    /// step is started, lest it runs in two places.
+    pub(super) fn is_fresh(&self, key: SessionKey, lease: Duration) -> bool {
+        self.held.lock().is_some_and(|held| held.key == key && held.renewed.elapsed() < lease.mul_f64(0.7))
+    }
+
+    /// Ends the session.
+    pub(super) async fn close(&self, store: &impl Store) {
+        let held = self.held.lock().take();
+        if let Some(held) = held {
+            // A session that cannot be deleted now expires by itself.
+            let _ = store.write(Close { session: held.key.id }).await;
+        }
+    }
+}
+
+impl Engine {
+    /// This process's session, opened on first use and renewed from then on.
+    pub(super) async fn session(self: &Arc<Self>) -> Result<SessionKey> {
+        let _one_at_a_time = self.keeper.opening.lock().await;
+        if let Some(held) = *self.keeper.held.lock() {
+            return Ok(held.key);
+        }
+        let key = SessionKey { id: SessionId(Uuid::now_v7()), epoch: 0 };
+        let renewed = Instant::now();
+        self.store.write(Open { session: key.id, label: label(), ttl: self.options.lease }).await?;
+        *self.keeper.held.lock() = Some(Held { key, renewed });
+        tokio::spawn(keep(Arc::downgrade(self), key));
+        Ok(key)
+    }
+
+    /// Renews the session and sweeps; false when the session is lost or ended.
+    async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
+        if self.keeper.held.lock().is_none_or(|held| held.key != key) {
+            return false;
+        }
+        let sent = Instant::now();
+        match self.store.write(Renew { session: key, ttl: self.options.lease }).await {
+            Ok((true, expired)) => {
+                if let Some(held) = self.keeper.held.lock().as_mut().filter(|held| held.key == key) {
+                    held.renewed = sent;
+                }
+                for session in expired {
+                    self.sweep(session).await;
+                }
+                true
+            }
+            Ok((false, _)) => {
+                self.troubles.add("this process's session was ended by another one: it was not renewed in time");
+                self.keeper.lose(key);
+                self.ring();
+                false
+            }
+            Err(StoreError::Closed) => false,
+            Err(error) => {
+                self.troubles.add(format!("the session could not be renewed: {error}"));
+                true
+            }
+        }
+    }
+
+    /// Returns what a dead session held, receipt by receipt: one that fails does not stop the rest.
+    async fn sweep(&self, session: SessionId) {
+        let receipts = match self.store.read(Receipts { session, limit: SWEEP }).await {
+            Ok(receipts) => receipts,
+            Err(error) => return self.troubles.add(format!("a dead session could not be read: {error}")),
+        };
+        for receipt in receipts {
+            match self.store.write(Recover { receipt, catalog: self.catalog.clone() }).await {
+                Ok(recovered) => {
+                    self.catalog.keep_lanes(recovered.lanes);
+                    if recovered.made_ready {
+                        self.ready_for_others();
+                    }
+                    self.tasks_moved(&recovered.moved);
+                }
+                Err(error) => self.troubles.add(format!("a lost lease could not be returned: {error}")),
+            }
+        }
+        if let Err(error) = self.store.write(Close { session }).await {
+            self.troubles.add(format!("a dead session could not be deleted: {error}"));
+        }
+    }
+}
+
+/// Renews for as long as the engine lives and holds the session.
+async fn keep(engine: Weak<Engine>, key: SessionKey) {
+    let Some(lease) = engine.upgrade().map(|engine| engine.options.lease) else { return };
+    loop {
+        let Some(engine) = engine.upgrade() else { return };
+        if !engine.renew(key).await {
+            return;
+        }
+        drop(engine);
+        tokio::time::sleep(lease / 3).await;
+    }
+}
+
+/// Host and process, for people.
+fn label() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), std::process::id())
+}

@@ -1,0 +1,236 @@
+//! Creating tasks: tasks, steps and first transitions in one transaction. Root steps become ready,
+//! wait for `run_at`, or go straight to an idle worker of this process.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::apply::Touches;
+use super::intake::{Assignment, Known, TaskInfo, take_in};
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, SessionKey, StepIndex, StepKey, TaskId, Token};
+use crate::domain::state::{StepState, TaskState};
+use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
+use crate::storage::rows::{
+    KeyRow, NewSteps, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TimerKind, TimerRow,
+};
+use crate::storage::{Result, StoreError, Transaction, Tx};
+
+/// See the module.
+pub struct Create {
+    /// What to create.
+    pub tasks: Vec<TaskPlan>,
+    /// Who may take root steps at once.
+    pub taker: Option<Taker>,
+    /// Known templates and lanes.
+    pub catalog: Arc<Catalog>,
+}
+
+/// One task to create.
+pub struct TaskPlan {
+    /// The row.
+    pub row: NewTask,
+    /// Its template.
+    pub stored: Arc<StoredTemplate>,
+    /// What to do when its key belongs to another task: give that one (true), or fail.
+    pub return_existing: bool,
+}
+
+/// An idle worker of this process that takes root steps as they are created.
+pub struct Taker {
+    /// Its session.
+    pub session: SessionKey,
+    /// The receipt to write.
+    pub receipt: ReceiptId,
+    /// The lanes it works.
+    pub lanes: HashSet<LaneId>,
+    /// How many steps it takes.
+    pub limit: usize,
+}
+
+/// What was created.
+pub struct Created {
+    /// For each plan in order: the task, which is another one than planned where a key was taken.
+    pub ids: Vec<TaskId>,
+    /// What the taker has now.
+    pub taken: Vec<Assignment>,
+    /// Whether steps were made ready for others.
+    pub made_ready: bool,
+    /// The lanes that were used, to keep.
+    pub lanes: Vec<((NamedTaskId, String), LaneId)>,
+}
+
+impl Transaction for Create {
+    type Output = Created;
+
+    async fn run<T: Tx>(&self, tx: &mut T) -> Result<Created> {
+        let taker = match &self.taker {
+            Some(taker) if tx.hold_session(taker.session).await? => Some(taker),
+            _ => None,
+        };
+        let mut used: Vec<NamedTaskId> = self.tasks.iter().map(|plan| plan.row.named_task).collect();
+        used.sort_unstable();
+        used.dedup();
+        if !tx.hold_named_tasks(&used).await? {
+            return Err(StoreError::TemplateGone);
+        }
+        let (ids, plans) = self.take_keys(tx).await?;
+        let lanes = self.lanes(tx, &plans).await?;
+
+        let mut batch = Batch::default();
+        for plan in &plans {
+            batch.add(plan, taker, &lanes)?;
+        }
+        tx.insert_tasks(&batch.tasks).await?;
+        tx.insert_steps(&batch.steps).await?;
+        tx.record_tasks(&batch.task_transitions).await?;
+        tx.record_steps(&batch.step_transitions).await?;
+        tx.put_ready(&batch.ready).await?;
+        tx.put_timers(&batch.timers).await?;
+        let taken = match taker {
+            Some(taker) => self.hand_over(tx, taker, batch.taken, &plans).await?,
+            None => Vec::new(),
+        };
+        let made_ready = !batch.ready.is_empty() || !batch.timers.is_empty();
+        Ok(Created { ids, taken, made_ready, lanes: lanes.into_iter().collect() })
+    }
+}
+
+impl Create {
+    /// Takes the keys; returns every plan's task and the plans that are to be carried out.
+    async fn take_keys<T: Tx>(&self, tx: &mut T) -> Result<(Vec<TaskId>, Vec<&TaskPlan>)> {
+        let keyed: Vec<KeyRow> = self
+            .tasks
+            .iter()
+            .filter_map(|plan| {
+                let template = &plan.stored.template;
+                let (namespace, name) = (template.namespace.clone(), template.name.clone());
+                Some(KeyRow { namespace, name, key: plan.row.key.clone()?, task: plan.row.id })
+            })
+            .collect();
+        let mut owners = tx.take_keys(&keyed).await?.into_iter();
+        let mut ids = Vec::with_capacity(self.tasks.len());
+        let mut plans = Vec::with_capacity(self.tasks.len());
+        for plan in &self.tasks {
+            // A key that is this task's own was taken by an earlier try of this very transaction.
+            let owner = plan.row.key.as_ref().and_then(|_| owners.next().flatten());
+            match (owner, &plan.row.key) {
+                (Some(existing), Some(key)) if !plan.return_existing && existing != plan.row.id => {
+                    return Err(StoreError::Duplicate { key: key.clone(), existing });
+                }
+                (Some(existing), _) => ids.push(existing),
+                (None, _) => {
+                    ids.push(plan.row.id);
+                    plans.push(plan);
+                }
+            }
+        }
+        if tx.resent() {
+            let planned: Vec<TaskId> = plans.iter().map(|plan| plan.row.id).collect();
+            let there: HashSet<TaskId> = tx.tasks(&planned).await?.into_iter().map(|row| row.id).collect();
+            plans.retain(|plan| !there.contains(&plan.row.id));
+        }
+        Ok((ids, plans))
+    }
+
+    async fn lanes<T: Tx>(&self, tx: &mut T, plans: &[&TaskPlan]) -> Result<Lanes> {
+        let wanted = plans.iter().flat_map(|plan| {
+            let template = &plan.stored.template;
+            let queue = move |root| template.queue_of(root, plan.row.queue.as_deref());
+            template.graph.roots().map(move |root| (plan.row.named_task, queue(root)))
+        });
+        self.catalog.lanes(tx, wanted).await
+    }
+
+    async fn hand_over<T: Tx>(
+        &self,
+        tx: &mut T,
+        taker: &Taker,
+        rows: Vec<ReadyRow>,
+        plans: &[&TaskPlan],
+    ) -> Result<Vec<Assignment>> {
+        let taken: HashSet<TaskId> = rows.iter().map(|row| row.key.task).collect();
+        let tasks = plans.iter().filter(|plan| taken.contains(&plan.row.id)).map(|plan| (plan.row.id, plan.info()));
+        let known = Known { tasks: tasks.collect(), ..Known::default() };
+        let (assignments, started) = take_in(tx, &self.catalog, taker.session.id, taker.receipt, rows, known).await?;
+        let mut touches = Touches::default();
+        for id in started {
+            touches.of(id).start = true;
+        }
+        touches.write(tx).await?;
+        Ok(assignments)
+    }
+}
+
+impl TaskPlan {
+    fn info(&self) -> Arc<TaskInfo> {
+        let row = &self.row;
+        let head = TaskHead {
+            id: row.id,
+            named_task: row.named_task,
+            revision: row.revision,
+            priority: row.priority,
+            queue: row.queue.clone(),
+            context: row.context.clone(),
+        };
+        Arc::new(TaskInfo { head, stored: self.stored.clone() })
+    }
+}
+
+/// The rows of many tasks, gathered for set-based statements.
+#[derive(Default)]
+struct Batch {
+    tasks: Vec<NewTask>,
+    steps: Vec<NewSteps>,
+    task_transitions: Vec<TaskTransition>,
+    step_transitions: Vec<StepTransition>,
+    ready: Vec<ReadyRow>,
+    timers: Vec<TimerRow>,
+    taken: Vec<ReadyRow>,
+}
+
+impl Batch {
+    fn add(&mut self, plan: &TaskPlan, taker: Option<&Taker>, lanes: &Lanes) -> Result<()> {
+        let graph = &plan.stored.template.graph;
+        let id = plan.row.id;
+        let roots: Vec<StepIndex> = graph.roots().collect();
+        self.tasks.push(NewTask { live: roots.len() as i32, state: TaskState::Pending, ..plan.row.clone() });
+        self.task_transitions.push(TaskTransition { id, seq: 0, from: None, to: TaskState::Pending, detail: None });
+        let steps = 0..graph.len() as StepIndex;
+        self.steps.push(NewSteps {
+            task: id,
+            waiting: steps.clone().map(|index| graph.parents(index).len() as i32).collect(),
+        });
+        self.step_transitions.extend(steps.map(|index| StepTransition {
+            key: StepKey { task: id, index },
+            seq: Token(0).entered(),
+            from: None,
+            to: StepState::Pending,
+            attempt: 0,
+            by: None,
+            detail: None,
+        }));
+        roots.into_iter().try_for_each(|root| self.place(plan, root, taker, lanes))
+    }
+
+    /// Puts a root step where it belongs: with the taker, on a timer, or with the ready ones.
+    fn place(&mut self, plan: &TaskPlan, root: StepIndex, taker: Option<&Taker>, lanes: &Lanes) -> Result<()> {
+        let template = &plan.stored.template;
+        let queue = template.queue_of(root, plan.row.queue.as_deref()).to_owned();
+        let lane = lane_of(lanes, plan.row.named_task, queue)?;
+        let ready = ReadyRow {
+            lane,
+            priority: template.priority_of(root, plan.row.priority),
+            key: StepKey { task: plan.row.id, index: root },
+            token: Token(0),
+            attempts: 0,
+            state: StepState::Pending,
+        };
+        match (plan.row.run_at, taker) {
+            (Some(due), _) => self.timers.push(TimerRow { due, kind: TimerKind::Start, ready }),
+            (None, Some(taker)) if self.taken.len() < taker.limit && taker.lanes.contains(&lane) => {
+                self.taken.push(ready);
+            }
+            (None, _) => self.ready.push(ready),
+        }
+        Ok(())
+    }
+}

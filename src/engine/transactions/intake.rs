@@ -1,0 +1,165 @@
+//! Taking claimed steps in: the receipt that says who holds them, their transitions, and what
+//! their handlers will want to see (context, results of parents).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::id::{ReceiptId, SessionId, StepIndex, StepKey, TaskId};
+use crate::domain::json::Json;
+use crate::domain::state::StepState;
+use crate::domain::template::{StepTemplate, Template};
+use crate::domain::time::Timestamp;
+use crate::engine::catalog::{Catalog, StoredTemplate};
+use crate::storage::rows::{ReadyRow, Receipt, StepTransition, TaskHead};
+use crate::storage::{Result, StoreError, Tx};
+
+/// A task as its held steps see it.
+#[derive(Debug)]
+pub struct TaskInfo {
+    /// What it says to every step.
+    pub head: TaskHead,
+    /// Its template.
+    pub stored: Arc<StoredTemplate>,
+}
+
+impl TaskInfo {
+    /// Its template.
+    pub fn template(&self) -> &Template {
+        &self.stored.template
+    }
+}
+
+/// A step in this process's hands, with all that its handler may ask for.
+#[derive(Debug)]
+pub struct Assignment {
+    /// The step as it was claimed.
+    pub row: ReadyRow,
+    /// Its task.
+    pub task: Arc<TaskInfo>,
+    /// The results of its parents by index; `None` for one that was skipped.
+    pub parents: Vec<(StepIndex, Option<Json>)>,
+    /// The receipt that names it.
+    pub receipt: ReceiptId,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+}
+
+impl Assignment {
+    /// The number of this attempt; the first is 1.
+    pub fn attempt(&self) -> u16 {
+        self.row.attempts + 1
+    }
+
+    /// Its definition.
+    pub fn step(&self) -> Option<&StepTemplate> {
+        self.task.template().step(self.row.key.index)
+    }
+
+    /// Whether the claim of this step may be its task's first.
+    fn may_start_task(&self) -> bool {
+        self.row.token.0 == 0 && self.parents.is_empty()
+    }
+}
+
+/// What a transaction knows already, so that it need not be read.
+#[derive(Default)]
+pub struct Known {
+    /// Tasks.
+    pub tasks: HashMap<TaskId, Arc<TaskInfo>>,
+    /// Results; `None` for a step that was skipped.
+    pub results: HashMap<StepKey, Option<Json>>,
+}
+
+/// Records that `session` holds `rows` under the receipt `id`, and gathers their inputs. Returns
+/// them with the tasks that this may have started.
+pub async fn take_in<T: Tx>(
+    tx: &mut T,
+    catalog: &Catalog,
+    session: SessionId,
+    id: ReceiptId,
+    rows: Vec<ReadyRow>,
+    known: Known,
+) -> Result<(Vec<Assignment>, Vec<TaskId>)> {
+    if rows.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let mut lanes: Vec<_> = rows.iter().map(|row| row.lane).collect();
+    lanes.sort_unstable();
+    lanes.dedup();
+    let receipt = Receipt { id, session, lanes, steps: rows };
+    tx.put_receipt(&receipt).await?;
+    let claims: Vec<StepTransition> = receipt.steps.iter().map(|row| claim_of(row, session)).collect();
+    tx.record_steps(&claims).await?;
+    let assignments = gather(tx, catalog, &receipt, known).await?;
+    let mut started: Vec<TaskId> =
+        assignments.iter().filter(|step| step.may_start_task()).map(|step| step.row.key.task).collect();
+    started.sort_unstable();
+    started.dedup();
+    Ok((assignments, started))
+}
+
+fn claim_of(row: &ReadyRow, session: SessionId) -> StepTransition {
+    StepTransition {
+        key: row.key,
+        seq: row.token.claimed(),
+        from: Some(row.state),
+        to: StepState::InProgress,
+        attempt: row.attempts + 1,
+        by: Some(session),
+        detail: None,
+    }
+}
+
+/// The assignments of a receipt's steps: tasks, templates and the results of parents.
+pub async fn gather<T: Tx>(
+    tx: &mut T,
+    catalog: &Catalog,
+    receipt: &Receipt,
+    mut known: Known,
+) -> Result<Vec<Assignment>> {
+    let claimed_at = tx.now().await?;
+    let mut missing: Vec<TaskId> =
+        receipt.steps.iter().map(|row| row.key.task).filter(|task| !known.tasks.contains_key(task)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    if !missing.is_empty() {
+        let heads = tx.heads(&missing).await?;
+        let templates = catalog.revisions(tx, heads.iter().map(|head| head.revision)).await?;
+        for head in heads {
+            let stored = templates
+                .get(&head.revision)
+                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", head.id)))?;
+            known.tasks.insert(head.id, Arc::new(TaskInfo { head, stored: stored.clone() }));
+        }
+    }
+
+    let mut wanted: Vec<StepKey> = Vec::new();
+    for row in &receipt.steps {
+        let task = known.tasks.get(&row.key.task).ok_or_else(|| missing_task(row))?;
+        let parents = task.template().graph.parents(row.key.index);
+        wanted.extend(parents.iter().map(|&index| StepKey { task: row.key.task, index }));
+    }
+    wanted.retain(|key| !known.results.contains_key(key));
+    wanted.sort_unstable();
+    wanted.dedup();
+    if !wanted.is_empty() {
+        known.results.extend(tx.results(&wanted).await?.into_iter().map(|(key, result)| (key, Some(result))));
+    }
+
+    receipt
+        .steps
+        .iter()
+        .map(|row| {
+            let task = known.tasks.get(&row.key.task).ok_or_else(|| missing_task(row))?.clone();
+            let result =
+                |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
+            let parents =
+                task.template().graph.parents(row.key.index).iter().map(|&index| (index, result(index))).collect();
+            Ok(Assignment { row: row.clone(), task, parents, receipt: receipt.id, claimed_at })
+        })
+        .collect()
+}
+
+fn missing_task(row: &ReadyRow) -> StoreError {
+    StoreError::Database(format!("the ready step {}/{} has no task", row.key.task, row.key.index))
+}

@@ -1,0 +1,155 @@
+//! Reading: tasks, steps, histories, templates, and what a worker may expect.
+
+use std::sync::Arc;
+
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, TaskId};
+use crate::engine::catalog::{Catalog, StoredTemplate};
+use crate::storage::rows::{HistoryRow, LaneRow, Outlook, StepRow, TaskFilter, TaskRow, VersionRow};
+use crate::storage::{Result, StoreError, Transaction, Tx};
+
+/// A stored task with its template.
+pub type FoundTask = (TaskRow, Arc<StoredTemplate>);
+
+/// Declares a reading transaction: its fields, its output, its body.
+macro_rules! look {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? } -> $output:ty, |$self:ident, $tx:ident| $body:expr) => {
+        $(#[$doc])*
+        pub struct $name { $($(#[$fdoc])* pub $field: $type),* }
+
+        impl Transaction for $name {
+            type Output = $output;
+
+            async fn run<T: Tx>(&$self, $tx: &mut T) -> Result<Self::Output> {
+                $body
+            }
+        }
+    };
+}
+
+async fn with_templates<T: Tx>(tx: &mut T, catalog: &Catalog, rows: Vec<TaskRow>) -> Result<Vec<FoundTask>> {
+    let templates = catalog.revisions(tx, rows.iter().map(|row| row.revision)).await?;
+    rows.into_iter()
+        .map(|row| {
+            let stored = templates.get(&row.revision).cloned();
+            let stored =
+                stored.ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", row.id)))?;
+            Ok((row, stored))
+        })
+        .collect()
+}
+
+look! {
+    /// Tasks by id, in the order of `ids`; those that do not exist are left out.
+    Tasks {
+        /// Their ids.
+        ids: Vec<TaskId>,
+        /// Known templates.
+        catalog: Arc<Catalog>,
+    } -> Vec<FoundTask>, |self, tx| {
+        let mut rows = tx.tasks(&self.ids).await?;
+        rows.sort_by_key(|row| self.ids.iter().position(|id| *id == row.id));
+        with_templates(tx, &self.catalog, rows).await
+    }
+}
+
+look! {
+    /// A page of tasks, newest first.
+    ListTasks {
+        /// Which.
+        filter: TaskFilter,
+        /// Older than this one.
+        before: Option<TaskId>,
+        /// How many at the most.
+        limit: usize,
+        /// Known templates.
+        catalog: Arc<Catalog>,
+    } -> Vec<FoundTask>, |self, tx| {
+        let rows = tx.list_tasks(&self.filter, self.before, self.limit).await?;
+        with_templates(tx, &self.catalog, rows).await
+    }
+}
+
+look! {
+    /// How many tasks match.
+    CountTasks {
+        /// Which.
+        filter: TaskFilter,
+    } -> u64, |self, tx| tx.count_tasks(&self.filter).await
+}
+
+look! {
+    /// The steps of a task.
+    Steps {
+        /// The task.
+        task: TaskId,
+    } -> Vec<StepRow>, |self, tx| tx.steps(self.task).await
+}
+
+look! {
+    /// The transitions of a task and of its steps.
+    History {
+        /// The task.
+        task: TaskId,
+    } -> Vec<HistoryRow>, |self, tx| {
+        let mut rows = tx.task_history(self.task).await?;
+        rows.extend(tx.step_history(self.task).await?);
+        rows.sort_by_key(|row| (row.at, row.index.is_some(), row.index, row.seq));
+        Ok(rows)
+    }
+}
+
+look! {
+    /// Every stored version of a template name.
+    Versions {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    } -> Vec<VersionRow>, |self, tx| tx.versions(&self.namespace, &self.name).await
+}
+
+look! {
+    /// The stored template names.
+    TemplateNames {} -> Vec<(String, String)>, |self, tx| tx.template_names().await
+}
+
+look! {
+    /// The template of a revision.
+    Revision {
+        /// Its id.
+        id: RevisionId,
+        /// Known templates.
+        catalog: Arc<Catalog>,
+    } -> Option<Arc<StoredTemplate>>, |self, tx| {
+        Ok(self.catalog.revisions(tx, std::iter::once(self.id)).await?.remove(&self.id))
+    }
+}
+
+look! {
+    /// The lanes of template versions.
+    LanesOf {
+        /// The template versions.
+        ids: Vec<NamedTaskId>,
+    } -> Vec<LaneRow>, |self, tx| tx.lanes_of(&self.ids).await
+}
+
+look! {
+    /// What there is to wait for in some lanes.
+    LookOut {
+        /// The lanes.
+        lanes: Vec<LaneId>,
+    } -> Outlook, |self, tx| tx.outlook(&self.lanes).await
+}
+
+look! {
+    /// Those of some tasks that ended.
+    Ended {
+        /// The tasks.
+        ids: Vec<TaskId>,
+    } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await
+}
+
+look! {
+    /// The database's clock.
+    Clock {} -> crate::domain::time::Timestamp, |self, tx| tx.now().await
+}

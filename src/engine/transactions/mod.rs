@@ -1,0 +1,17 @@
+//! The engine's transactions, each written once over the primitives of [`Tx`](crate::storage::Tx).
+//!
+//! * [`register`]: a template version and its settings.
+//! * [`create`]: tasks with their steps, and what an idle worker of this process may take at once.
+//! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
+//! * [`verdict`]: what becomes of one step. [`apply`]: writing that. [`intake`]: taking claimed steps in.
+//! * [`sessions`]: open, renew, sweep and recover.
+//! * [`look`]: reading.
+
+pub mod apply;
+pub mod create;
+pub mod intake;
+pub mod look;
+pub mod register;
+pub mod sessions;
+pub mod settle;
+pub mod verdict;

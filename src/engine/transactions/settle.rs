@@ -1,0 +1,154 @@
+//! The hot transaction: what handlers reported is recorded, the children that this releases become
+//! ready or stay with this worker, finished tasks end, and the next steps are claimed. One commit
+//! for all of it, whatever the size of the batch.
+//!
+//! What becomes of each step is decided before the first statement: a matching token proves that
+//! the step is as it was when it was claimed, so the claim's own copy is all that [`Verdict`] needs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::apply::{Keep, apply};
+use super::intake::{Assignment, Known, gather, take_in};
+use super::verdict::{Outcome, Verdict};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, TaskId};
+use crate::engine::catalog::{Catalog, Lanes};
+use crate::storage::rows::{LaneCursor, ReadyRow, Receipt, TaskMoved};
+use crate::storage::{Result, StoreError, Transaction, Tx};
+
+/// The most overdue timers that one transaction makes ready.
+const DUE_LIMIT: usize = 500;
+
+/// See the module.
+pub struct Settle {
+    /// Who reports and claims.
+    pub session: SessionKey,
+    /// What came back.
+    pub reports: Vec<Report>,
+    /// Receipts all of whose steps are settled with this batch or before it.
+    pub finished_receipts: Vec<ReceiptId>,
+    /// What to take next.
+    pub claim: Claim,
+    /// Known templates and lanes.
+    pub catalog: Arc<Catalog>,
+}
+
+/// What came back of one step.
+#[derive(Clone)]
+pub struct Report {
+    /// The step as it was claimed.
+    pub assignment: Arc<Assignment>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What to take.
+pub struct Claim {
+    /// The receipt to write, if anything is taken.
+    pub receipt: ReceiptId,
+    /// How many steps at the most.
+    pub limit: usize,
+    /// The lanes that the worker works, with where to start looking.
+    pub lanes: Vec<LaneCursor>,
+    /// Whether to look among the ready steps; false where there is nothing to expect.
+    pub look: bool,
+    /// Whether to make overdue timers ready first.
+    pub look_due: bool,
+    /// Released children of at least this priority stay with the worker instead of going through
+    /// the ready table; `None` sends all of them there.
+    pub keep_from: Option<i16>,
+}
+
+/// What was committed.
+#[derive(Default)]
+pub struct Settled {
+    /// The steps whose report was recorded.
+    pub accepted: HashSet<StepKey>,
+    /// What the worker has now.
+    pub claimed: Vec<Assignment>,
+    /// Rows taken from the ready table, in order, to move the cursors.
+    pub taken: Vec<(LaneId, i16, TaskId)>,
+    /// Whether more may be ready: the look ended at its limit.
+    pub more: bool,
+    /// Whether steps were made ready that others may claim.
+    pub made_ready: bool,
+    /// The soonest retry that was scheduled.
+    pub next_retry: Option<Duration>,
+    /// Tasks whose state moved.
+    pub moved: Vec<TaskMoved>,
+    /// The lanes that were used, to keep.
+    pub lanes: Lanes,
+}
+
+impl Transaction for Settle {
+    type Output = Settled;
+
+    async fn run<T: Tx>(&self, tx: &mut T) -> Result<Settled> {
+        if !tx.hold_session(self.session).await? {
+            return Err(StoreError::SessionLost);
+        }
+        let now = tx.now().await?;
+        if tx.resent() {
+            if let Some(receipt) = tx.find_receipt(self.claim.receipt).await? {
+                return self.recall(tx, &receipt).await;
+            }
+        }
+
+        let verdicts: Vec<Verdict> =
+            self.reports.iter().map(|report| Verdict::of(report, self.session.id, now)).collect::<Result<_>>()?;
+        let keep = Keep {
+            lanes: self.claim.lanes.iter().map(|cursor| cursor.lane).collect(),
+            limit: self.claim.limit,
+            from: self.claim.keep_from,
+        };
+        let mut applied = apply(tx, &self.catalog, verdicts, &keep).await?;
+        let mut settled = Settled {
+            made_ready: applied.made_ready,
+            next_retry: applied.next_retry,
+            accepted: std::mem::take(&mut applied.accepted),
+            lanes: std::mem::take(&mut applied.lanes),
+            ..Settled::default()
+        };
+        let rows = self.take(tx, std::mem::take(&mut applied.kept), &mut settled).await?;
+        let known = applied.known();
+        let (claimed, started) = take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known).await?;
+        tx.drop_receipts(&self.finished_receipts).await?;
+        for id in started {
+            applied.touches.of(id).start = true;
+        }
+        settled.claimed = claimed;
+        settled.moved = applied.touches.write(tx).await?;
+        Ok(settled)
+    }
+}
+
+impl Settle {
+    /// An earlier try was committed and its answer lost: what it claimed is under its receipt, and
+    /// every report that held its token then was recorded then.
+    async fn recall<T: Tx>(&self, tx: &mut T, receipt: &Receipt) -> Result<Settled> {
+        let claimed = gather(tx, &self.catalog, receipt, Known::default()).await?;
+        let accepted = self.reports.iter().map(|report| report.assignment.row.key).collect();
+        Ok(Settled { accepted, claimed, more: true, ..Settled::default() })
+    }
+
+    /// Fills what is left of the limit from the ready table.
+    async fn take<T: Tx>(&self, tx: &mut T, mut rows: Vec<ReadyRow>, settled: &mut Settled) -> Result<Vec<ReadyRow>> {
+        if self.claim.look_due {
+            let due = tx.take_due(DUE_LIMIT).await?;
+            settled.made_ready |= !due.is_empty();
+            settled.more = due.len() == DUE_LIMIT;
+            tx.put_ready(&due).await?;
+        }
+        let room = self.claim.limit - rows.len();
+        if self.claim.look && room > 0 {
+            let taken = tx.take_ready(&self.claim.lanes, room).await?;
+            settled.more |= taken.len() == room;
+            settled.taken = taken.iter().map(|row| (row.lane, row.priority, row.key.task)).collect();
+            rows.extend(taken);
+        } else {
+            settled.more |= self.claim.look;
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,198 @@
+//! What becomes of a step that somebody held: the state table applied to one report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::intake::Assignment;
+use super::settle::Report;
+use crate::domain::id::SessionId;
+use crate::domain::json::Json;
+use crate::domain::retry::attempts_left;
+use crate::domain::state::{StepEvent, StepState};
+use crate::domain::template::OnFailure;
+use crate::domain::time::Timestamp;
+use crate::storage::rows::{ReadyRow, StepMove, StepTransition};
+use crate::storage::{Result, StoreError};
+
+/// How many times a worker may die with a step in its hands before the step is in error.
+pub const CRASH_BUDGET: u16 = 5;
+
+/// What a handler's attempt came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It returned this.
+    Succeeded(Json),
+    /// It failed.
+    Failed(Failure),
+    /// It was given back without having been tried to its end.
+    Released,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What went wrong: an object with class, message and more.
+    pub error: Json,
+    /// Whether no further attempt can cure it.
+    pub permanent: bool,
+    /// When to try again, where the handler said so; it wins over the backoff.
+    pub retry_after: Option<Duration>,
+}
+
+/// What becomes of one step, ready to be written.
+pub struct Verdict {
+    /// The step as it was claimed.
+    pub assignment: Arc<Assignment>,
+    /// Its move.
+    pub step_move: StepMove,
+    /// What its history gains.
+    pub transitions: Vec<StepTransition>,
+    /// How it stands in the queue when it runs again, and after what delay.
+    pub again: Option<(ReadyRow, Duration)>,
+}
+
+impl Verdict {
+    /// Applies the state table to a report.
+    pub fn of(report: &Report, session: SessionId, now: Timestamp) -> Result<Self> {
+        let held = &report.assignment;
+        let attempt = held.attempt();
+        let (event, used, error, delay) = match &report.outcome {
+            Outcome::Succeeded(_) => (StepEvent::Succeed, attempt, None, None),
+            Outcome::Released => (StepEvent::Release, held.row.attempts, None, Some(Duration::ZERO)),
+            Outcome::Failed(failure) => {
+                let (event, delay) = judge(failure, held);
+                (event, attempt, Some(failure.error.clone()), delay)
+            }
+        };
+        let result = match &report.outcome {
+            Outcome::Succeeded(result) => Some(result.clone()),
+            _ => None,
+        };
+        let settled = settle(StepState::InProgress, event)?;
+        let step_move = StepMove {
+            key: held.row.key,
+            token: held.row.token,
+            to: settled,
+            attempts: used,
+            crashed: 0,
+            result,
+            error: error.clone(),
+            started_at: Some(held.claimed_at),
+            next_retry_at: (settled == StepState::WaitingForRetry).then(|| now.after(delay.unwrap_or_default())),
+        };
+        let transition = StepTransition {
+            key: held.row.key,
+            seq: held.row.token.next().entered(),
+            from: Some(StepState::InProgress),
+            to: settled,
+            attempt,
+            by: Some(session),
+            detail: error.as_ref().map(detail).transpose()?,
+        };
+        let again = delay.map(|delay| {
+            let token = held.row.token.next();
+            (ReadyRow { token, attempts: used, state: settled, ..held.row.clone() }, delay)
+        });
+        let mut verdict = Self { assignment: held.clone(), step_move, transitions: vec![transition], again };
+        verdict.skip_if_optional()?;
+        Ok(verdict)
+    }
+
+    /// A step whose worker's session ended without a word. `crashes` counts this one.
+    pub fn lost(held: Arc<Assignment>, crashes: u16, session: SessionId) -> Result<Self> {
+        let crashes_left = crashes < CRASH_BUDGET;
+        let settled = settle(StepState::InProgress, StepEvent::LoseLease { crashes_left })?;
+        let attempt = held.attempt();
+        let message = format!("the worker that held this step ended without a word; this happened {crashes} times");
+        let error = Json::of(&serde_json::json!({ "class": "WorkerCrashed", "message": message, "crashes": crashes }))
+            .map_err(|error| StoreError::Data(error.to_string()))?;
+        let token = held.row.token.next();
+        let again = ReadyRow { token, state: settled, ..held.row.clone() };
+        let mut verdict = Self {
+            step_move: StepMove {
+                key: held.row.key,
+                token: held.row.token,
+                to: settled,
+                attempts: held.row.attempts,
+                crashed: 1,
+                result: None,
+                error: (!crashes_left).then(|| error.clone()),
+                started_at: Some(held.claimed_at),
+                next_retry_at: None,
+            },
+            transitions: vec![StepTransition {
+                key: held.row.key,
+                seq: token.entered(),
+                from: Some(StepState::InProgress),
+                to: settled,
+                attempt,
+                by: Some(session),
+                detail: Some(detail(&error)?),
+            }],
+            again: crashes_left.then_some((again, Duration::ZERO)),
+            assignment: held,
+        };
+        verdict.skip_if_optional()?;
+        Ok(verdict)
+    }
+
+    /// A failed step whose children may do without it is skipped at once. The skip takes the place
+    /// that a claim under the new token would have in the history: there can be none.
+    fn skip_if_optional(&mut self) -> Result<()> {
+        let optional = self.assignment.step().is_some_and(|step| step.policy.on_failure == OnFailure::Skip);
+        if self.step_move.to != StepState::Error || !optional {
+            return Ok(());
+        }
+        let skipped = settle(StepState::Error, StepEvent::Skip)?;
+        let last = self.transitions.last().map_or(0, |transition| transition.attempt);
+        self.transitions.push(StepTransition {
+            key: self.step_move.key,
+            seq: self.step_move.token.next().claimed(),
+            from: Some(StepState::Error),
+            to: skipped,
+            attempt: last,
+            by: None,
+            detail: Some(Json::from_trusted(r#"{"reason":"on_failure: skip"}"#)),
+        });
+        self.step_move.to = skipped;
+        Ok(())
+    }
+
+    /// The error as the task keeps it.
+    pub(super) fn task_error(&self) -> Option<Json> {
+        let name = self.assignment.step().map_or("", |step| step.name.as_str());
+        with_step_name(self.step_move.error.as_ref()?, name)
+    }
+}
+
+/// The event that a failure is, and when the step runs again, if it does.
+fn judge(failure: &Failure, held: &Assignment) -> (StepEvent, Option<Duration>) {
+    let Some(step) = held.step().filter(|_| !failure.permanent) else { return (StepEvent::FailForGood, None) };
+    let policy = &step.policy;
+    if !attempts_left(held.attempt(), policy.retryable, policy.retry_limit) {
+        return (StepEvent::Fail { attempts_left: false }, None);
+    }
+    let delay = failure.retry_after.unwrap_or_else(|| policy.backoff.delay(held.attempt(), fastrand::f64()));
+    (StepEvent::Fail { attempts_left: true }, Some(delay))
+}
+
+/// The state after `event`; that a held step has no such move would be a fault of this library.
+fn settle(state: StepState, event: StepEvent) -> Result<StepState> {
+    state.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string()))
+}
+
+/// `{"error": …}`, as a transition keeps it.
+fn detail(error: &Json) -> Result<Json> {
+    #[derive(serde::Serialize)]
+    struct Detail<'a> {
+        error: &'a Json,
+    }
+    Json::of(&Detail { error }).map_err(|error| StoreError::Data(error.to_string()))
+}
+
+/// The error of a step as its task keeps it: with the step's name.
+fn with_step_name(error: &Json, step: &str) -> Option<Json> {
+    let mut tree = error.tree().ok()?;
+    tree.as_object_mut()?.insert("step".into(), step.into());
+    Json::of(&tree).ok()
+}

@@ -1,0 +1,106 @@
+//! Waiting for tasks to end, whichever process ends them: this process's own commits tell at once,
+//! others' are seen by one look for all that are waited for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Engine;
+use super::error::{EngineError, Result};
+use super::transactions::look::Ended;
+use crate::domain::id::TaskId;
+use crate::storage::Store;
+
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Who waits for which task.
+#[derive(Default)]
+pub(super) struct Waiters(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<TaskId, Vec<oneshot::Sender<()>>>,
+    looking: bool,
+}
+
+impl Waiters {
+    /// Tells those who wait for these tasks.
+    pub(super) fn ended(&self, ids: &HashSet<TaskId>) {
+        let mut state = self.0.lock();
+        if state.waiting.is_empty() {
+            return;
+        }
+        for sender in ids.iter().filter_map(|id| state.waiting.remove(id)).flatten() {
+            // A receiver that is gone has given up waiting.
+            let _ = sender.send(());
+        }
+    }
+
+    /// Ends every wait.
+    pub(super) fn close(&self) {
+        self.0.lock().waiting.clear();
+    }
+}
+
+impl Engine {
+    /// Waits until a task has ended.
+    ///
+    /// # Errors
+    /// [`EngineError::Timeout`] after `timeout`; [`EngineError::HandleClosed`] when the engine is
+    /// closed meanwhile.
+    pub async fn wait(self: &Arc<Self>, id: TaskId, timeout: Option<Duration>) -> Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        let start_looking = {
+            let mut state = self.waiters.0.lock();
+            state.waiting.entry(id).or_default().push(sender);
+            !std::mem::replace(&mut state.looking, true)
+        };
+        if start_looking {
+            tokio::spawn(look(self.clone()));
+        }
+        let ended = async { receiver.await.map_err(|_| EngineError::HandleClosed) };
+        match timeout {
+            None => ended.await,
+            Some(limit) => tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| {
+                Err(EngineError::Timeout(format!("the task {id} had not ended after {} s", limit.as_secs_f64())))
+            }),
+        }
+    }
+}
+
+/// Looks at the database for all that are waited for, until nobody waits.
+async fn look(engine: Arc<Engine>) {
+    let mut wakeups = engine.store.wakeups();
+    let mut pause = FIRST_LOOK;
+    loop {
+        let ids: Vec<TaskId> = {
+            let mut state = engine.waiters.0.lock();
+            for senders in state.waiting.values_mut() {
+                senders.retain(|sender| !sender.is_closed());
+            }
+            state.waiting.retain(|_, senders| !senders.is_empty());
+            state.looking = !state.waiting.is_empty();
+            state.waiting.keys().copied().collect()
+        };
+        if ids.is_empty() {
+            return;
+        }
+        match engine.store.read(Ended { ids }).await {
+            Ok(ended) => engine.waiters.ended(&ended.into_iter().collect()),
+            Err(crate::storage::StoreError::Closed) => return engine.waiters.close(),
+            // The next look may fare better; those who wait have their own time limits.
+            Err(_) => pause = LONGEST_PAUSE,
+        }
+        let deadline = Instant::now() + pause;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => {}
+            changed = wakeups.changed() => if changed.is_err() { tokio::time::sleep_until(deadline).await },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The loop that settles what was reported and claims what is next: one transaction at a time, and
+//! whatever gathers while it commits is the next batch. A lone report waits for nobody; a busy
+//! stream fills its batches by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hands::Round;
+use super::{Phase, Worker};
+use crate::domain::id::{ReceiptId, SessionKey};
+use crate::domain::json::Json;
+use crate::engine::transactions::settle::{Claim, Settle, Settled};
+use crate::engine::transactions::verdict::{Failure, Outcome};
+use crate::storage::{Store, StoreError};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LANES_EVERY: Duration = Duration::from_secs(5);
+
+/// When to look at the database though nothing asks for it.
+struct Clock {
+    poll_at: Instant,
+    lanes_at: Instant,
+    due_at: Option<Instant>,
+    pause: Duration,
+}
+
+/// Runs until the worker is stopped and everything is settled.
+pub(super) async fn run(worker: Arc<Worker>) {
+    let engine = worker.engine.clone();
+    let mut bell = engine.bell.subscribe();
+    let mut wakeups = engine.store.wakeups();
+    let now = Instant::now();
+    let mut clock = Clock { poll_at: now, lanes_at: now + LANES_EVERY, due_at: None, pause: FIRST_PAUSE };
+    loop {
+        let deadline = worker.hands.lock().time_out().map(Instant::from_std);
+        let working = worker.phase() == Phase::Working;
+        if !working {
+            worker.hands.lock().release_queued();
+        }
+        let round = worker.hands.lock().next_round(working);
+        if let Some(round) = round {
+            if let Err(error) = worker.perform(round, &mut clock).await {
+                if matches!(error, StoreError::Closed) {
+                    break;
+                }
+                worker.engine.troubles.add(format!("a batch could not be settled and will be tried again: {error}"));
+                (worker.options.wake)();
+                tokio::time::sleep(clock.pause).await;
+                clock.pause = (clock.pause * 2).min(LONGEST_PAUSE);
+            }
+            continue;
+        }
+        if !working && worker.is_empty_handed() {
+            break;
+        }
+        let wake_at =
+            [Some(clock.poll_at), clock.due_at, deadline].into_iter().flatten().min().unwrap_or(clock.poll_at);
+        tokio::select! {
+            () = worker.stir.notified() => {}
+            changed = bell.changed() => if changed.is_ok() { worker.hands.lock().expect_work() },
+            changed = wakeups.changed() => if changed.is_ok() { worker.hands.lock().expect_work() },
+            () = tokio::time::sleep_until(wake_at) => worker.poll(&mut clock).await,
+        }
+    }
+    worker.phase.send_replace(Phase::Stopped);
+    worker.hands.lock().changed();
+    (worker.options.wake)();
+}
+
+impl Worker {
+    /// Looks at what may have become ready without anyone telling: polling is the truth.
+    async fn poll(&self, clock: &mut Clock) {
+        let now = Instant::now();
+        if clock.due_at.is_some_and(|due| due <= now) {
+            self.hands.lock().expect_work();
+        }
+        if clock.poll_at > now {
+            return;
+        }
+        clock.poll_at = now + self.engine.options.poll;
+        if clock.lanes_at <= now {
+            clock.lanes_at = now + LANES_EVERY;
+            // The next turn may fare better; until then the known lanes are worked.
+            let _ = self.look_up_lanes().await;
+        }
+        if let Ok(outlook) = self.outlook().await {
+            clock.due_at = outlook.next_due_us.map(|us| Instant::now() + Duration::from_micros(us));
+            if outlook.ready || outlook.next_due_us == Some(0) {
+                self.hands.lock().expect_work();
+            }
+        }
+    }
+
+    /// Commits one round. A round that fails goes back to the hands, to be tried again.
+    async fn perform(self: &Arc<Self>, round: Round, clock: &mut Clock) -> Result<(), StoreError> {
+        let Round { reports, limit, look, session, .. } = &round;
+        let due = clock.due_at.is_some_and(|due| due <= Instant::now());
+        let transaction = Settle {
+            session: *session,
+            reports: reports.clone(),
+            finished_receipts: round.finished_receipts.clone(),
+            claim: Claim {
+                receipt: ReceiptId::generate(),
+                limit: *limit,
+                lanes: round.lanes.clone(),
+                look: *look,
+                look_due: *look && due,
+                keep_from: round.keep_from,
+            },
+            catalog: self.engine.catalog.clone(),
+        };
+        match self.engine.store.write(transaction).await {
+            Ok(settled) => {
+                clock.pause = FIRST_PAUSE;
+                if *look && due {
+                    clock.due_at = None;
+                    clock.poll_at = Instant::now();
+                }
+                self.settled(round, settled, clock);
+                Ok(())
+            }
+            Err(StoreError::SessionLost) => {
+                self.hands.lock().undo_round(round.reports, round.limit);
+                self.start_over(round.session).await
+            }
+            Err(StoreError::Data(why)) if !reports.is_empty() => {
+                self.set_aside(round, why);
+                Ok(())
+            }
+            Err(error) => {
+                self.hands.lock().undo_round(round.reports, round.limit);
+                Err(error)
+            }
+        }
+    }
+
+    fn settled(&self, round: Round, settled: Settled, clock: &mut Clock) {
+        let engine = &self.engine;
+        engine.catalog.keep_lanes(settled.lanes);
+        let got_work = !settled.claimed.is_empty();
+        {
+            let mut hands = self.hands.lock();
+            hands.receive(round.session, settled.claimed);
+            hands.finish_round(&round.reports, round.limit, settled.accepted.len());
+            if round.look {
+                hands.looked(&settled.taken, settled.more);
+            }
+        }
+        if let Some(delay) = settled.next_retry {
+            let due = Instant::now() + delay;
+            clock.due_at = Some(clock.due_at.map_or(due, |known| known.min(due)));
+        }
+        if settled.made_ready {
+            engine.ready_for_others();
+        }
+        engine.tasks_moved(&settled.moved);
+        if got_work {
+            (self.options.wake)();
+        }
+    }
+
+    /// The database refused a value. It is one report's: a batch is halved until that one is found,
+    /// and that one fails for good.
+    fn set_aside(&self, round: Round, why: String) {
+        let mut hands = self.hands.lock();
+        let mut reports = round.reports;
+        if let [report] = reports.as_mut_slice() {
+            report.outcome = Outcome::Failed(refused(&why));
+        }
+        let failed = reports.len();
+        hands.undo_round(reports, round.limit);
+        hands.halve_batches(failed);
+    }
+
+    /// Another process ended the session: what was held belongs to others.
+    async fn start_over(self: &Arc<Self>, lost: SessionKey) -> Result<(), StoreError> {
+        self.engine.keeper.lose(lost);
+        let session = self.engine.session().await?;
+        self.hands.lock().start_over(session);
+        Ok(())
+    }
+}
+
+/// The failure of a step whose result cannot be stored.
+fn refused(why: &str) -> Failure {
+    let error = Json::of(
+        &serde_json::json!({ "class": "DataError", "message": format!("the result cannot be stored: {why}") }),
+    );
+    Failure { error: error.unwrap_or_else(|_| Json::empty_object()), permanent: true, retry_after: None }
+}

@@ -1,0 +1,279 @@
+//! Claimed steps in this process: handed to the host's threads, timed, and reported back.
+//!
+//! The host's threads call [`Worker::take`] and [`Worker::report`], which never block and never
+//! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
+//! next. [`hands`] is the state that they share; [`pace`] says how far ahead to claim.
+
+mod dispatcher;
+mod hands;
+mod pace;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::Engine;
+use super::catalog::Registry;
+use super::error::Result;
+use super::transactions::intake::Assignment;
+use super::transactions::look::LookOut;
+use super::transactions::verdict::Outcome;
+use crate::domain::id::{LaneId, SessionKey};
+use crate::storage::rows::Outlook;
+use crate::storage::{Store, StoreError};
+use hands::Hands;
+
+/// Called, from any thread, when a host's thread that found nothing should look again.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// What a worker is to do.
+pub struct WorkerOptions {
+    /// How many steps the host runs at once.
+    pub threads: usize,
+    /// The queues to work; all where `None`.
+    pub queues: Option<Vec<String>>,
+    /// Called when there may be something to take.
+    pub wake: Wake,
+}
+
+/// A step that a host's thread has taken.
+#[derive(Clone)]
+pub struct Ticket {
+    /// Its number, to report it with.
+    pub number: u64,
+    /// The step.
+    pub assignment: Arc<Assignment>,
+}
+
+/// What a worker has done and holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerStats {
+    /// Attempts that were reported or ran out of time.
+    pub ran: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Reports that came too late and were dropped.
+    pub late: u64,
+    /// Steps claimed and not yet taken by a thread.
+    pub queued: usize,
+    /// Steps in the hands of threads.
+    pub running: usize,
+}
+
+/// Where a worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It claims and runs.
+    Working,
+    /// It claims no more; what is running ends.
+    Draining,
+    /// Nothing is left to settle.
+    Stopped,
+}
+
+/// A set of the host's threads that run claimed steps.
+pub struct Worker {
+    engine: Arc<Engine>,
+    registry: Arc<Registry>,
+    options: WorkerOptions,
+    hands: Mutex<Hands>,
+    /// Wakes the dispatcher: a report came, hands became free, the phase changed.
+    stir: Notify,
+    phase: watch::Sender<Phase>,
+}
+
+impl Worker {
+    /// Opens this process's session and starts to claim what `registry` can run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn start(engine: Arc<Engine>, registry: Arc<Registry>, options: WorkerOptions) -> Result<Arc<Self>> {
+        let session = engine.session().await?;
+        let hands = Mutex::new(Hands::new(session, options.threads));
+        let phase = watch::Sender::new(Phase::Working);
+        let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
+        worker.look_up_lanes().await?;
+        worker.engine.enlist(&worker);
+        tokio::spawn(dispatcher::run(worker.clone()));
+        Ok(worker)
+    }
+
+    /// Takes the next claimed step, if there is one. Its timeout starts now.
+    pub fn take(&self) -> Option<Ticket> {
+        let mut hands = self.hands.lock();
+        if !self.engine.keeper.is_fresh(hands.session, self.engine.options.lease) {
+            return None;
+        }
+        let ticket = hands.take()?;
+        let low = hands.is_low();
+        drop(hands);
+        if low {
+            self.stir.notify_one();
+        }
+        Some(ticket)
+    }
+
+    /// Says what became of a step that was taken. Returns at once; false when the report is late:
+    /// the step ran out of time or belongs to somebody else by now.
+    pub fn report(&self, number: u64, outcome: Outcome) -> bool {
+        let in_time = self.hands.lock().report(number, outcome);
+        self.stir.notify_one();
+        in_time
+    }
+
+    /// Starts a running step's timeout anew; false when it has run out already.
+    pub fn heartbeat(&self, number: u64) -> bool {
+        self.hands.lock().heartbeat(number)
+    }
+
+    /// Whether a step that a thread still runs was taken from it: it ran out of time or its lease
+    /// was lost.
+    pub fn is_overdue(&self, number: u64) -> bool {
+        self.hands.lock().is_overdue(number)
+    }
+
+    /// Where the worker is in its life.
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// What it has done and holds.
+    pub fn stats(&self) -> WorkerStats {
+        self.hands.lock().stats()
+    }
+
+    /// What went wrong in the background since the last call.
+    pub fn troubles(&self) -> Vec<String> {
+        self.engine.troubles.take()
+    }
+
+    /// Claims no more and gives back what no thread has taken; what is running may end within
+    /// `timeout`, after which it is given back too and its late results are refused.
+    pub async fn stop(&self, timeout: Duration) {
+        self.phase.send_if_modified(|phase| {
+            let working = *phase == Phase::Working;
+            if working {
+                *phase = Phase::Draining;
+            }
+            working
+        });
+        self.hands.lock().release_queued();
+        self.stir.notify_one();
+        (self.options.wake)();
+        let mut phase = self.phase.subscribe();
+        let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
+        if tokio::time::timeout(timeout, stopped).await.is_err() {
+            self.hands.lock().release_running();
+            self.stir.notify_one();
+            let mut phase = self.phase.subscribe();
+            // The sender lives as long as this worker; an error would mean that it is gone.
+            let _ = phase.wait_for(|phase| *phase == Phase::Stopped).await;
+        }
+        (self.options.wake)();
+    }
+
+    /// Waits until nothing is ready, held by anyone or waiting for a retry among the worker's
+    /// lanes; false when `timeout` ends first.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn until_idle(&self, timeout: Option<Duration>) -> Result<bool> {
+        let idle = self.idle();
+        match timeout {
+            None => idle.await.map(|()| true),
+            Some(limit) => tokio::time::timeout(limit, idle).await.map_or(Ok(false), |done| done.map(|()| true)),
+        }
+    }
+
+    async fn idle(&self) -> Result<()> {
+        const LOOK_AGAIN: Duration = Duration::from_millis(100);
+        let mut wakeups = self.engine.store.wakeups();
+        loop {
+            self.until_empty_handed().await;
+            if self.phase() != Phase::Working {
+                return Ok(());
+            }
+            match self.outlook().await {
+                Ok(Outlook { ready: false, held: false, retrying: false, .. }) if self.is_empty_handed() => {
+                    return Ok(());
+                }
+                Ok(outlook) => {
+                    if outlook.ready {
+                        self.expect_work();
+                    }
+                    let due = outlook.next_due_us.map_or(LOOK_AGAIN, Duration::from_micros);
+                    let deadline = Instant::now() + due.clamp(Duration::from_millis(5), LOOK_AGAIN);
+                    tokio::select! {
+                        () = tokio::time::sleep_until(deadline) => {}
+                        changed = wakeups.changed() => if changed.is_err() { tokio::time::sleep_until(deadline).await },
+                    }
+                }
+                Err(error) if error.is_retryable() => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until this worker holds nothing.
+    async fn until_empty_handed(&self) {
+        let mut changes = self.hands.lock().settled.subscribe();
+        while !self.is_empty_handed() && self.phase() == Phase::Working {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_empty_handed(&self) -> bool {
+        self.hands.lock().is_empty()
+    }
+
+    async fn outlook(&self) -> Result<Outlook, StoreError> {
+        let lanes: Vec<LaneId> = self.lanes().into_iter().collect();
+        self.engine.store.read(LookOut { lanes }).await
+    }
+
+    fn expect_work(&self) {
+        self.hands.lock().expect_work();
+        self.stir.notify_one();
+    }
+
+    /// Reads which lanes the registered templates have now.
+    async fn look_up_lanes(&self) -> Result<(), StoreError> {
+        let lanes = self.engine.lanes(&self.registry, self.options.queues.as_deref()).await?;
+        self.hands.lock().work_lanes(lanes);
+        Ok(())
+    }
+
+    pub(super) fn session(&self) -> SessionKey {
+        self.hands.lock().session
+    }
+
+    pub(super) fn lanes(&self) -> HashSet<LaneId> {
+        self.hands.lock().lanes.clone()
+    }
+
+    /// Reserves the free hands for a task that is being created, when this worker waits for work.
+    pub(super) fn reserve_idle(&self) -> Option<usize> {
+        (self.phase() == Phase::Working).then(|| self.hands.lock().reserve_idle()).flatten()
+    }
+
+    /// Gives back a reservation; what came of it was received before.
+    pub(super) fn unreserve(&self, reserved: usize) {
+        self.hands.lock().unreserve(reserved);
+        self.stir.notify_one();
+    }
+
+    /// Takes in steps that were claimed for this worker.
+    pub(super) fn receive(&self, session: SessionKey, claimed: Vec<Assignment>) {
+        if claimed.is_empty() {
+            return;
+        }
+        self.hands.lock().receive(session, claimed);
+        (self.options.wake)();
+    }
+}

@@ -1,0 +1,38 @@
+//! How far ahead to claim: enough that threads never wait for a commit, no more, so that long steps
+//! are not held back from other workers.
+
+use std::time::Duration;
+
+/// How much work is held ahead: about ten commits' worth.
+const AHEAD: Duration = Duration::from_millis(20);
+/// The most steps ever held.
+const MOST: usize = 1_024;
+/// The weight of the newest attempt in the moving average.
+const WEIGHT: f64 = 0.1;
+
+/// A moving average of how long an attempt keeps a thread.
+pub(super) struct Pace {
+    threads: usize,
+    average: Option<f64>,
+}
+
+impl Pace {
+    pub(super) fn new(threads: usize) -> Self {
+        Self { threads, average: None }
+    }
+
+    /// Counts an attempt in.
+    pub(super) fn observe(&mut self, took: Duration) {
+        let took = took.as_secs_f64();
+        self.average = Some(self.average.map_or(took, |average| average + WEIGHT * (took - average)));
+    }
+
+    /// How many steps to hold: one for each thread, and what they do within [`AHEAD`]; twice the
+    /// threads before anything is known.
+    pub(super) fn limit(&self) -> usize {
+        let ahead = self.average.map_or(self.threads as f64, |average| {
+            (self.threads as f64 * AHEAD.as_secs_f64() / average.max(1e-6)).min(MOST as f64)
+        });
+        (self.threads + (ahead.ceil() as usize).max(1)).min(MOST.max(self.threads + 1))
+    }
+}

@@ -1,0 +1,77 @@
+//! An operation under way on the runtime. The host's thread looks whether it is done; when it is
+//! not, it has a [`Signal`] raised at the end and waits for that in its own way. Nothing is ever
+//! popped while blocked, so an interrupted wait loses nothing.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use super::signal::Signal;
+use crate::engine::error::{EngineError, Result};
+
+/// See the module.
+pub struct Call<T> {
+    slot: Arc<Mutex<Slot<T>>>,
+}
+
+enum Slot<T> {
+    UnderWay(Option<Arc<Signal>>),
+    Done(Result<T>),
+    Taken,
+}
+
+impl<T: Send + 'static> Call<T> {
+    /// Starts `work`. It goes on whether or not anybody waits; a panic in it is an
+    /// [`EngineError::Internal`].
+    pub fn start(runtime: &Handle, work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
+        let slot = Arc::new(Mutex::new(Slot::UnderWay(None)));
+        let call = Self { slot: slot.clone() };
+        runtime.spawn(async move {
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            let done = done.unwrap_or_else(|panic| Err(internal(panic.as_ref())));
+            if let Slot::UnderWay(Some(signal)) = std::mem::replace(&mut *slot.lock(), Slot::Done(done)) {
+                signal.raise();
+            }
+        });
+        call
+    }
+
+    /// A call that is done.
+    pub fn done(result: Result<T>) -> Self {
+        Self { slot: Arc::new(Mutex::new(Slot::Done(result))) }
+    }
+
+    /// The result, once, when there is one.
+    pub fn take(&self) -> Option<Result<T>> {
+        let mut slot = self.slot.lock();
+        match std::mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Done(result) => Some(result),
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    /// Has `signal` raised when the call is done; false when it is done already.
+    pub fn arm(&self, signal: Arc<Signal>) -> bool {
+        match &mut *self.slot.lock() {
+            Slot::UnderWay(waiting) => {
+                *waiting = Some(signal);
+                true
+            }
+            Slot::Done(_) | Slot::Taken => false,
+        }
+    }
+}
+
+/// A caught panic as an error.
+pub fn internal(panic: &(dyn Any + Send)) -> EngineError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    EngineError::Internal(format!("a fault inside tasker_core, please report it: {}", text.unwrap_or("unknown panic")))
+}

@@ -1,0 +1,368 @@
+//! The user's hold on one open engine. It holds `Arc`s of everything an operation needs, so that
+//! no operation looks anything up in a global; only a fork makes it look again.
+//!
+//! Its methods are called on the host's threads and return at once, with a [`Call`].
+
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::call::Call;
+use super::orchestration_system::{OrchestrationSystem, Place};
+use super::process::Process;
+use super::types::{
+    CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, StepView, TaskView, WantedTemplate, parse_task_id,
+};
+use crate::domain::id::TaskId;
+use crate::domain::template::{Template, TemplateInput};
+use crate::engine::Engine;
+use crate::engine::catalog::{Registry, StoredTemplate};
+use crate::engine::error::{EngineError, Result};
+use crate::engine::intent::TaskIntent;
+use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
+use crate::engine::worker::{Worker, WorkerOptions};
+use crate::storage::Store;
+use crate::storage::rows::StoreFacts;
+use crate::storage::url::DatabaseUrl;
+
+/// See the module.
+pub struct OrchestrationHandle {
+    id: Uuid,
+    place: Place,
+    ttl: Option<Duration>,
+    created_at: SystemTime,
+    created: Instant,
+    registry: Arc<Registry>,
+    state: Mutex<State>,
+}
+
+/// Touched by the host's threads only; see [`super::process`].
+struct State {
+    attachment: Option<Attachment>,
+    workers: Vec<Weak<Worker>>,
+}
+
+/// A handle's hold on a system of one process.
+struct Attachment {
+    process: &'static Process,
+    system: Arc<OnceCell<Arc<OrchestrationSystem>>>,
+}
+
+/// What a handle says about itself.
+#[derive(Clone, Debug)]
+pub struct HandleInfo {
+    /// Its id.
+    pub id: Uuid,
+    /// When it was made.
+    pub created_at: SystemTime,
+    /// When it expires.
+    pub expires_at: Option<SystemTime>,
+    /// `active`, `expired` or `closed`.
+    pub status: &'static str,
+    /// `sqlite` or `postgres`.
+    pub backend: &'static str,
+    /// The database, without a password.
+    pub database: String,
+    /// The pool, while the handle is attached in this process.
+    pub pool: Option<StoreFacts>,
+    /// This process.
+    pub pid: u32,
+}
+
+impl OrchestrationHandle {
+    /// Opens a database, or joins the pool of another handle on it.
+    ///
+    /// # Errors
+    /// When there is no runtime and none can be started; the rest comes with the call.
+    pub fn open(place: Place, ttl: Option<Duration>) -> Result<Call<Arc<Self>>> {
+        let process = Process::current()?;
+        let handle = Arc::new(Self::new(place, ttl, Arc::default(), Attachment::new(process)));
+        let opened = handle.run(|engine, handle| async move {
+            drop(engine);
+            Ok(handle)
+        });
+        Ok(opened)
+    }
+
+    fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
+        let state = State { attachment: Some(attachment), workers: Vec::new() };
+        let (created_at, created) = (SystemTime::now(), Instant::now());
+        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state: Mutex::new(state) }
+    }
+
+    /// Runs an operation on the runtime, with the engine of this process.
+    fn run<T, F>(self: &Arc<Self>, operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        match self.attach() {
+            Err(error) => Call::done(Err(error)),
+            Ok(Attachment { process, system }) => {
+                let handle = self.clone();
+                Call::start(process.runtime(), async move {
+                    let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
+                    operation(system.engine().clone(), handle).await
+                })
+            }
+        }
+    }
+
+    /// The attachment of this process: made anew after a fork, whose parent's is left alone.
+    fn attach(&self) -> Result<Attachment> {
+        self.validate()?;
+        let process = Process::current()?;
+        let mut state = self.state.lock();
+        match &state.attachment {
+            None => Err(EngineError::HandleClosed),
+            Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
+            Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+                let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
+                               memory; open a file, or open another handle in the child";
+                Err(EngineError::Configuration(message.into()))
+            }
+            Some(_) => {
+                let parents = mem::replace(&mut state.workers, Vec::new());
+                mem::forget((state.attachment.take(), parents));
+                Ok(state.attachment.insert(Attachment::new(process)).clone())
+            }
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The templates registered on it.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// How long it is still valid; `None` when it does not expire.
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
+    }
+
+    /// Whether its ttl is over.
+    pub fn is_expired(&self) -> bool {
+        self.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().attachment.is_none()
+    }
+
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
+    pub fn validate(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(EngineError::HandleClosed);
+        }
+        match self.ttl {
+            Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
+                "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
+                self.id,
+                self.created.elapsed().as_secs_f64(),
+                ttl.as_secs_f64()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A new handle on the same database, with the same templates and ttl.
+    ///
+    /// # Errors
+    /// When this one is closed, or there is no runtime and none can be started.
+    pub fn refresh(&self) -> Result<Arc<Self>> {
+        let process = Process::current()?;
+        let state = self.state.lock();
+        let attachment = match &state.attachment {
+            None => return Err(EngineError::HandleClosed),
+            Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
+            Some(_) => Attachment::new(process),
+        };
+        Ok(Arc::new(Self::new(self.place.clone(), self.ttl, self.registry.clone(), attachment)))
+    }
+
+    /// What it is.
+    pub fn info(&self) -> HandleInfo {
+        let pid = std::process::id();
+        let state = self.state.lock();
+        let here = state.attachment.as_ref().filter(|attachment| attachment.process.pid() == pid);
+        HandleInfo {
+            id: self.id,
+            created_at: self.created_at,
+            expires_at: self.ttl.map(|ttl| self.created_at + ttl),
+            status: match () {
+                () if state.attachment.is_none() => "closed",
+                () if self.is_expired() => "expired",
+                () => "active",
+            },
+            backend: match self.place.url {
+                DatabaseUrl::Sqlite(_) => "sqlite",
+                DatabaseUrl::Postgres(_) => "postgres",
+            },
+            database: self.place.url.redacted(),
+            pool: here.and_then(|attachment| attachment.system.get()).map(|system| system.engine().store().facts()),
+            pid,
+        }
+    }
+
+    /// Stops the workers started on it and lets go of the database; the last handle on one closes
+    /// it. Closing a closed handle does nothing.
+    pub fn close(&self) -> Call<()> {
+        let pid = std::process::id();
+        let (attachment, workers) = {
+            let mut state = self.state.lock();
+            (state.attachment.take(), mem::take(&mut state.workers))
+        };
+        let Some(attachment) = attachment else { return Call::done(Ok(())) };
+        if attachment.process.pid() != pid {
+            mem::forget((attachment, workers));
+            return Call::done(Ok(()));
+        }
+        Call::start(attachment.process.runtime(), async move {
+            for worker in workers.iter().filter_map(Weak::upgrade) {
+                worker.stop(Duration::ZERO).await;
+            }
+            // Operations under way hold the cell too: they end normally, and the last of them closes.
+            if let Some(system) = Arc::into_inner(attachment.system).and_then(OnceCell::into_inner) {
+                OrchestrationSystem::release(system).await;
+            }
+            Ok(())
+        })
+    }
+
+    /// Stores a template and registers it.
+    pub fn register(self: &Arc<Self>, input: TemplateInput) -> Call<Arc<StoredTemplate>> {
+        self.run(|engine, handle| async move {
+            let template = Template::build(input)?;
+            engine.register(&handle.registry, template).await
+        })
+    }
+
+    /// Creates one task and gives its first snapshot.
+    pub fn create_task(self: &Arc<Self>, input: CreateTaskInput) -> Call<TaskView> {
+        self.run(|engine, handle| async move {
+            let (wanted, intent) = input.into_intent();
+            let ids = handle.create(&engine, wanted, vec![intent], |_| "context".into()).await?;
+            find(&engine, ids[0]).await
+        })
+    }
+
+    /// Creates tasks in one transaction, all or none.
+    pub fn create_tasks(self: &Arc<Self>, input: CreateTasksInput) -> Call<Vec<TaskId>> {
+        self.run(|engine, handle| async move {
+            let (wanted, intents) = input.into_intents()?;
+            handle.create(&engine, wanted, intents, |i| format!("contexts[{i}]")).await
+        })
+    }
+
+    async fn create(
+        &self,
+        engine: &Engine,
+        wanted: WantedTemplate,
+        intents: Vec<TaskIntent>,
+        path: impl Fn(usize) -> String,
+    ) -> Result<Vec<TaskId>> {
+        let WantedTemplate { namespace, name, version } = wanted;
+        let stored = engine.template(&self.registry, &namespace, &name, version.as_deref()).await?;
+        let plans = intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &path(i)));
+        let plans = plans.collect::<Result<Vec<_>, _>>()?;
+        if plans.is_empty() { Ok(Vec::new()) } else { engine.create(plans).await }
+    }
+
+    /// A task.
+    pub fn task(self: &Arc<Self>, id: &str) -> Call<TaskView> {
+        let id = parse_task_id(id);
+        self.run(|engine, _| async move { find(&engine, id?).await })
+    }
+
+    /// A page of tasks, newest first.
+    pub fn tasks(self: &Arc<Self>, input: ListTasksInput) -> Call<Vec<TaskView>> {
+        self.run(|engine, _| async move {
+            let before = input.before.as_deref().map(parse_task_id).transpose()?;
+            let catalog = engine.catalog().clone();
+            let page = ListTasks { filter: input.filter()?, before, limit: input.page()?, catalog };
+            let found = engine.store().read(page).await?;
+            Ok(found.into_iter().map(|(row, stored)| TaskView { row, stored }).collect())
+        })
+    }
+
+    /// How many tasks match.
+    pub fn count(self: &Arc<Self>, input: ListTasksInput) -> Call<u64> {
+        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.filter()? }).await?) })
+    }
+
+    /// The steps of a task, in the order of its template.
+    pub fn steps(self: &Arc<Self>, task: TaskId) -> Call<Vec<StepView>> {
+        self.run(move |engine, _| async move {
+            let view = Arc::new(find(&engine, task).await?);
+            let rows = engine.store().read(Steps { task }).await?;
+            Ok(rows.into_iter().map(|row| StepView { task: view.clone(), row }).collect())
+        })
+    }
+
+    /// The transitions of a task and its steps, oldest first.
+    pub fn history(self: &Arc<Self>, task: TaskId) -> Call<Vec<HistoryView>> {
+        self.run(move |engine, _| async move {
+            let view = find(&engine, task).await?;
+            let rows = engine.store().read(History { task }).await?;
+            let name = |index| view.template().step(index).map(|step| step.name.clone());
+            Ok(rows.into_iter().map(|row| HistoryView { step: row.index.and_then(name), row }).collect())
+        })
+    }
+
+    /// Waits until a task has ended, whichever process ends it, and gives it as it is then.
+    pub fn wait(self: &Arc<Self>, task: TaskId, timeout: Option<Duration>) -> Call<TaskView> {
+        self.run(move |engine, _| async move {
+            engine.wait(task, timeout).await?;
+            find(&engine, task).await
+        })
+    }
+
+    /// Starts a worker for the templates registered on this handle, now and later.
+    pub fn worker(self: &Arc<Self>, options: WorkerOptions) -> Call<Arc<Worker>> {
+        self.run(|engine, handle| async move { Worker::start(engine, handle.registry.clone(), options).await })
+    }
+
+    /// Has `worker` stopped when this handle is closed.
+    pub fn adopt(&self, worker: &Arc<Worker>) {
+        let mut state = self.state.lock();
+        state.workers.retain(|worker| worker.strong_count() > 0);
+        state.workers.push(Arc::downgrade(worker));
+    }
+}
+
+impl Attachment {
+    fn new(process: &'static Process) -> Self {
+        Self { process, system: Arc::default() }
+    }
+
+    /// A hold of its own on the same system.
+    fn share(&self) -> Self {
+        let system = self.system.get().map_or_else(OnceCell::new, |system| OnceCell::new_with(Some(system.clone())));
+        Self { process: self.process, system: Arc::new(system) }
+    }
+}
+
+impl Clone for Attachment {
+    fn clone(&self) -> Self {
+        Self { process: self.process, system: self.system.clone() }
+    }
+}
+
+async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
+    let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
+    let found = found.into_iter().next();
+    let (row, stored) = found.ok_or_else(|| EngineError::NotFound(format!("there is no task {id}")))?;
+    Ok(TaskView { row, stored })
+}

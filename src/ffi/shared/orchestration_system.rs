@@ -1,0 +1,113 @@
+//! One engine for each database and process, shared by the handles on it; the last one to let go
+//! closes it.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::process::Process;
+use crate::engine::error::Result;
+use crate::engine::{Engine, EngineOptions};
+use crate::storage::url::{DatabaseUrl, StoreOptions};
+use crate::storage::{AnyStore, Store};
+
+/// See the module.
+pub struct OrchestrationSystem {
+    engine: Arc<Engine>,
+    process: &'static Process,
+}
+
+/// Which database, and how to use it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// Its pool and clock.
+    pub store: StoreOptions,
+    /// The engine's leases and polls.
+    pub engine: EngineOptions,
+}
+
+impl Place {
+    /// What two handles must have in common to share a pool; `None` is never shared.
+    fn key(&self) -> Option<String> {
+        match &self.url {
+            DatabaseUrl::Sqlite(url) => {
+                let path = std::path::absolute(url.path.as_ref()?).ok()?;
+                Some(format!("sqlite:{}", path.canonicalize().unwrap_or(path).display()))
+            }
+            DatabaseUrl::Postgres(url) => Some(url.url.to_string()),
+        }
+    }
+}
+
+impl OrchestrationSystem {
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The open system of this place, or a new one.
+    pub(super) async fn open(process: &'static Process, place: &Place) -> Result<Arc<Self>> {
+        let mut systems = process.systems.lock().await;
+        systems.retain(|_, system| system.strong_count() > 0);
+        if let Some(system) = place.key().and_then(|key| systems.get(&key)?.upgrade()) {
+            return Ok(system);
+        }
+        let store = AnyStore::open(&place.url, &place.store).await?;
+        let engine = Engine::new(store, place.engine.clone());
+        let system = Arc::new(Self { engine, process });
+        // The file exists only now: its key may have changed with it.
+        let key = place.key().unwrap_or_else(|| format!("private:{:p}", Arc::as_ptr(&system)));
+        systems.insert(key, Arc::downgrade(&system));
+        Ok(system)
+    }
+
+    /// Lets go of `system`, and waits for it to be closed if nobody else holds it.
+    pub(super) async fn release(system: Arc<Self>) {
+        if let Some(system) = Arc::into_inner(system) {
+            system.engine.close().await;
+            // Closing twice does nothing; this drop finds a closed engine.
+        }
+    }
+
+    /// Before a fork: ends commits under way and closes what must not be open in two processes.
+    /// Nothing is opened until [`OrchestrationSystem::forked`].
+    ///
+    /// # Errors
+    /// When there is no runtime and none can be started.
+    pub fn prepare_fork() -> Result<Call<()>> {
+        let process = Process::current()?;
+        Ok(Call::start(process.runtime(), async move {
+            let systems = process.systems.clone().lock_owned().await;
+            for system in systems.values().filter_map(std::sync::Weak::upgrade) {
+                system.engine.store().suspend().await;
+            }
+            *process.forking.lock() = Some(systems);
+            Ok(())
+        }))
+    }
+
+    /// After a fork, in the parent: goes on. A child must not call this.
+    ///
+    /// # Errors
+    /// When there is no runtime and none can be started.
+    pub fn forked() -> Result<()> {
+        let systems = Process::current()?.forking.lock().take();
+        for system in systems.iter().flat_map(|systems| systems.values()).filter_map(std::sync::Weak::upgrade) {
+            system.engine.store().resume();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for OrchestrationSystem {
+    fn drop(&mut self) {
+        let engine = self.engine.clone();
+        if std::process::id() == self.process.pid() {
+            self.process.runtime().spawn(async move { engine.close().await });
+        } else {
+            // The parent's sockets and files: not this process's to close.
+            std::mem::forget(engine);
+        }
+    }
+}
