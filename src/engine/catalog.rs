@@ -131,8 +131,10 @@ pub(super) fn read_template(row: &RevisionRow) -> storage::Result<StoredTemplate
 /// The templates registered on one handle; a refreshed handle hands them on.
 #[derive(Default)]
 pub struct Registry {
-    by_name: RwLock<HashMap<(String, String), HashMap<String, Arc<StoredTemplate>>>>,
+    by_name: RwLock<HashMap<(String, String), ByVersion>>,
 }
+
+type ByVersion = HashMap<String, Arc<StoredTemplate>>;
 
 impl Registry {
     /// Adds a template, in place of an earlier registration of the same version.
