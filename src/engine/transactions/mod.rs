@@ -5,7 +5,7 @@
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that; [`intake`] takes claimed steps in.
 //! * [`sessions`]: open, renew, sweep and recover.
-//! * [`look`]: reading.
+//! * [`look`] reads.
 
 pub mod apply;
 pub mod create;

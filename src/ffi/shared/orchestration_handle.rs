@@ -126,7 +126,7 @@ impl OrchestrationHandle {
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
-                let parents = mem::replace(&mut state.workers, Vec::new());
+                let parents = mem::take(&mut state.workers);
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
             }

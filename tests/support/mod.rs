@@ -1,0 +1,4 @@
+//! What the suites share.
+#![allow(dead_code)]
+
+pub mod lab;
