@@ -1,0 +1,2 @@
+pub struct TestDatabase { pub url: String }
+pub fn blocking_fresh_database() -> TestDatabase { todo!() }
