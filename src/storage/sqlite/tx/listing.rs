@@ -13,8 +13,10 @@ use crate::storage::sqlite::values;
 
 const SELECT: &str = select_tasks!("WHERE true");
 
-/// The joins of [`SELECT`], which a filter by template needs.
-const COUNT: &str = "
+const COUNT: &str = "SELECT count(*) FROM tasker_tasks t WHERE true";
+
+/// With the joins of [`SELECT`], which a filter by template needs.
+const COUNT_BY_TEMPLATE: &str = "
     SELECT count(*)
     FROM tasker_tasks t
     CROSS JOIN tasker_named_tasks d ON d.id = t.named_task_id
@@ -44,7 +46,8 @@ pub(super) fn list(
 }
 
 pub(super) fn count(connection: &Connection, filter: &TaskFilter) -> Result<u64> {
-    let query = Query::new(COUNT, filter);
+    let by_template = filter.namespace.is_some() || filter.name.is_some() || filter.version.is_some();
+    let query = Query::new(if by_template { COUNT_BY_TEMPLATE } else { COUNT }, filter);
     let count: i64 =
         connection.prepare_cached(&query.sql)?.query_row(params_from_iter(&query.params), |row| row.get(0))?;
     Ok(count.unsigned_abs())
