@@ -46,3 +46,46 @@ async fn a_full_disk_fails_the_transaction_that_filled_it_and_no_other() {
     assert_eq!(sessions(&store).await, 2);
     store.close().await;
 }
+
+const FILE: &str = "TASKER_TEST_FILE";
+
+/// In a process of its own, in which no file may grow beyond 2 MB: the operating system then
+/// refuses a commit's write with an error that is not a full disk.
+#[test]
+fn a_failed_write_at_a_commit_ends_the_store() {
+    let folder = Folder::new();
+    let limited = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" --exact failures::in_a_limited_process --ignored";
+    let status = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(FILE, folder.file("tasker.sqlite3"))
+        .stdout(std::process::Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+#[ignore = "the other process of another test"]
+async fn in_a_limited_process() {
+    let Some(file) = std::env::var_os(FILE) else { return };
+    let file = std::path::PathBuf::from(file);
+    let store = open(&url(&file)).await.unwrap();
+    let diamond = Diamond::store(&store).await;
+    let kept = diamond.create(&store).await;
+    let mut large = diamond.task();
+    large.context = Json::of(&"x".repeat(4_000_000)).unwrap();
+    let refused = store.write(InsertTask { task: large }).await;
+    for result in
+        [refused, store.write(OpenSession { id: session() }).await, store.read(CountSessions {}).await.map(drop)]
+    {
+        match result {
+            Err(StoreError::Database(said)) => assert!(said.contains("closed for good"), "{said}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    store.close().await;
+    assert_eq!(descriptors_of(&file), 0);
+
+    let store = open(&url(&file)).await.unwrap();
+    assert_eq!(task(&store, kept).await.id, kept, "what was committed before is there");
+}

@@ -1,15 +1,15 @@
 //! [`SqliteStore`]: tasks in an embedded SQLite file, or in memory.
 //!
-//! One thread writes and many connections read. Start with [`writer`]: jobs queue for it and it
+//! One thread writes and many connections read. Start with `writer`: jobs queue for it and it
 //! commits them in groups.
 //!
-//! * [`writer`], [`group`], [`job`]: a transaction's way to its commit. [`begin`]: waiting for other processes.
-//!   [`checkpoint`]: from the log into the file.
-//! * [`readers`]: the pool of connections that read.
-//! * [`tx`]: [`SqliteTx`], the primitives in SQL. [`values`]: the domain's types in columns.
-//! * [`place`]: the file and how a connection to it is opened. [`guard`]: that nothing else in this process has it
-//!   open. [`migrate`]: its schema.
-//! * [`failure`]: what SQLite's errors mean.
+//! * `writer`, `group`, `job`: a transaction's way to its commit. `begin`: waiting for other processes.
+//!   `checkpoint`: from the log into the file.
+//! * `readers`: the pool of connections that read.
+//! * `tx`: [`SqliteTx`], the primitives in SQL. `values`: the domain's types in columns.
+//! * `place`: the file and how a connection to it is opened. `guard`: that nothing else in this process has it
+//!   open. `migrate`: its schema.
+//! * `failure`: what SQLite's errors mean.
 
 mod begin;
 mod checkpoint;
