@@ -45,6 +45,11 @@ pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether there is no room left.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 /// Whether, at a commit, it tells that the file can no longer be trusted. After a failed fsync
 /// the operating system may have dropped the pages it could not write, so that a second try
 /// reports a success that never was.

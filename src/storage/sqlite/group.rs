@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::begin::begin_immediate;
-use super::failure::is_fatal_at_commit;
+use super::failure::{is_fatal_at_commit, is_full};
 use super::job::Job;
 use crate::storage::StoreError;
 
@@ -23,7 +23,7 @@ pub(super) enum Outcome {
     Failed(StoreError),
     /// What was written is not known, and asking again would not tell.
     Broken(StoreError),
-    /// SQLite gave up the whole transaction because of one job: run them again, apart.
+    /// Nothing was written, perhaps because of one job only: run them again, apart.
     Undone,
 }
 
@@ -37,12 +37,13 @@ pub(super) fn commit(
     if let Err(error) = begin_immediate(connection, patience) {
         return Outcome::Failed(error);
     }
+    let jobs = group.len();
     let ran = match group {
         [alone] => run_alone(connection, clock_offset, alone.as_mut()),
         group => run_all(connection, clock_offset, group),
     };
     let outcome = match ran {
-        Ok(Ran::Finish(sql)) => finish(connection, sql),
+        Ok(Ran::Finish(sql)) => finish(connection, sql, jobs),
         Ok(Ran::Ended) => Outcome::Committed,
         Ok(Ran::Undone) => Outcome::Undone,
         Err(error) => Outcome::Failed(error.into()),
@@ -87,10 +88,12 @@ fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn 
     Ok(Ran::Finish(COMMIT))
 }
 
-fn finish(connection: &Connection, sql: &'static str) -> Outcome {
+fn finish(connection: &Connection, sql: &'static str, jobs: usize) -> Outcome {
     match execute(connection, sql) {
         Ok(()) => Outcome::Committed,
         Err(error) if is_fatal_at_commit(&error) => Outcome::Broken(error.into()),
+        // There may be room for all but one.
+        Err(error) if is_full(&error) && jobs > 1 => Outcome::Undone,
         Err(error) => Outcome::Failed(error.into()),
     }
 }

@@ -35,7 +35,8 @@ pub(super) enum Purpose {
 pub(super) struct TransactionJob<X: Transaction> {
     transaction: X,
     purpose: Purpose,
-    output: Result<X::Output>,
+    /// What the last run gave; `None` before the first.
+    output: Option<Result<X::Output>>,
     reply: oneshot::Sender<Result<X::Output>>,
 }
 
@@ -43,7 +44,7 @@ impl<X: Transaction> TransactionJob<X> {
     /// The job, and where its answer will come.
     pub(super) fn new(transaction: X, purpose: Purpose) -> (Self, oneshot::Receiver<Result<X::Output>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { transaction, purpose, output: Err(StoreError::Closed), reply }, answer)
+        (Self { transaction, purpose, output: None, reply }, answer)
     }
 }
 
@@ -53,12 +54,19 @@ impl<X: Transaction> Job for TransactionJob<X> {
     }
 
     fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool {
-        self.output = run(&self.transaction, connection, clock_offset);
-        self.output.is_ok() && self.purpose == Purpose::Write
+        let output = run(&self.transaction, connection, clock_offset);
+        let keep = output.is_ok() && self.purpose == Purpose::Write;
+        self.output = Some(output);
+        keep
     }
 
     fn reply(self: Box<Self>, commit: Result<()>) {
-        let answer = self.output.and_then(|output| commit.map(|()| output));
+        let answer = match (self.output, commit) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(of_all)) => Err(of_all),
+            (Some(output), Ok(())) => output,
+            (None, Ok(())) => Err(StoreError::Database("the transaction was not run".into())),
+        };
         // Nobody waits any more: the caller was cancelled, and the commit stands.
         let _ = self.reply.send(answer);
     }

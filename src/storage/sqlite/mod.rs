@@ -1,16 +1,18 @@
 //! [`SqliteStore`]: tasks in an embedded SQLite file, or in memory.
 //!
-//! One thread writes and many connections read. Start with [`writer`]: jobs queue for it and it
+//! One thread writes and many connections read. Start with `writer`: jobs queue for it and it
 //! commits them in groups.
 //!
-//! * [`writer`], [`group`], [`job`]: a transaction's way to its commit. [`begin`]: waiting for other processes.
-//! * [`readers`]: the pool of connections that read.
-//! * [`tx`]: [`SqliteTx`], the primitives in SQL. [`values`]: the domain's types in columns.
-//! * [`place`]: the file and how a connection to it is opened. [`guard`]: that nothing else in this process has it
-//!   open. [`migrate`]: its schema.
-//! * [`failure`]: what SQLite's errors mean.
+//! * `writer`, `group`, `job`: a transaction's way to its commit. `begin`: waiting for other processes.
+//!   `checkpoint`: from the log into the file.
+//! * `readers`: the pool of connections that read.
+//! * `tx`: [`SqliteTx`], the primitives in SQL. `values`: the domain's types in columns.
+//! * `place`: the file and how a connection to it is opened. `guard`: that nothing else in this process has it
+//!   open. `migrate`: its schema.
+//! * `failure`: what SQLite's errors mean.
 
 mod begin;
+mod checkpoint;
 mod failure;
 mod group;
 mod guard;
@@ -32,6 +34,7 @@ use tokio::sync::{oneshot, watch};
 use super::rows::StoreFacts;
 use super::url::{SqliteUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use checkpoint::Checkpoint;
 use job::{Purpose, TransactionJob};
 use place::Place;
 use readers::Readers;
@@ -104,6 +107,7 @@ fn prepare(url: &SqliteUrl, options: &StoreOptions, inbox: Receiver<Message>) ->
         inbox,
         signals: Arc::default(),
         backlog: VecDeque::new(),
+        checkpoint: Checkpoint::default(),
         data_version: None,
         looked: Instant::now(),
     })

@@ -1,8 +1,10 @@
 //! Where a store's database is, and how its connections are opened.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::failure::is_busy;
@@ -22,17 +24,18 @@ const SETTINGS: &str = "
 
 /// For connections to a file. FULL: in WAL mode NORMAL may lose the last commits at a power cut.
 /// fullfsync: macOS's plain fsync leaves data in the drive's cache; elsewhere it does nothing.
+/// No automatic checkpoints: see [`super::checkpoint`].
 const FILE_SETTINGS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;
-    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA wal_autocheckpoint = 0;
 ";
 
 /// SQLite counts milliseconds in 31 bits.
 const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// Where the database is. As long as it lives, the file counts as ours in this process.
+/// Where the database is.
 #[derive(Debug)]
 pub(super) enum Place {
     /// In memory, of the one connection that made it.
@@ -41,9 +44,8 @@ pub(super) enum Place {
     File {
         path: PathBuf,
         busy_timeout: Duration,
-        /// Held, not read.
-        #[allow(dead_code)]
-        registration: Registration,
+        /// Until the store is closed.
+        registration: Mutex<Option<Arc<Registration>>>,
     },
 }
 
@@ -60,6 +62,7 @@ impl Place {
         let busy_timeout = url.busy_timeout.min(LONGEST_BUSY_TIMEOUT);
         let opening = OpenFlags::SQLITE_OPEN_CREATE;
         let (connection, registration) = guard::open_alone(&path, || connect(&path, busy_timeout, opening))?;
+        let registration = Mutex::new(Some(Arc::new(registration)));
         Ok((Self::File { path, busy_timeout, registration }, connection))
     }
 
@@ -77,6 +80,21 @@ impl Place {
         let connection = self.writer()?;
         connection.execute_batch("PRAGMA query_only = ON")?;
         Ok(connection)
+    }
+
+    /// What keeps the file ours in this process, for a connection to hold as long as it is open.
+    pub(super) fn registration(&self) -> Option<Arc<Registration>> {
+        match self {
+            Self::Memory => None,
+            Self::File { registration, .. } => registration.lock().clone(),
+        }
+    }
+
+    /// The store is closed: the file is ours only as long as a connection is still in use.
+    pub(super) fn release(&self) {
+        if let Self::File { registration, .. } = self {
+            *registration.lock() = None;
+        }
     }
 
     /// How long to wait for another process's commit.

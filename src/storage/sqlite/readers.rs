@@ -74,6 +74,8 @@ impl Readers {
     }
 
     fn run<X: Transaction>(&self, transaction: &X) -> Result<X::Output> {
+        // Until the connection is put back: the store may be closed meanwhile.
+        let _registration = self.place.registration();
         let mut connection = self.take()?;
         let output = self.run_on(&mut connection, transaction);
         match output {

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use super::checkpoint::Checkpoint;
+use super::failure::is_fatal_at_commit;
 use super::group::{Outcome, commit};
 use super::job::Job;
 use super::place::Place;
@@ -59,6 +61,7 @@ pub(super) struct Writer {
     pub(super) signals: Arc<Signals>,
     /// What came while a group was gathered or the thread was suspended, in order.
     pub(super) backlog: VecDeque<Message>,
+    pub(super) checkpoint: Checkpoint,
     /// The last number seen on the present connection.
     pub(super) data_version: Option<i64>,
     pub(super) looked: Instant,
@@ -70,6 +73,8 @@ impl Writer {
         let told = self.serve();
         // The readers first: whoever closes last moves the log into the file and deletes it.
         self.readers.shut();
+        self.connection = None;
+        self.place.release();
         drop(self);
         if let Some(closed) = told {
             let _ = closed.send(());
@@ -153,17 +158,33 @@ impl Writer {
             Err(error) => Outcome::Failed(error),
         };
         match outcome {
-            Outcome::Committed => reply(group, &Ok(())),
-            Outcome::Failed(error) => reply(group, &Err(error)),
-            Outcome::Broken(error) => {
-                self.connection = None;
-                let error = self.signals.broken.get_or_init(|| broken(&error)).clone();
-                self.readers.shut();
-                reply(group, &Err(error));
+            Outcome::Committed => {
+                reply(group, &Ok(()));
+                self.checkpoint();
             }
+            Outcome::Failed(error) => reply(group, &Err(error)),
+            Outcome::Broken(error) => reply(group, &Err(self.break_off(&error))),
             // One of them made SQLite give up all. Apart, only that one fails.
             Outcome::Undone => group.into_iter().for_each(|job| self.commit(vec![job])),
         }
+    }
+
+    /// Moves the log into the file when that is due. What was committed stays so if it fails.
+    fn checkpoint(&mut self) {
+        if let (Place::File { .. }, Some(connection)) = (&*self.place, &self.connection)
+            && let Err(error) = self.checkpoint.after_commit(connection)
+            && is_fatal_at_commit(&error)
+        {
+            self.break_off(&error.into());
+        }
+    }
+
+    /// Ends the store: every later call gets the error that this returns.
+    fn break_off(&mut self, error: &StoreError) -> StoreError {
+        self.connection = None;
+        let error = self.signals.broken.get_or_init(|| broken(error)).clone();
+        self.readers.shut();
+        error
     }
 
     /// The connection, opened again where it was closed for a fork, and what a commit needs.
@@ -204,7 +225,7 @@ fn reply(group: Vec<Box<dyn Job>>, commit: &Result<()>) {
 
 fn broken(error: &StoreError) -> StoreError {
     StoreError::Database(format!(
-        "this database was closed for good, because a commit failed and what reached the disk is not known: {error}. \
+        "this database was closed for good, because a write failed and what reached the disk is not known: {error}. \
          Open it again when the disk is in order"
     ))
 }

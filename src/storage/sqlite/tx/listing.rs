@@ -13,8 +13,10 @@ use crate::storage::sqlite::values;
 
 const SELECT: &str = select_tasks!("WHERE true");
 
-/// The joins of [`SELECT`], which a filter by template needs.
-const COUNT: &str = "
+const COUNT: &str = "SELECT count(*) FROM tasker_tasks t WHERE true";
+
+/// With the joins of [`SELECT`], which a filter by template needs.
+const COUNT_BY_TEMPLATE: &str = "
     SELECT count(*)
     FROM tasker_tasks t
     CROSS JOIN tasker_named_tasks d ON d.id = t.named_task_id
@@ -24,27 +26,33 @@ const COUNT: &str = "
 /// The condition of the index `tasker_tasks_rare`, which a query must repeat to use it.
 const RARE: &str = " AND t.state NOT IN ('pending', 'in_progress', 'complete')";
 
-/// A keyset page: the id is the key and its order that of creation.
 pub(super) fn list(
     connection: &Connection,
     filter: &TaskFilter,
     before: Option<TaskId>,
     limit: usize,
 ) -> Result<Vec<TaskRow>> {
-    let mut query = Query::new(SELECT, filter);
-    if let Some(before) = before {
-        query.and("t.id < ?", Value::Blob(before.0.as_bytes().to_vec()));
-    }
-    query.sql.push_str(" ORDER BY t.id DESC LIMIT ?");
-    query.params.push(Value::Integer(values::limit(limit)));
+    let query = page(filter, before, limit);
     all(connection, &query.sql, params_from_iter(&query.params), RawTask::read)?
         .into_iter()
         .map(RawTask::decode)
         .collect()
 }
 
+/// A keyset page: the id is the key and its order that of creation.
+pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> Query {
+    let mut query = Query::new(SELECT, filter);
+    if let Some(before) = before {
+        query.and("t.id < ?", Value::Blob(before.0.as_bytes().to_vec()));
+    }
+    query.sql.push_str(" ORDER BY t.id DESC LIMIT ?");
+    query.params.push(Value::Integer(values::limit(limit)));
+    query
+}
+
 pub(super) fn count(connection: &Connection, filter: &TaskFilter) -> Result<u64> {
-    let query = Query::new(COUNT, filter);
+    let by_template = filter.namespace.is_some() || filter.name.is_some() || filter.version.is_some();
+    let query = Query::new(if by_template { COUNT_BY_TEMPLATE } else { COUNT }, filter);
     let count: i64 =
         connection.prepare_cached(&query.sql)?.query_row(params_from_iter(&query.params), |row| row.get(0))?;
     Ok(count.unsigned_abs())
@@ -52,8 +60,8 @@ pub(super) fn count(connection: &Connection, filter: &TaskFilter) -> Result<u64>
 
 /// A statement that grows by conditions, each with its parameter. The text depends only on which
 /// conditions there are, so that it is compiled once for each combination.
-struct Query {
-    sql: String,
+pub(super) struct Query {
+    pub(super) sql: String,
     params: Vec<Value>,
 }
 

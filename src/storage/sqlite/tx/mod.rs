@@ -10,6 +10,8 @@
 
 mod creation;
 mod listing;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod reading;
 mod sessions;

@@ -14,34 +14,35 @@ const PUT_READY: &str = "
     INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// A range of the primary key, in its order: nothing is sorted.
-const FIRST_READY: &str = "
+pub(super) const FIRST_READY: &str = "
     SELECT lane, rank, task_id, idx, token, attempts, state
     FROM tasker_ready
     WHERE lane = ?1
     ORDER BY rank, task_id, idx
     LIMIT ?2";
 
-const NEXT_READY: &str = "
+pub(super) const NEXT_READY: &str = "
     SELECT lane, rank, task_id, idx, token, attempts, state
     FROM tasker_ready
     WHERE lane = ?1 AND (rank, task_id) >= (?3, ?4)
     ORDER BY rank, task_id, idx
     LIMIT ?2";
 
-const DELETE_READY: &str = "DELETE FROM tasker_ready WHERE lane = ?1 AND rank = ?2 AND task_id = ?3 AND idx = ?4";
+pub(super) const DELETE_READY: &str =
+    "DELETE FROM tasker_ready WHERE lane = ?1 AND rank = ?2 AND task_id = ?3 AND idx = ?4";
 
 const PUT_TIMER: &str = "
     INSERT INTO tasker_timers (due_at, kind, lane, rank, task_id, idx, token, attempts, state)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
-const DUE: &str = "
+pub(super) const DUE: &str = "
     SELECT due_at, lane, rank, task_id, idx, token, attempts, state
     FROM tasker_timers
     WHERE due_at <= ?1
     ORDER BY due_at, task_id, idx
     LIMIT ?2";
 
-const DELETE_TIMER: &str = "DELETE FROM tasker_timers WHERE due_at = ?1 AND task_id = ?2 AND idx = ?3";
+pub(super) const DELETE_TIMER: &str = "DELETE FROM tasker_timers WHERE due_at = ?1 AND task_id = ?2 AND idx = ?3";
 
 const HEAD: &str = "SELECT id, named_task_id, revision_id, priority, queue, context FROM tasker_tasks WHERE id = ?1";
 
@@ -49,7 +50,7 @@ const RESULT: &str = "
     SELECT task_id, idx, result FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND result IS NOT NULL";
 
 /// Each part stops at the first row it finds; the receipts are few. ?1: the lanes as a JSON array.
-const OUTLOOK: &str = "
+pub(super) const OUTLOOK: &str = "
     SELECT
         EXISTS (SELECT 1 FROM json_each(?1) l CROSS JOIN tasker_ready r ON r.lane = l.value),
         EXISTS (SELECT 1 FROM tasker_receipts r, json_each(r.lanes) h

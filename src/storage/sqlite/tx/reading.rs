@@ -27,21 +27,21 @@ macro_rules! select_tasks {
 }
 pub(super) use select_tasks;
 
-const TASK: &str = select_tasks!("WHERE t.id = ?1");
+pub(super) const TASK: &str = select_tasks!("WHERE t.id = ?1");
 
-const STEPS: &str = "
+pub(super) const STEPS: &str = "
     SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at
     FROM tasker_workflow_steps
     WHERE task_id = ?1
     ORDER BY idx";
 
-const TASK_HISTORY: &str = "
+pub(super) const TASK_HISTORY: &str = "
     SELECT NULL, seq, from_state, to_state, at, 0, NULL, detail
     FROM tasker_task_transitions
     WHERE task_id = ?1
     ORDER BY seq";
 
-const STEP_HISTORY: &str = "
+pub(super) const STEP_HISTORY: &str = "
     SELECT idx, seq, from_state, to_state, at, attempt, session_id, detail
     FROM tasker_workflow_step_transitions
     WHERE task_id = ?1

@@ -43,7 +43,7 @@ const PUT_RECEIPT: &str = "INSERT INTO tasker_receipts (id, session_id, lanes, s
 const FIND_RECEIPT: &str = "SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE id = ?1";
 
 /// Receipts' ids are UUIDv7: their order is that of time. The index on (session_id, id) gives it.
-const RECEIPTS_OF: &str = "
+pub(super) const RECEIPTS_OF: &str = "
     SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE session_id = ?1 ORDER BY id LIMIT ?2";
 
 const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";

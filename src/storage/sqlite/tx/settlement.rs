@@ -14,7 +14,7 @@ const FIND_STEP: &str = "
     SELECT task_id, idx, state, token, attempts, crashes FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2";
 
 /// The fence: what does not show the present token is late and moves nothing.
-const SETTLE_STEP: &str = "
+pub(super) const SETTLE_STEP: &str = "
     UPDATE tasker_workflow_steps SET
         state = ?4,
         token = token + 1,
@@ -34,7 +34,7 @@ const RELEASE_STEP: &str = "
 
 const FIND_TASK: &str = "SELECT state, live, failed, seq FROM tasker_tasks WHERE id = ?1";
 
-const TOUCH_TASK: &str = "
+pub(super) const TOUCH_TASK: &str = "
     UPDATE tasker_tasks SET
         state = ?2,
         live = ?3,

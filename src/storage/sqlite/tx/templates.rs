@@ -15,7 +15,7 @@ const FIND: &str = "
     JOIN tasker_task_namespaces n ON n.id = t.namespace_id
     WHERE n.name = ?1 AND t.name = ?2 AND t.version = ?3";
 
-const LATEST_REVISION: &str = "
+pub(super) const LATEST_REVISION: &str = "
     SELECT id, template FROM tasker_named_task_revisions WHERE named_task_id = ?1 ORDER BY id DESC LIMIT 1";
 
 const INSERT_NAMESPACE: &str = "INSERT INTO tasker_task_namespaces (name) VALUES (?1) ON CONFLICT (name) DO NOTHING";
