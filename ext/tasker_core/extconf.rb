@@ -42,5 +42,5 @@ create_rust_makefile("tasker_core/tasker_core_ruby") do |config|
   config.extra_cargo_args = ["--locked"]
   # An installed gem keeps neither debug information nor what only the build needed.
   config.env = { "CARGO_PROFILE_RELEASE_DEBUG" => "0", "CARGO_PROFILE_RELEASE_STRIP" => "debuginfo" }
-  config.rubygems_clean_dirs += ["$(RB_SYS_CARGO_TARGET_DIR)", "$(DLLIB)"]
+  config.rubygems_clean_dirs += ["./target", "$(DLLIB)"]
 end
