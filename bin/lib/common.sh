@@ -9,6 +9,7 @@ if ! command -v cargo >/dev/null && [[ -x "${HOME:-/nonexistent}/.cargo/bin/carg
   PATH="$HOME/.cargo/bin:$PATH"
 fi
 
+# shellcheck disable=SC2034 # for those who source this
 bold='' red='' green='' plain=''
 if [[ -t 1 && -z "${NO_COLOR:-}" && "${TERM:-dumb}" != dumb ]]; then
   bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
@@ -23,15 +24,15 @@ die() {
 # The comment at a script's head is its help: from line 2 to the first line that is no comment.
 print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
 
-# What each command needs, by the names of Debian's packages.
-build_packages=(ruby ruby-dev bundler rake libclang-dev clang gcc make)
-gem_packages=(ruby-rb-sys)
-# shellcheck disable=SC2034 # read by bin/setup and bin/test
-lint_packages=(rubocop yard)
+# What each purpose needs, by the names of Debian's packages; the commands choose.
 # shellcheck disable=SC2034
-spec_packages=(ruby-rspec ruby-simplecov)
-# shellcheck disable=SC2034
-database_packages=(postgresql pgbouncer)
+{
+  build_packages=(ruby ruby-dev bundler rake libclang-dev clang gcc make)
+  gem_packages=(ruby-rb-sys) # for gem install, which goes through extconf.rb
+  lint_packages=(rubocop yard)
+  spec_packages=(ruby-rspec ruby-simplecov)
+  database_packages=(postgresql pgbouncer)
+}
 
 # Whether a package's purpose is served, from wherever it came.
 served() {
@@ -111,15 +112,4 @@ need_cargo() {
   found=$(cd "$root" && cargo --version | cut -d ' ' -f 2)
   [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -1) == "$wanted" ]] ||
     die "The engine needs Rust $wanted or later, and this is Rust $found: please run \`rustup update\` and start again."
-}
-
-need_build() {
-  need_packages "${build_packages[@]}"
-  need_cargo
-}
-
-# What `gem install` needs beyond a build in the checkout.
-need_gem() {
-  need_build
-  need_packages "${gem_packages[@]}"
 }
