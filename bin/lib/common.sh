@@ -11,6 +11,7 @@ fi
 
 # shellcheck disable=SC2034 # for those who source this
 bold='' red='' green='' plain=''
+# shellcheck disable=SC2034
 if [[ -t 1 && -z "${NO_COLOR:-}" && "${TERM:-dumb}" != dumb ]]; then
   bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
 fi
