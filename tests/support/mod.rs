@@ -20,9 +20,15 @@ macro_rules! on_each_database {
         }
         mod postgres {
             $(#[test] fn $name() {
-                let database = super::support::postgres::blocking_fresh_database();
+                let database = super::support::fresh_postgres();
                 super::cases::$name(&database.url);
             })+
         }
     };
+}
+
+/// A fresh PostgreSQL database, for a test that has no runtime of its own.
+pub fn fresh_postgres() -> postgres::TestDatabase {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(postgres::fresh_database())
 }

@@ -104,7 +104,7 @@ pub(super) async fn lock(
     let Some(found) = found else { return Ok(None) };
     let id: i64 = get(&found, 0)?;
     let latest = tx.row(sqlx::query(LATEST).bind(id)).await?;
-    let latest = latest.map(|row| Ok((RevisionId(get(&row, 0)?), json(&row, 1)?))).transpose()?;
+    let latest = latest.map(|row| Ok::<_, StoreError>((RevisionId(get(&row, 0)?), json(&row, 1)?))).transpose()?;
     Ok(Some(NamedTaskRow { id: NamedTaskId(id), fixed: json(&found, 1)?, latest }))
 }
 
