@@ -276,6 +276,23 @@ on_each_database! {
         close(&handle);
     }
 
+    fn a_running_worker_learns_of_new_templates_and_queues(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({})));
+        let crew = Crew::start(&handle, 1, None, Arc::new(|_| done(json!(null))));
+        assert!(crew.until_idle(runtime()));
+        let began = Instant::now();
+        register(&handle, diamond());
+        let one = create(&handle, json!({ "name": "diamond" })).expect("a task");
+        let two = create(&handle, json!({ "name": "single", "queue": "never seen before" })).expect("a task");
+        for task in [one, two] {
+            wait(handle.wait(task.row.id, None)).expect("it ends");
+        }
+        assert!(began.elapsed() < Duration::from_secs(1), "they waited for the next look: {:?}", began.elapsed());
+        crew.stop(runtime());
+        close(&handle);
+    }
+
     fn a_stopped_worker_gives_back_what_it_has_not_begun(url: &str) {
         let handle = open(url);
         register(&handle, single(json!({})));

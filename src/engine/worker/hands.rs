@@ -150,7 +150,7 @@ impl Hands {
     }
 
     pub(super) fn is_overdue(&self, number: u64) -> bool {
-        !self.running.contains_key(&number)
+        self.running.get(&number).is_none_or(|running| running.deadline <= Instant::now())
     }
 
     /// Reports every step whose time is up, and says when the next one's will be.
