@@ -230,6 +230,24 @@ on_each_database! {
         close(&handle);
     }
 
+    fn a_new_task_is_what_was_stored(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({})));
+        let input = json!({ "name": "single", "context": { "a": [1, null] }, "key": "k", "priority": 3, "queue": "q",
+            "tags": ["x", "y"], "initiator": "me", "reason": "why", "run_at": "2999-01-01T00:00:00.000001Z" });
+        let task = create(&handle, input).expect("a task");
+        assert_eq!(format!("{:?}", task.row), format!("{:?}", reload(&handle, &task).row));
+        let crew = Crew::start(&handle, 1, None, Arc::new(|_| done(json!(null))));
+        assert!(crew.until_idle(runtime()));
+        let taken = create(&handle, json!({ "name": "single" })).expect("a task");
+        assert_eq!(taken.row.state, TaskState::InProgress, "an idle worker took it with the commit that made it");
+        assert_eq!(taken.row.started_at, Some(taken.row.created_at));
+        assert!(crew.until_idle(runtime()));
+        assert_eq!(reload(&handle, &taken).row.started_at, taken.row.started_at);
+        crew.stop(runtime());
+        close(&handle);
+    }
+
     fn a_task_waits_for_its_time(url: &str) {
         let handle = open(url);
         register(&handle, single(json!({})));

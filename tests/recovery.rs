@@ -54,7 +54,7 @@ impl Host {
         block(async {
             let stored = self.engine.template(&self.registry, "default", name, None).await.expect("a template");
             let plan = TaskIntent::default().plan(&stored, "context").expect("a plan");
-            self.engine.create(vec![plan]).await.expect("a task")[0]
+            self.engine.create(vec![plan]).await.expect("a task").ids[0]
         })
     }
 
