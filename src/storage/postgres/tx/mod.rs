@@ -30,7 +30,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 
-use super::error::store_error;
+use super::error::{code, store_error};
 use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
@@ -104,7 +104,11 @@ impl PostgresTx {
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
-            let error = store_error(error);
+            let error = match code(&error).as_deref() {
+                // An earlier try, still on its way when this one looked for it, was committed by now.
+                Some("23505") if self.resent => StoreError::Conflict(error.to_string()),
+                _ => store_error(error),
+            };
             self.failed.get_or_insert_with(|| error.clone());
             error
         })
