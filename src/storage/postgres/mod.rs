@@ -78,9 +78,13 @@ impl PostgresStore {
         let begun = |error| Failure { error, begun: true };
         let resent = matches!(access, Access::Write { resent: true });
         let mut tx = PostgresTx::new(link, self.prepared, resent, Arc::clone(&self.clock_offset));
-        let output = transaction.run(&mut tx).await.map_err(begun)?;
-        tx.commit().await.map_err(begun)?;
-        Ok(output)
+        match transaction.run(&mut tx).await {
+            Ok(output) => tx.commit().await.map(|()| output).map_err(begun),
+            Err(error) => {
+                tx.roll_back().await;
+                Err(begun(error))
+            }
+        }
     }
 
     /// A connection, in a transaction where one is needed.

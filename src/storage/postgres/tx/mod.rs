@@ -92,6 +92,15 @@ impl PostgresTx {
         }
     }
 
+    /// Rolls back, and waits for it: dropping would leave its locks for a while, over which others
+    /// that start after the failure was reported would skip.
+    pub(super) async fn roll_back(self) {
+        if let Link::Transaction(transaction) = self.link {
+            // An error: the connection is gone, and the transaction with it.
+            let _ = transaction.rollback().await;
+        }
+    }
+
     /// Runs a statement and gives back its rows. Every statement goes through here, so that none
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
