@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tasker_core::domain::id::{SessionId, StepKey};
+use tasker_core::domain::id::{LaneId, SessionId, StepKey};
 use tasker_core::domain::state::StepState;
 use tasker_core::domain::time::Timestamp;
-use tasker_core::storage::rows::StepTransition;
+use tasker_core::storage::rows::{LaneCursor, StepTransition};
 use tasker_core::storage::{Store, StoreError};
 
 use crate::bench::*;
@@ -39,6 +39,19 @@ on_each_store! {
         let failed = db.try_write(OpenAndFail { id: session() }).await;
         assert!(matches!(failed, Err(StoreError::SessionLost)), "{failed:?}");
         assert_eq!(db.read(LiveSessions {}).await, 0);
+    }
+
+    async fn an_error_is_reported_when_it_is_rolled_back(db: &Database) {
+        transaction!(TakeAndFail { lanes: Vec<LaneCursor> } -> (), |self, tx| {
+            assert_eq!(tx.take_ready(&self.lanes, 9).await?.len(), 1);
+            Err(StoreError::SessionLost)
+        });
+        let lanes = from_the_start(&[LaneId(1)]);
+        db.write(PutReady { rows: vec![ready(LaneId(1), 0, task_ids(1)[0], 0)] }).await;
+        for _ in 0..100 {
+            db.try_write(TakeAndFail { lanes: lanes.clone() }).await.unwrap_err();
+        }
+        assert_eq!(db.write(TakeReady { lanes, limit: 9 }).await.len(), 1);
     }
 
     async fn an_error_of_the_database_rolls_all_of_it_back(db: &Database) {

@@ -166,26 +166,6 @@ async fn databases_in_memory_are_private_and_survive_a_suspension() {
     assert!(matches!(one.read(CountSessions {}).await, Err(StoreError::Closed)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_threads_migrate_once() {
-    for _ in 0..5 {
-        let folder = std::sync::Arc::new(Folder::new());
-        let opening: Vec<_> = (0..10)
-            .map(|_| {
-                let folder = folder.clone();
-                tokio::spawn(async move { folder.open().await })
-            })
-            .collect();
-        for store in opening {
-            store.await.unwrap().close().await;
-        }
-        let connection = rusqlite::Connection::open(folder.file("tasker.sqlite3")).unwrap();
-        let versions: i64 =
-            connection.query_row("SELECT count(*) FROM tasker_schema_migrations", (), |row| row.get(0)).unwrap();
-        assert_eq!(versions, 1);
-    }
-}
-
 const FILE: &str = "TASKER_TEST_FILE";
 
 /// Another process that runs [`opens_and_writes`] on the file.

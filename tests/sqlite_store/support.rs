@@ -4,36 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tasker_core::domain::id::{LaneId, NamedTaskId, RevisionId, SessionId, StepKey, TaskId, Token};
+use tasker_core::domain::id::{NamedTaskId, RevisionId, SessionId, TaskId};
 use tasker_core::domain::json::Json;
-use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::domain::state::TaskState;
 use tasker_core::storage::rows::*;
 use tasker_core::storage::sqlite::SqliteStore;
 use tasker_core::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
-use tasker_core::storage::{Result, Store, TaskMoves, Transaction};
+use tasker_core::storage::{Result, Store, Transaction};
 use uuid::Uuid;
-
-/// Declares a [`Transaction`]: its fields, what it gives, and what it does.
-#[macro_export]
-macro_rules! transaction {
-    ($name:ident { $($field:ident: $type:ty),* } -> $output:ty, |$self:ident, $tx:ident| $body:expr) => {
-        pub struct $name { $(pub $field: $type),* }
-
-        impl tasker_core::storage::Transaction for $name {
-            type Output = $output;
-
-            async fn run<T: tasker_core::storage::Tx>(
-                &$self,
-                $tx: &mut T,
-            ) -> tasker_core::storage::Result<$output> {
-                $body
-            }
-        }
-    };
-}
-
-pub const MOVES: TaskMoves =
-    TaskMoves { started: TaskState::InProgress, finished: TaskState::Complete, stalled: TaskState::Error };
 
 /// A scratch folder and files in it.
 pub struct Folder(tempfile::TempDir);
@@ -104,7 +82,6 @@ pub async fn sessions(store: &SqliteStore) -> u64 {
 pub struct Diamond {
     pub id: NamedTaskId,
     pub revision: RevisionId,
-    pub lane: LaneId,
 }
 
 transaction!(StoreDiamond {} -> Diamond, |self, tx| {
@@ -118,8 +95,7 @@ transaction!(StoreDiamond {} -> Diamond, |self, tx| {
     };
     let id = tx.insert_named_task(&new).await?;
     let revision = tx.insert_revision(id, &Json::empty_object()).await?;
-    let lane = tx.ensure_lanes(&[(id, "default".into())]).await?[0];
-    Ok(Diamond { id, revision, lane })
+    Ok(Diamond { id, revision })
 });
 
 transaction!(InsertTask { task: NewTask } -> (), |self, tx| {
@@ -157,27 +133,11 @@ impl Diamond {
         store.write(InsertTask { task }).await.unwrap();
         id
     }
-
-    pub fn ready(&self, lane: LaneId, priority: i16, task: TaskId, index: u32) -> ReadyRow {
-        ReadyRow {
-            lane,
-            priority,
-            key: StepKey { task, index },
-            token: Token(0),
-            attempts: 0,
-            state: StepState::Pending,
-        }
-    }
 }
 
 pub async fn task(store: &SqliteStore, id: TaskId) -> TaskRow {
     transaction!(Find { id: TaskId } -> Vec<TaskRow>, |self, tx| tx.tasks(&[self.id]).await);
     store.read(Find { id }).await.unwrap().remove(0)
-}
-
-pub async fn steps(store: &SqliteStore, id: TaskId) -> Vec<StepRow> {
-    transaction!(Find { id: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.id).await);
-    store.read(Find { id }).await.unwrap()
 }
 
 /// Runs a transaction that is expected to succeed.

@@ -8,7 +8,6 @@ use tasker_core::domain::id::SessionId;
 use tasker_core::storage::{Store, StoreError};
 
 use crate::support::*;
-use crate::transaction;
 
 transaction!(Fail { id: SessionId } -> (), |self, tx| {
     tx.open_session(self.id, "never seen", std::time::Duration::from_secs(60)).await?;

@@ -87,11 +87,14 @@ impl PostgresStore {
         // What only reads leaves nothing unknown behind.
         let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
-        let output = transaction.run(&mut tx).await.map_err(begun)?;
-        if let Access::Write { .. } = access {
-            tx.commit().await.map_err(begun)?;
+        match (transaction.run(&mut tx).await, access) {
+            (Ok(output), Access::Write { .. }) => tx.commit().await.map(|()| output).map_err(begun),
+            (Ok(output), Access::Read) => Ok(output),
+            (Err(error), _) => {
+                tx.roll_back().await;
+                Err(begun(error))
+            }
         }
-        Ok(output)
     }
 
     /// Why no connection was to be had in time.

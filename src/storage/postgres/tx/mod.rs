@@ -100,6 +100,13 @@ impl PostgresTx {
         }
     }
 
+    /// Rolls back, and waits for it: dropping would leave its locks for a while, over which others
+    /// that start after the failure was reported would skip.
+    pub(super) async fn roll_back(self) {
+        // An error: the connection is gone, and the transaction with it.
+        let _ = self.transaction.rollback().await;
+    }
+
     /// Runs a statement and gives back its rows. Every statement goes through here, so that none
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {

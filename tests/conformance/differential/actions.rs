@@ -1,0 +1,150 @@
+//! What happens: chosen at random, the same for both worlds, so with ids and moments in it.
+
+use std::collections::BTreeSet;
+
+use fastrand::Rng;
+use tasker_core::domain::id::{ReceiptId, SessionId, StepKey, TaskId};
+use tasker_core::domain::json::Json;
+
+use super::seen::Seen;
+use super::world::{TEMPLATES, WORKERS, World};
+use crate::bench::session;
+
+const MOST_TASKS: usize = 80;
+
+/// A number of the clock's ticks: what is due at a tick is due for both worlds, however long the run.
+pub type Ticks = u32;
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    Create {
+        plans: Vec<Plan>,
+        taker: Option<(usize, ReceiptId, usize)>,
+    },
+    Settle(Settlement),
+    /// The clock moves, and whoever is not renewed may be past its end.
+    Tick,
+    /// A worker renews itself, sweeps, and returns up to so many receipts.
+    Sweep {
+        worker: usize,
+        receipts: usize,
+        then: SessionId,
+    },
+    /// A process ends without a word, and another takes its place.
+    Crash {
+        worker: usize,
+        then: SessionId,
+    },
+    /// A process forgets what it knew of templates and lanes.
+    Forget,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub id: TaskId,
+    pub template: usize,
+    pub key: Option<String>,
+    pub return_existing: bool,
+    pub priority: Option<i16>,
+    pub run_at: Option<Ticks>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub worker: usize,
+    pub reports: Vec<(StepKey, Came)>,
+    /// Reports once more what was reported or lost before.
+    pub late: bool,
+    pub receipt: ReceiptId,
+    pub limit: usize,
+    pub look: bool,
+    pub look_due: bool,
+    pub keep_from: Option<i16>,
+    pub then: SessionId,
+}
+
+/// What came of a step.
+#[derive(Clone, Debug)]
+pub enum Came {
+    Result(Json),
+    Failure { permanent: bool, again_in: Ticks },
+    Back,
+}
+
+/// What a run has made so far.
+#[derive(Default)]
+pub struct History {
+    pub tasks: Vec<TaskId>,
+    /// Those to look at: all but what ended before the last look.
+    pub active: BTreeSet<TaskId>,
+}
+
+impl History {
+    pub fn ended(&mut self, seen: &Seen) {
+        self.active.retain(|id| seen.tasks.get(id).is_some_and(|task| !task.state.is_ended()));
+    }
+
+    pub fn all_again(&mut self) {
+        self.active.extend(&self.tasks);
+    }
+}
+
+impl Action {
+    pub fn random(rng: &mut Rng, history: &mut History, world: &World) -> Self {
+        let worker = rng.usize(..WORKERS);
+        match rng.u32(..100) {
+            0..18 if history.tasks.len() < MOST_TASKS => Self::create(rng, history, world, worker),
+            0..76 => Self::Settle(settlement(rng, world, worker)),
+            76..86 => Self::Tick,
+            86..95 => Self::Sweep { worker, receipts: rng.usize(..4), then: session() },
+            95..98 => Self::Crash { worker, then: session() },
+            _ => Self::Forget,
+        }
+    }
+
+    fn create(rng: &mut Rng, history: &mut History, world: &World, worker: usize) -> Self {
+        let plans: Vec<Plan> = (0..rng.usize(1..4))
+            .map(|_| Plan {
+                id: TaskId::generate(),
+                template: rng.usize(..TEMPLATES),
+                key: (rng.u32(..4) == 0).then(|| format!("key {}", rng.u32(..12))),
+                return_existing: rng.u32(..4) > 0,
+                priority: (rng.u32(..3) == 0).then(|| rng.i16(-2..3)),
+                run_at: (rng.u32(..5) == 0).then(|| world.tick + rng.u32(0..4)),
+            })
+            .collect();
+        history.tasks.extend(plans.iter().map(|plan| plan.id));
+        history.active.extend(plans.iter().map(|plan| plan.id));
+        let taker = rng.bool().then(|| (worker, ReceiptId::generate(), rng.usize(1..5)));
+        Self::Create { plans, taker }
+    }
+}
+
+fn settlement(rng: &mut Rng, world: &World, worker: usize) -> Settlement {
+    let mut reports = Vec::new();
+    let share = rng.u32(1..4);
+    for held in &world.workers[worker].held {
+        if rng.u32(..3) < share {
+            reports.push((held.row.key, came(rng)));
+        }
+    }
+    Settlement {
+        worker,
+        reports,
+        late: rng.u32(..6) == 0,
+        receipt: ReceiptId::generate(),
+        limit: rng.usize(..9),
+        look: rng.u32(..5) > 0,
+        look_due: rng.bool(),
+        keep_from: [None, Some(-1), Some(i16::MIN)][rng.usize(..3)],
+        then: session(),
+    }
+}
+
+fn came(rng: &mut Rng) -> Came {
+    match rng.u32(..20) {
+        0..14 => Came::Result(Json::from_trusted(format!("{{\"n\": {}, \"x\":-0.0}}", rng.u32(..)))),
+        14..18 => Came::Failure { permanent: rng.u32(..4) == 0, again_in: rng.u32(..3) },
+        _ => Came::Back,
+    }
+}

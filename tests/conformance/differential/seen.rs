@@ -1,0 +1,245 @@
+//! Where every step is, and what must hold of that at any time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tasker_core::domain::id::*;
+use tasker_core::domain::json::Json;
+use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::storage::StoreError;
+use tasker_core::storage::rows::{HistoryRow, ReadyRow, StepRow, TaskMoved, TaskRow};
+
+use super::actions::History;
+use super::world::World;
+use crate::bench::{from_the_start, touch};
+use crate::calls::MOVES;
+
+/// Nothing is due later.
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Ready,
+    Leased,
+    Timer,
+    /// In none of the tables of the queue.
+    None,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct TaskSeen {
+    pub state: TaskState,
+    template: String,
+    error: Option<Json>,
+    ended: bool,
+    history: Vec<Transition>,
+    /// What it would come to if nothing of it were live any more.
+    at_rest: Option<TaskState>,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct StepSeen {
+    state: StepState,
+    place: Place,
+    token: Token,
+    attempts: u16,
+    crashes: u16,
+    waiting: i32,
+    result: Option<Json>,
+    error: Option<Json>,
+    history: Vec<Transition>,
+}
+
+/// seq, from, to, attempt, session, detail.
+type Transition = (i32, Option<String>, String, u16, Option<SessionId>, Option<Json>);
+
+/// A whole database as both worlds must see it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Seen {
+    pub tasks: BTreeMap<TaskId, TaskSeen>,
+    pub steps: BTreeMap<StepKey, StepSeen>,
+    /// Ready rows, leases and timers that belong to no step in that state, token and place.
+    strays: Vec<(Place, ReadyRow)>,
+}
+
+// Empties the queue to see what is in it, counts each task's live steps down to see whether they are
+// all, and undoes everything.
+transaction!(Look {
+    sessions: Vec<SessionId>,
+    lanes: Vec<LaneId>,
+    tasks: Vec<TaskId>,
+    found: Arc<Mutex<Option<Seen>>>,
+} -> (), |self, tx| {
+    let mut queue: Vec<(Place, ReadyRow)> = Vec::new();
+    for session in &self.sessions {
+        let receipts = tx.receipts_of(*session, 10_000).await?;
+        queue.extend(receipts.into_iter().flat_map(|receipt| receipt.steps).map(|row| (Place::Leased, row)));
+    }
+    let mut steps: BTreeMap<StepKey, StepRow> = BTreeMap::new();
+    let mut histories: Vec<(TaskId, Vec<HistoryRow>)> = Vec::new();
+    for &task in &self.tasks {
+        let rows = tx.steps(task).await?.into_iter();
+        steps.extend(rows.map(|row| (StepKey { task, index: row.index }, row)));
+        let mut history = tx.task_history(task).await?;
+        history.extend(tx.step_history(task).await?);
+        histories.push((task, history));
+    }
+    let tasks = tx.tasks(&self.tasks).await?;
+    queue.extend(tx.take_ready(&from_the_start(&self.lanes), 100_000).await?.into_iter().map(|row| (Place::Ready, row)));
+    queue.extend(tx.take_due(100_000).await?.into_iter().map(|row| (Place::Timer, row)));
+    let mut seen = Seen::of(tasks, steps, histories, queue);
+    let touches: Vec<_> = seen.tasks.keys().map(|&id| touch(id, true, -seen.live(id), 0)).collect();
+    for TaskMoved { id, to, .. } in tx.touch_tasks(&touches, MOVES).await? {
+        if let Some(task) = seen.tasks.get_mut(&id) {
+            task.at_rest = Some(to);
+        }
+    }
+    *self.found.lock() = Some(seen);
+    Err(StoreError::SessionLost)
+});
+
+impl World {
+    /// Everything that is in the database of the active tasks, and all of the queue.
+    pub async fn see(&self, history: &History) -> Seen {
+        let found = Arc::default();
+        let look = Look {
+            sessions: self.sessions.clone(),
+            lanes: self.lanes.clone(),
+            tasks: history.active.iter().copied().collect(),
+            found: Arc::clone(&found),
+        };
+        self.db.travel(CENTURY);
+        let undone = self.db.try_write(look).await;
+        let back = i64::try_from(CENTURY.as_micros()).unwrap();
+        self.db.options.clock_offset.fetch_sub(back, std::sync::atomic::Ordering::SeqCst);
+        assert!(matches!(undone, Err(StoreError::SessionLost)), "{undone:?}");
+        found.lock().take().unwrap()
+    }
+}
+
+impl Seen {
+    fn of(
+        tasks: Vec<TaskRow>,
+        steps: BTreeMap<StepKey, StepRow>,
+        histories: Vec<(TaskId, Vec<HistoryRow>)>,
+        queue: Vec<(Place, ReadyRow)>,
+    ) -> Self {
+        let mut seen = Self::default();
+        let mut of_steps: BTreeMap<StepKey, Vec<Transition>> = BTreeMap::new();
+        let mut of_tasks: BTreeMap<TaskId, Vec<Transition>> = BTreeMap::new();
+        for (task, rows) in histories {
+            for row in rows {
+                let line = (row.seq, row.from, row.to, row.attempt, row.by, row.detail);
+                match row.index {
+                    Some(index) => of_steps.entry(StepKey { task, index }).or_default().push(line),
+                    None => of_tasks.entry(task).or_default().push(line),
+                }
+            }
+        }
+        for row in tasks {
+            let history = of_tasks.remove(&row.id).unwrap_or_default();
+            let (state, template, ended) = (row.state, row.name, row.finished_at.is_some());
+            let task = TaskSeen { state, template, error: row.error, ended, history, at_rest: None };
+            seen.tasks.insert(row.id, task);
+        }
+        for (key, row) in steps {
+            let StepRow { state, token, attempts, crashes, waiting, result, error, .. } = row;
+            let history = of_steps.remove(&key).unwrap_or_default();
+            let place = Place::None;
+            seen.steps
+                .insert(key, StepSeen { state, place, token, attempts, crashes, waiting, result, error, history });
+        }
+        for (place, row) in queue {
+            match seen.steps.get_mut(&row.key) {
+                Some(step) if step.token == row.token && step.state.is_unfinished() && step.place == Place::None => {
+                    step.place = place;
+                }
+                _ => seen.strays.push((place, row)),
+            }
+        }
+        seen
+    }
+
+    fn live(&self, id: TaskId) -> i32 {
+        let of_task = StepKey { task: id, index: 0 }..=StepKey { task: id, index: StepIndex::MAX };
+        self.steps.range(of_task).filter(|(_, step)| step.place != Place::None).count() as i32
+    }
+
+    /// What must always hold.
+    pub fn check(&self, world: &World) -> Result<(), String> {
+        let ensure = |holds: bool, what: &str, about: &dyn std::fmt::Debug| {
+            if holds { Ok(()) } else { Err(format!("{what}: {about:?}")) }
+        };
+        // A receipt outlives those of its steps that are done; nothing else outlives anything.
+        let stray = self.strays.iter().find(|(place, _)| *place != Place::Leased);
+        ensure(stray.is_none(), "the queue holds what is not to be run", &stray)?;
+        for (key, step) in &self.steps {
+            let about = (key, step);
+            let task = self.tasks.get(&key.task).ok_or("a step has no task")?;
+            let template = world.templates.iter().find(|stored| stored.template.name == task.template);
+            let graph = &template.ok_or("a task has no template")?.template.graph;
+            let satisfied = |&index: &StepIndex| {
+                self.steps.get(&StepKey { index, ..*key }).is_some_and(|parent| parent.state.satisfies_children())
+            };
+            let parents = graph.parents(key.index);
+            let unfinished = parents.iter().filter(|parent| !satisfied(parent)).count() as i32;
+            ensure(step.waiting == unfinished, "the counter is not that of the unfinished parents", &about)?;
+            let queued = step.place != Place::None;
+            ensure(!queued || step.state.is_unfinished(), "what is finished is queued", &about)?;
+            ensure(
+                queued == (step.state.is_unfinished() && unfinished == 0),
+                "queued is what waits for no parent",
+                &about,
+            )?;
+            ensure(
+                (step.place == Place::Leased) == (step.state == StepState::InProgress),
+                "held is in progress",
+                &about,
+            )?;
+            ensure(!(queued && task.state.is_ended()), "the task ended", &about)?;
+            let result = step.state == StepState::Complete;
+            ensure(step.result.is_some() == result, "a result is that of a complete step", &about)?;
+            replay(&step.history, step.state.as_str())?;
+        }
+        for (id, task) in &self.tasks {
+            let about = (id, task);
+            ensure(task.ended == task.state.is_ended(), "a time of the end is that of an ended task", &about)?;
+            ensure(task.ended == (self.live(*id) == 0), "a task ends when nothing of it is live", &about)?;
+            let of_task = StepKey { task: *id, index: 0 }..=StepKey { task: *id, index: StepIndex::MAX };
+            let failed = self.steps.range(of_task).any(|(_, step)| step.state == StepState::Error);
+            let rest = if failed { TaskState::Error } else { TaskState::Complete };
+            match task.ended {
+                true => ensure(task.state == rest, "it ended in the wrong state", &about)?,
+                false => ensure(task.at_rest == Some(rest), "its counts of live and failed steps are wrong", &about)?,
+            }
+            replay(&task.history, task.state.as_str())?;
+        }
+        Ok(())
+    }
+
+    pub fn summary(&self) -> String {
+        let mut states: BTreeMap<String, usize> = BTreeMap::new();
+        for name in self.tasks.values().map(|task| format!("task {}", task.state)) {
+            *states.entry(name).or_default() += 1;
+        }
+        for name in self.steps.values().map(|step| format!("step {}", step.state)) {
+            *states.entry(name).or_default() += 1;
+        }
+        format!("{states:?}")
+    }
+}
+
+/// The history leads from nothing to the present state, each transition from where the last ended.
+fn replay(history: &[Transition], present: &str) -> Result<(), String> {
+    let mut at: Option<&str> = None;
+    let mut last = -1;
+    for (seq, from, to, ..) in history {
+        if from.as_deref() != at || *seq <= last {
+            return Err(format!("the history has a gap: {history:?}"));
+        }
+        (at, last) = (Some(to.as_str()), *seq);
+    }
+    if at == Some(present) { Ok(()) } else { Err(format!("the history does not lead to {present}: {history:?}")) }
+}
