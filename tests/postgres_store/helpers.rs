@@ -169,7 +169,7 @@ pub async fn round(store: &PostgresStore, named: (NamedTaskId, RevisionId, LaneI
         tx.put_timers(&timers).await?;
         let touch = |done: &StepKey| TaskTouch { id: done.task, start: true, live: -1, failed: 0, error: None };
         let touches: Vec<_> = keys.iter().map(touch).collect();
-        assert_eq!(tx.touch_tasks(&touches, MOVES).await?.len(), keys.len());
+        assert_eq!(tx.touch_tasks(&touches, MOVES).await?.len(), 2 * keys.len(), "each starts, and then rests");
         Ok(())
     })
     .expect("settled");
