@@ -27,6 +27,7 @@ module TaskerCore
       end
 
       def close
+        @native.close
         @io.close
       end
     end
@@ -45,21 +46,26 @@ module TaskerCore
       waited_for?(call, limit) ? call.value : nil
     end
 
-    # A signal that is armed when its wait is interrupted may be raised at any time: it is not used again.
+    # A signal that is armed when its wait is given up may be raised at any time: it is not used again.
     def waited_for?(call, limit)
       signal = take_signal
       armed = true
       deadline = limit && (monotonic + limit)
-      until (done = call.done?(signal.native))
+      until call.done?(signal.native)
         left = deadline && (deadline - monotonic)
-        return false if left && (left.negative? || !signal.wait(left))
+        return false if left&.negative?
 
-        signal.wait unless deadline
+        signal.wait(left)
       end
       armed = false
-      done
+      true
     ensure
-      armed ? signal&.close : keep(signal)
+      armed ? give_up(call, signal) : keep(signal)
+    end
+
+    def give_up(call, signal)
+      call.abandon
+      signal&.close
     end
 
     def take_signal
@@ -77,6 +83,6 @@ module TaskerCore
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
-    private_class_method :waited_for?, :take_signal, :keep
+    private_class_method :waited_for?, :give_up, :take_signal, :keep
   end
 end

@@ -104,7 +104,7 @@ module TaskerCore
         Thread.new { stop(timeout: drain) }
       else
         Waiting.await(@native.stop(drain), limit: drain + GRACE)
-        @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join)
+        @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join) if @native.stopped?
         report_troubles
       end
       Worker.stopped(self)
@@ -187,14 +187,14 @@ module TaskerCore
       loop do
         found = @native.take || @leader.synchronize { take_or_wait }
         return found if found
-        return unless @native.working?
+        return if @native.stopped?
       end
     end
 
     # What came between the first look and this one was announced to nobody else.
     def take_or_wait
       found = @native.take
-      return found if found || !@native.working?
+      return found if found || @native.stopped?
 
       report_troubles
       @signal.wait(LOOK_AGAIN)
