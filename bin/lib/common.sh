@@ -31,7 +31,7 @@ print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
   build_packages=(ruby ruby-dev bundler rake libclang-dev clang gcc make)
   gem_packages=(ruby-rb-sys) # for gem install, which goes through extconf.rb
   lint_packages=(rubocop yard)
-  spec_packages=(ruby-rspec ruby-simplecov)
+  spec_packages=(ruby-rspec ruby-simplecov sqlite3)
   database_packages=(postgresql pgbouncer)
 }
 
