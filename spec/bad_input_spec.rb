@@ -61,7 +61,9 @@ RSpec.describe "Bad input" do
       it "says which handlers there aren't" do
         error = refusal { handle.register({ name: "flow", steps: [{ name: "b" }] }, handlers: { b: "text" }) }
         expect(error.message).to match(/b.*call/m)
-        expect(refusal { register({ name: "b", handler: "No::Such::Constant" }) }.message).to include("No::Such::Constant")
+        expect(refusal do
+                 register({ name: "b", handler: "No::Such::Constant" })
+               end.message).to include("No::Such::Constant")
       end
 
       it "tells all its faults at once" do
@@ -174,8 +176,8 @@ RSpec.describe "Bad input" do
 
     describe "from a handler" do
       # The step after a handler that did something odd; the engine lives on.
-      def step_after(**options, &handler)
-        flow = workflow("odd") { step(:only, retry_limit: 2, backoff: "none", **options, &handler) }
+      def step_after(**options, &)
+        flow = workflow("odd") { step(:only, retry_limit: 2, backoff: "none", **options, &) }
         task = run_task(flow)
         expect(run_task(single("after") { "alive" }).step(:only).result).to eq("alive")
         task.step(:only)
@@ -234,7 +236,7 @@ RSpec.describe "Bad input" do
       end
 
       it "fails when it returns from a block that is over" do
-        step = step_after { |_ctx| next_step = proc { return 1 } and next_step.call } # rubocop:disable Lint/UselessAssignment
+        step = step_after { |_ctx| next_step = proc { return 1 } and next_step.call }
         expect(step.status).to eq("error")
       end
     end
@@ -257,7 +259,8 @@ RSpec.describe "Bad input" do
       [nil, "", 7, "nonsense", "mysql://localhost/db", "sqlite:", "postgres://host:port/db", "postgres://[::1/db",
        "sqlite:a.sqlite3?cache=shared", "postgres://localhost/db?prepared=maybe", "sqlite::memory:?pool=0"].each do |url|
         error = refusal_of_opening(url)
-        expect([TaskerCore::ConfigurationError, TaskerCore::ValidationError]).to include(error.class), "#{url.inspect}: #{error.inspect}"
+        expect([TaskerCore::ConfigurationError, TaskerCore::ValidationError]).to include(error.class),
+                                                                                 "#{url.inspect}: #{error.inspect}"
       end
     end
 

@@ -10,7 +10,7 @@ RSpec.describe TaskerCore::StepContext do
         version "3.0.1"
         step(:z) { "not a parent" }
         step(:a, depends_on: :z) { { "n" => [1, { "m" => 2 }] } }
-        step(:b, depends_on: :a, retryable: false, **options) { |ctx| found << look.call(ctx) && nil }
+        step(:b, depends_on: :a, retryable: false, **options) { |ctx| (found << look.call(ctx)) && nil }
       end
       @task = run_task(flow, context: context)
       raise "the handler failed: #{@task.step(:b).error}" unless @task.complete?
@@ -31,7 +31,7 @@ RSpec.describe TaskerCore::StepContext do
 
     it "gives the parents' results, by a Symbol's or a String's name, frozen" do
       results = seen { |ctx| [ctx.result(:a), ctx.result("a"), ctx.results] }
-      expect(results).to eq([{ "n" => [1, { "m" => 2 }] }] * 2 + [{ "a" => { "n" => [1, { "m" => 2 }] } }])
+      expect(results).to eq(([{ "n" => [1, { "m" => 2 }] }] * 2) + [{ "a" => { "n" => [1, { "m" => 2 }] } }])
       expect(results[0]["n"][1]).to be_frozen
     end
 

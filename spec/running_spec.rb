@@ -55,7 +55,7 @@ RSpec.describe "Running" do
     it "runs no more handlers at once than there are threads" do
       gate = self.gate
       most = Queue.new
-      flow = workflow { 6.times { |n| step("side #{n}") { most << gate.waiting && gate.wait(within: 0.05) } } }
+      flow = workflow { 6.times { |n| step("side #{n}") { (most << gate.waiting) && gate.wait(within: 0.05) } } }
       expect(run_task(flow, threads: 2).status).to eq("complete")
       expect(Array.new(most.size) { most.pop }.max).to be <= 1
     end
@@ -63,8 +63,8 @@ RSpec.describe "Running" do
     it "runs every step of many tasks once" do
       ran = journal
       handle.register(workflow do
-        step(:a) { |ctx| ran << [ctx.context["n"], "a"] && nil }
-        step(:b, depends_on: :a) { |ctx| ran << [ctx.context["n"], "b"] && nil }
+        step(:a) { |ctx| (ran << [ctx.context["n"], "a"]) && nil }
+        step(:b, depends_on: :a) { |ctx| (ran << [ctx.context["n"], "b"]) && nil }
       end)
       handle.create_tasks("flow", contexts: Array.new(200) { |n| { n: n } })
       handle.work(until: :idle, timeout: 40)
@@ -145,7 +145,7 @@ RSpec.describe "Running" do
 
     it "runs what has the higher priority first" do
       order = journal
-      handle.register(single { |ctx| order << ctx.context["p"] && nil })
+      handle.register(single { |ctx| (order << ctx.context["p"]) && nil })
       [0, 5, -3, 9, 5, 1].each { |priority| handle.create_task("flow", context: { p: priority }, priority: priority) }
       handle.work(until: :idle, threads: 1, timeout: 20)
       expect(order.to_a).to eq([9, 5, 5, 1, 0, -3])
@@ -153,7 +153,7 @@ RSpec.describe "Running" do
 
     it "runs what is equally urgent in the order of its creation" do
       order = journal
-      handle.register(single { |ctx| order << ctx.context["n"] && nil })
+      handle.register(single { |ctx| (order << ctx.context["n"]) && nil })
       12.times { |n| handle.create_task("flow", context: { n: n }) }
       handle.work(until: :idle, threads: 1, timeout: 20)
       expect(order.to_a).to eq((0...12).to_a)

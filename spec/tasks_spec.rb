@@ -4,7 +4,12 @@ RSpec.describe TaskerCore::Task do
   uuid_v7 = /\A\h{8}-\h{4}-7\h{3}-[89ab]\h{3}-\h{12}\z/
 
   each_database do
-    before { handle.register(workflow { step(:a) { |ctx| ctx.context } && step(:b, depends_on: :a) { 2 } }) }
+    before do
+      handle.register(workflow do
+        step(:a, &:context)
+        step(:b, depends_on: :a) { 2 }
+      end)
+    end
 
     def create(**options) = handle.create_task("flow", **options)
 
@@ -38,7 +43,9 @@ RSpec.describe TaskerCore::Task do
       it "takes a moment as a Time of any zone or as text" do
         expect(create(run_at: Time.new(2099, 1, 1, 12, 0, 0, "+02:00")).run_at).to eq(Time.utc(2099, 1, 1, 10))
         expect(create(run_at: "2099-01-01T12:00:00Z").run_at).to eq(Time.utc(2099, 1, 1, 12))
-        expect(error_of { create(run_at: "tomorrow") }).to have_attributes(class: TaskerCore::ValidationError, path: "run_at")
+        expect(error_of do
+                 create(run_at: "tomorrow")
+               end).to have_attributes(class: TaskerCore::ValidationError, path: "run_at")
       end
 
       it "gives back the context as plain frozen data with String keys" do
@@ -198,7 +205,11 @@ RSpec.describe TaskerCore::Task do
       end
 
       it "filters by namespace, name, version, key and tag" do
-        handle.register(workflow("other") { namespace("far") && version("2.0.0") && step(:a) { 1 } })
+        handle.register(workflow("other") do
+          namespace "far"
+          version "2.0.0"
+          step(:a) { 1 }
+        end)
         create
         other = handle.create_task("other", namespace: "far", key: "k", tags: %w[red blue])
         [{ namespace: "far" }, { name: "other" }, { name: "other", version: "2.0.0" }, { key: "k" }, { tag: "blue" },
@@ -286,7 +297,7 @@ RSpec.describe TaskerCore::Task do
         expect(task.step(:b).deconstruct_keys(%i[name status])).to include(name: "b", status: "complete")
       end
 
-    it "show themselves in one short line" do
+      it "show themselves in one short line" do
         task = create(context: { words: "long " * 500 })
         [task, task.step(:a), handle].each do |object|
           expect(object.inspect.lines.size).to eq(1)
@@ -311,7 +322,7 @@ RSpec.describe TaskerCore::Task do
       end
 
       it "name the nearest step when there is none of that name" do
-        handle.register(workflow("pay") { step(:charge) { 1 } && step(:ship) { 2 } })
+        handle.register(workflow("pay") { %i[charge ship].each { |name| step(name) { 1 } } })
         task = handle.create_task("pay")
         expect { task.step(:chrage) }.to raise_error(TaskerCore::NotFoundError, /chrage.*charge/)
       end

@@ -113,7 +113,9 @@ RSpec.describe "Templates" do
 
     it "take handlers by name, as Symbols and Strings" do
       steps = [{ name: "a" }, { name: "b", depends_on: "a" }]
-      handle.register({ name: "two", steps: steps }, handlers: { a: ->(_) { 1 }, "b" => ->(ctx) { ctx.result("a") + 1 } })
+      handle.register({ name: "two", steps: steps }, handlers: { a: ->(_) { 1 }, "b" => lambda { |ctx|
+                                                                                          ctx.result("a") + 1
+                                                                                        } })
       task = handle.create_task("two")
       handle.work(until: :idle, timeout: 20)
       expect(task.reload.step("b").result).to eq(2)
@@ -136,7 +138,10 @@ RSpec.describe "Templates" do
     it "refuse another graph under a version that a task uses" do
       handle.register(workflow { step(:a) { 1 } })
       handle.create_task("flow")
-      changed = workflow { step(:a) { 1 } && step(:b, depends_on: :a) { 2 } }
+      changed = workflow do
+        step(:a) { 1 }
+        step(:b, depends_on: :a) { 2 }
+      end
       error = error_of { open_handle.register(changed) }
       expect(error).to be_a(TaskerCore::ValidationError)
       expect(error.message).to match(/version/i)
@@ -155,7 +160,11 @@ RSpec.describe "Templates" do
 
     it "take another graph under a version that no task uses yet" do
       handle.register(workflow { step(:a) { 1 } })
-      task = run_task(workflow { step(:a) { 1 } && step(:b, depends_on: :a) { 2 } })
+      changed = workflow do
+        step(:a) { 1 }
+        step(:b, depends_on: :a) { 2 }
+      end
+      task = run_task(changed)
       expect(task.steps.map(&:status)).to eq(%w[complete complete])
     end
 

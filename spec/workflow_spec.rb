@@ -106,7 +106,7 @@ RSpec.describe TaskerCore::Workflow do
     end
 
     it "gives a step's config to its handler" do
-      flow = single(config: { url: "https://example.com", sizes: [1, 2] }) { |ctx| ctx.config }
+      flow = single(config: { url: "https://example.com", sizes: [1, 2] }, &:config)
       expect(run_task(flow).step(:only).result).to eq("url" => "https://example.com", "sizes" => [1, 2])
     end
 

@@ -106,7 +106,7 @@ module Support
 
     private
 
-    def on_database(name, &examples)
+    def on_database(name, &)
       return unless WANTED.include?(name)
 
       context("on #{name}", database: name) do
@@ -120,7 +120,7 @@ module Support
           database.release
         end
 
-        class_exec(&examples)
+        class_exec(&)
       end
     end
   end

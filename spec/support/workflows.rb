@@ -4,16 +4,16 @@ module Support
   # Small workflows for examples that are about something else.
   module Workflows
     # An anonymous workflow class; the block is its body.
-    def workflow(name = "flow", &body)
+    def workflow(name = "flow", &)
       Class.new(TaskerCore::Workflow) do
         task_name name
-        class_eval(&body)
+        class_eval(&)
       end
     end
 
     # A workflow of one step, `only`.
-    def single(name = "flow", **options, &handler)
-      workflow(name) { step(:only, **options, &handler) }
+    def single(name = "flow", **options, &)
+      workflow(name) { step(:only, **options, &) }
     end
 
     # Registers the workflow, creates a task and works until nothing is left to do; the ended task.
