@@ -117,7 +117,7 @@ RSpec.describe "Retries" do
 
     it "remembers each attempt in the history" do
       task = run_task(single(backoff: "none", retry_limit: 2) { raise "no" })
-      moves = task.history.map(&:to_h).select { |move| move[:step] }.map { |move| move.values_at(:from, :to) }
+      moves = task.history.map(&:to_h).select { |move| move[:step_name] }.map { |move| move.values_at(:from, :to) }
       expect(moves).to eq([[nil, "pending"], %w[pending in_progress], %w[in_progress waiting_for_retry],
                            %w[waiting_for_retry in_progress], %w[in_progress error]])
     end
@@ -141,7 +141,7 @@ RSpec.describe "Retries" do
       handle.register(flow)
       task = handle.create_task(flow)
       handle.work(until: :idle, timeout: 20)
-      moves = task.history.map(&:to_h).select { |move| move[:step] }
+      moves = task.history.map(&:to_h).select { |move| move[:step_name] }
       failed = moves.select { |move| move[:to] == "waiting_for_retry" }.last
       again = moves.select { |move| move[:to] == "in_progress" }.last
       again[:at] - failed[:at]

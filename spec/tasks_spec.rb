@@ -345,7 +345,7 @@ RSpec.describe TaskerCore::Task do
       it "tell the history, from which the present follows" do
         task = create
         handle.work(until: :idle, timeout: 20)
-        moves = task.history.map { |move| move.to_h.values_at(:step, :from, :to) }
+        moves = task.history.map { |move| move.to_h.values_at(:step_name, :from, :to) }
         expect(moves.select { |step, _, _| step.nil? })
           .to eq([[nil, nil, "pending"], [nil, "pending", "in_progress"], [nil, "in_progress", "complete"]])
         expect(moves.select { |step, _, _| step == "a" })

@@ -133,13 +133,9 @@ RSpec.describe "Values" do
       end
     end
 
-    it "refuses a Latin-1 string with characters that aren't ASCII, or keeps them" do
-      latin = "café".encode(Encoding::ISO_8859_1)
-      begin
-        expect(echo(latin)).to all(eq("café"))
-      rescue TaskerCore::ValidationError => e
-        expect(e.path).to eq("context.value")
-      end
+    it "makes UTF-8 of strings that say which other encoding they have" do
+      back = echo(["café".encode(Encoding::ISO_8859_1), "日本".encode(Encoding::UTF_16LE), "日本".encode("EUC-JP")])
+      expect(back).to all(eq(%w[café 日本 日本]))
     end
 
     it "refuses keys that are neither Strings nor Symbols" do
@@ -170,11 +166,21 @@ RSpec.describe "Values" do
       expect(refusal_of({ deep: cyclic }).path).to start_with("context.deep[0]")
     end
 
-    it "keeps deep nesting or refuses it, and lives on" do
-      deep = (1..100).inject(1) { |inner, _| [inner] }
+    it "keeps deep nesting, refuses an abyss, and lives on" do
+      deep = (1..50).inject(1) { |inner, _| [inner] }
       expect(echo(deep)).to all(eq(deep))
       abyss = (1..200_000).inject(1) { |inner, _| { "a" => inner } }
-      expect { handle.create_task("flow", context: abyss) }.to raise_error(TaskerCore::ValidationError)
+      expect { handle.create_task("flow", context: abyss) }.to raise_error(TaskerCore::ValidationError, /nested/)
+      step = error_of_result([abyss])
+      expect(step).to have_attributes(status: "error", attempts: 1)
+    end
+
+    it "refuses contexts and results that are too large for a database row, and says how large they may be" do
+      handle.register(single { 1 })
+      [{ text: "x" * (2 << 20) }, { list: Array.new(1 << 20, 1) }].each do |large|
+        expect(refusal_of(large).message).to match(/MiB/)
+      end
+      expect(error_of_result("x" * (17 << 20)).error["message"]).to match(/MiB/)
     end
 
     it "refuses Strings that only look like numbers or truth where those are meant" do
