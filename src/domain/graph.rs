@@ -55,12 +55,9 @@ impl Graph {
                 }
             }
         }
-        if faults.is_empty() {
-            if let Some(cycle) = graph.cycle() {
-                let names: Vec<&str> = cycle.iter().map(|&i| steps[i as usize].0).collect();
-                faults
-                    .push(Fault::new("steps", format!("the steps form a cycle: {} → {}", names.join(" → "), names[0])));
-            }
+        if let Some(cycle) = graph.cycle().filter(|_| faults.is_empty()) {
+            let names: Vec<&str> = cycle.iter().map(|&i| steps[i as usize].0).collect();
+            faults.push(Fault::new("steps", format!("the steps form a cycle: {} → {}", names.join(" → "), names[0])));
         }
         if faults.is_empty() { Ok(graph) } else { Err(faults) }
     }

@@ -98,6 +98,10 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json(text.into()))
     }
 
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Json, E> {
+        Ok(Json(text.into()))
+    }
+
     /// Any other deserializer, serde_json's among them: through a tree.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
         let tree = serde_json::Value::deserialize(deserializer)?;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -41,6 +42,8 @@ pub fn lane_of(lanes: &Lanes, named_task: NamedTaskId, queue: String) -> storage
 pub struct Catalog {
     revisions: RwLock<HashMap<RevisionId, Arc<StoredTemplate>>>,
     lanes: RwLock<Lanes>,
+    /// Grows with every new lane.
+    version: AtomicU64,
 }
 
 impl Catalog {
@@ -115,7 +118,21 @@ impl Catalog {
 
     /// Keeps lanes that a committed transaction made or read.
     pub fn keep_lanes(&self, lanes: impl IntoIterator<Item = ((NamedTaskId, String), LaneId)>) {
-        self.lanes.write().extend(lanes);
+        let mut lanes = lanes.into_iter().peekable();
+        if lanes.peek().is_none() {
+            return;
+        }
+        let mut known = self.lanes.write();
+        let before = known.len();
+        known.extend(lanes);
+        if known.len() > before {
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Changes when a lane was met for the first time.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 }
 
@@ -131,8 +148,12 @@ pub(super) fn read_template(row: &RevisionRow) -> storage::Result<StoredTemplate
 /// The templates registered on one handle; a refreshed handle hands them on.
 #[derive(Default)]
 pub struct Registry {
-    by_name: RwLock<HashMap<(String, String), HashMap<String, Arc<StoredTemplate>>>>,
+    by_name: RwLock<HashMap<(String, String), ByVersion>>,
+    /// Grows with every registration.
+    version: AtomicU64,
 }
+
+type ByVersion = HashMap<String, Arc<StoredTemplate>>;
 
 impl Registry {
     /// Adds a template, in place of an earlier registration of the same version.
@@ -140,6 +161,12 @@ impl Registry {
         let template = &stored.template;
         let key = (template.namespace.clone(), template.name.clone());
         self.by_name.write().entry(key).or_default().insert(template.version.clone(), stored);
+        self.version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes with every registration.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 
     /// The template of this name and version, or its highest version by semantic version.

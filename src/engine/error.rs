@@ -66,8 +66,8 @@ impl From<StoreError> for EngineError {
             StoreError::PoolTimeout { .. } => Self::PoolTimeout(error.to_string()),
             StoreError::Duplicate { key, existing } => Self::Duplicate { key, existing },
             StoreError::Closed => Self::HandleClosed,
-            StoreError::TemplateGone => Self::Database { message: error.to_string(), retryable: true },
-            StoreError::Unreachable(_)
+            StoreError::TemplateGone
+            | StoreError::Unreachable(_)
             | StoreError::Conflict(_)
             | StoreError::Disconnected(_)
             | StoreError::Data(_)

@@ -26,6 +26,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{LaneId, ReceiptId, TaskId};
 use crate::domain::json::Json;
 use crate::domain::template::Template;
+use crate::domain::time::Timestamp;
 use crate::storage::rows::TaskMoved;
 use crate::storage::{AnyStore, Store, StoreError};
 use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
@@ -54,6 +55,17 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self { lease: Duration::from_secs(15), poll: Duration::from_secs(1) }
     }
+}
+
+/// What [`Engine::create`] made.
+#[derive(Debug)]
+pub struct NewTasks {
+    /// For each plan in order: the task, which is another one than planned where a key was taken.
+    pub ids: Vec<TaskId>,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// Those of them that are in progress already: an idle worker of this process took their first steps.
+    pub started: HashSet<TaskId>,
 }
 
 /// One open database of this process.
@@ -162,11 +174,11 @@ impl Engine {
         self.store.read(wanted).await?.ok_or_else(gone)
     }
 
-    /// Creates tasks in one transaction, all or none; returns each plan's task.
+    /// Creates tasks in one transaction, all or none.
     ///
     /// # Errors
     /// [`EngineError::Duplicate`] when a key is taken.
-    pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<Vec<TaskId>> {
+    pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
         let worker = self.idle_worker();
         let taker = worker.as_ref().map(|(worker, limit)| Taker {
             session: worker.session(),
@@ -176,7 +188,7 @@ impl Engine {
         });
         let session = taker.as_ref().map(|taker| taker.session);
         let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
-        let outcome = outcome.map(|Created { ids, taken, made_ready, lanes }| {
+        let outcome = outcome.map(|Created { ids, at, started, taken, made_ready, lanes }| {
             self.catalog.keep_lanes(lanes);
             if let (Some((worker, _)), Some(session)) = (&worker, session) {
                 worker.receive(session, taken);
@@ -184,7 +196,7 @@ impl Engine {
             if made_ready {
                 self.ready_for_others();
             }
-            ids
+            NewTasks { ids, at, started }
         });
         if let Some((worker, reserved)) = worker {
             worker.unreserve(reserved);

@@ -1,7 +1,5 @@
 //! The store that a URL asks for.
 
-use std::future::Future;
-
 use tokio::sync::watch;
 
 use super::postgres::PostgresStore;
@@ -62,8 +60,8 @@ impl Store for AnyStore {
         either!(self, store => store.facts())
     }
 
-    fn suspend(&self) -> impl Future<Output = ()> + Send {
-        async move { either!(self, store => store.suspend().await) }
+    async fn suspend(&self) {
+        either!(self, store => store.suspend().await)
     }
 
     fn resume(&self) {

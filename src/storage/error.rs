@@ -43,7 +43,7 @@ pub enum StoreError {
     #[error("this session was ended by another process because it was not renewed in time")]
     SessionLost,
     /// A template version was replaced before any task used it; look it up again.
-    #[error("the template version was replaced")]
+    #[error("another registration replaced this template version before any task used it; register it again")]
     TemplateGone,
     /// The store was closed.
     #[error("the store is closed")]

@@ -1,1 +1,47 @@
+//! The Ruby adapter: it converts, wraps and waits, and decides nothing.
+//!
+//! * [`convert`]: Ruby values into typed structs and JSON text, and back.
+//! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
+//! * One file for each Ruby class, named after it, with an `init` that lists its methods:
+//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
+//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
+//! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
+//!
+//! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
 
+#![forbid(unsafe_code)]
+
+mod assignment;
+mod call;
+mod check;
+mod convert;
+mod errors;
+mod fork;
+mod handle;
+mod names;
+mod signal;
+mod step;
+mod task;
+mod transition;
+mod worker;
+
+use magnus::prelude::*;
+use magnus::{Error, Ruby};
+
+#[magnus::init]
+fn init(ruby: &Ruby) -> Result<(), Error> {
+    let module = ruby.define_module("TaskerCore")?;
+    let native = module.define_module("Native")?;
+    errors::init(ruby);
+    names::init(ruby);
+    signal::init(ruby, native)?;
+    call::init(ruby, native)?;
+    handle::init(ruby, native)?;
+    worker::init(ruby, native)?;
+    assignment::init(ruby, native)?;
+    task::init(ruby, module)?;
+    step::init(ruby, module)?;
+    transition::init(ruby, module)?;
+    fork::init(native)?;
+    check::init(native)
+}

@@ -8,6 +8,7 @@ use super::apply::Touches;
 use super::intake::{Assignment, Known, TaskInfo, take_in};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, SessionKey, StepIndex, StepKey, TaskId, Token};
 use crate::domain::state::{StepState, TaskState};
+use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
 use crate::storage::rows::{
     KeyRow, NewSteps, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TimerKind, TimerRow,
@@ -50,6 +51,10 @@ pub struct Taker {
 pub struct Created {
     /// For each plan in order: the task, which is another one than planned where a key was taken.
     pub ids: Vec<TaskId>,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// Those of the tasks that are new and in progress already.
+    pub started: HashSet<TaskId>,
     /// What the taker has now.
     pub taken: Vec<Assignment>,
     /// Whether steps were made ready for others.
@@ -85,12 +90,12 @@ impl Transaction for Create {
         tx.record_steps(&batch.step_transitions).await?;
         tx.put_ready(&batch.ready).await?;
         tx.put_timers(&batch.timers).await?;
-        let taken = match taker {
+        let (taken, started) = match taker {
             Some(taker) => self.hand_over(tx, taker, batch.taken, &plans).await?,
-            None => Vec::new(),
+            None => Default::default(),
         };
         let made_ready = !batch.ready.is_empty() || !batch.timers.is_empty();
-        Ok(Created { ids, taken, made_ready, lanes: lanes.into_iter().collect() })
+        Ok(Created { ids, at: tx.now().await?, started, taken, made_ready, lanes: lanes.into_iter().collect() })
     }
 }
 
@@ -146,7 +151,7 @@ impl Create {
         taker: &Taker,
         rows: Vec<ReadyRow>,
         plans: &[&TaskPlan],
-    ) -> Result<Vec<Assignment>> {
+    ) -> Result<(Vec<Assignment>, HashSet<TaskId>)> {
         let taken: HashSet<TaskId> = rows.iter().map(|row| row.key.task).collect();
         let tasks = plans.iter().filter(|plan| taken.contains(&plan.row.id)).map(|plan| (plan.row.id, plan.info()));
         let known = Known { tasks: tasks.collect(), ..Known::default() };
@@ -155,8 +160,8 @@ impl Create {
         for id in started {
             touches.of(id).start = true;
         }
-        touches.write(tx).await?;
-        Ok(assignments)
+        let started = touches.write(tx).await?.into_iter().map(|moved| moved.id).collect();
+        Ok((assignments, started))
     }
 }
 

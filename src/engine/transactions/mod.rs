@@ -3,9 +3,9 @@
 //! * [`register`]: a template version and its settings.
 //! * [`create`]: tasks with their steps, and what an idle worker of this process may take at once.
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
-//! * [`verdict`]: what becomes of one step. [`apply`]: writing that. [`intake`]: taking claimed steps in.
+//! * [`verdict`]: what becomes of one step; [`apply`] writes that; [`intake`] takes claimed steps in.
 //! * [`sessions`]: open, renew, sweep and recover.
-//! * [`look`]: reading.
+//! * [`look`] reads.
 
 pub mod apply;
 pub mod create;

@@ -89,10 +89,10 @@ impl Transaction for Settle {
             return Err(StoreError::SessionLost);
         }
         let now = tx.now().await?;
-        if tx.resent() {
-            if let Some(receipt) = tx.find_receipt(self.claim.receipt).await? {
-                return self.recall(tx, &receipt).await;
-            }
+        if tx.resent()
+            && let Some(receipt) = tx.find_receipt(self.claim.receipt).await?
+        {
+            return self.recall(tx, &receipt).await;
         }
 
         let verdicts: Vec<Verdict> =

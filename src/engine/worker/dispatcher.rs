@@ -17,12 +17,15 @@ use crate::storage::{Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often to look for lanes that other processes made.
 const LANES_EVERY: Duration = Duration::from_secs(5);
 
 /// When to look at the database though nothing asks for it.
 struct Clock {
     poll_at: Instant,
     lanes_at: Instant,
+    /// What this process knew of templates and lanes when they were last looked up.
+    known: (u64, u64),
     due_at: Option<Instant>,
     pause: Duration,
 }
@@ -33,8 +36,12 @@ pub(super) async fn run(worker: Arc<Worker>) {
     let mut bell = engine.bell.subscribe();
     let mut wakeups = engine.store.wakeups();
     let now = Instant::now();
-    let mut clock = Clock { poll_at: now, lanes_at: now + LANES_EVERY, due_at: None, pause: FIRST_PAUSE };
+    let known = worker.known();
+    let mut clock = Clock { poll_at: now, lanes_at: now + LANES_EVERY, known, due_at: None, pause: FIRST_PAUSE };
     loop {
+        if worker.known() != clock.known || clock.lanes_at <= Instant::now() {
+            worker.refresh_lanes(&mut clock).await;
+        }
         let deadline = worker.hands.lock().time_out().map(Instant::from_std);
         let working = worker.phase() == Phase::Working;
         if !working {
@@ -60,8 +67,11 @@ pub(super) async fn run(worker: Arc<Worker>) {
             [Some(clock.poll_at), clock.due_at, deadline].into_iter().flatten().min().unwrap_or(clock.poll_at);
         tokio::select! {
             () = worker.stir.notified() => {}
-            changed = bell.changed() => if changed.is_ok() { worker.hands.lock().expect_work() },
-            changed = wakeups.changed() => if changed.is_ok() { worker.hands.lock().expect_work() },
+            _ = bell.changed() => worker.hands.lock().expect_work(),
+            changed = wakeups.changed() => match changed {
+                Ok(()) => worker.hands.lock().expect_work(),
+                Err(_) => break,
+            },
             () = tokio::time::sleep_until(wake_at) => worker.poll(&mut clock).await,
         }
     }
@@ -81,17 +91,25 @@ impl Worker {
             return;
         }
         clock.poll_at = now + self.engine.options.poll;
-        if clock.lanes_at <= now {
-            clock.lanes_at = now + LANES_EVERY;
-            // The next turn may fare better; until then the known lanes are worked.
-            let _ = self.look_up_lanes().await;
-        }
         if let Ok(outlook) = self.outlook().await {
             clock.due_at = outlook.next_due_us.map(|us| Instant::now() + Duration::from_micros(us));
             if outlook.ready || outlook.next_due_us == Some(0) {
                 self.hands.lock().expect_work();
             }
         }
+    }
+
+    /// Which templates and lanes this process knows, as versions.
+    fn known(&self) -> (u64, u64) {
+        (self.registry.version(), self.engine.catalog.version())
+    }
+
+    /// Looks up the lanes again: this process has met new ones, or others may have made some.
+    async fn refresh_lanes(&self, clock: &mut Clock) {
+        clock.lanes_at = Instant::now() + LANES_EVERY;
+        clock.known = self.known();
+        // The next turn may fare better; until then the known lanes are worked.
+        let _ = self.look_up_lanes().await;
     }
 
     /// Commits one round. A round that fails goes back to the hands, to be tried again.

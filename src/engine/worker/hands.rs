@@ -150,7 +150,7 @@ impl Hands {
     }
 
     pub(super) fn is_overdue(&self, number: u64) -> bool {
-        !self.running.contains_key(&number)
+        self.running.get(&number).is_none_or(|running| running.deadline <= Instant::now())
     }
 
     /// Reports every step whose time is up, and says when the next one's will be.
@@ -220,7 +220,7 @@ impl Hands {
             self.from_start_at = Instant::now();
         }
         self.round += 1;
-        let fair = look && self.round % FAIR_ROUND == 0;
+        let fair = look && self.round.is_multiple_of(FAIR_ROUND);
         let rest = self.reports.split_off(self.reports.len().min(self.batch));
         let reports = std::mem::replace(&mut self.reports, rest);
         self.settling = reports.len();

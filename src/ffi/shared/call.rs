@@ -46,6 +46,11 @@ impl<T: Send + 'static> Call<T> {
         Self { slot: Arc::new(Mutex::new(Slot::Done(result))) }
     }
 
+    /// Whether there is a result, or was one.
+    pub fn is_done(&self) -> bool {
+        !matches!(*self.slot.lock(), Slot::UnderWay(_))
+    }
+
     /// The result, once, when there is one.
     pub fn take(&self) -> Option<Result<T>> {
         let mut slot = self.slot.lock();

@@ -22,7 +22,6 @@ use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::{Registry, StoredTemplate};
 use crate::engine::error::{EngineError, Result};
-use crate::engine::intent::TaskIntent;
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::worker::{Worker, WorkerOptions};
 use crate::storage::Store;
@@ -126,7 +125,7 @@ impl OrchestrationHandle {
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
-                let parents = mem::replace(&mut state.workers, Vec::new());
+                let parents = mem::take(&mut state.workers);
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
             }
@@ -253,8 +252,15 @@ impl OrchestrationHandle {
     pub fn create_task(self: &Arc<Self>, input: CreateTaskInput) -> Call<TaskView> {
         self.run(|engine, handle| async move {
             let (wanted, intent) = input.into_intent();
-            let ids = handle.create(&engine, wanted, vec![intent], |_| "context".into()).await?;
-            find(&engine, ids[0]).await
+            let stored = handle.template(&engine, &wanted).await?;
+            let plan = intent.plan(&stored, "context")?;
+            let planned = plan.row.clone();
+            let made = engine.create(vec![plan]).await?;
+            match made.ids.first() {
+                Some(id) if *id == planned.id => Ok(TaskView::of_new(planned, stored, &made)),
+                Some(existing) => find(&engine, *existing).await,
+                None => Err(EngineError::Internal("a task was created without an id".into())),
+            }
         })
     }
 
@@ -262,22 +268,16 @@ impl OrchestrationHandle {
     pub fn create_tasks(self: &Arc<Self>, input: CreateTasksInput) -> Call<Vec<TaskId>> {
         self.run(|engine, handle| async move {
             let (wanted, intents) = input.into_intents()?;
-            handle.create(&engine, wanted, intents, |i| format!("contexts[{i}]")).await
+            let stored = handle.template(&engine, &wanted).await?;
+            let plans =
+                intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &format!("contexts[{i}]")));
+            let plans = plans.collect::<Result<Vec<_>, _>>()?;
+            if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }
 
-    async fn create(
-        &self,
-        engine: &Engine,
-        wanted: WantedTemplate,
-        intents: Vec<TaskIntent>,
-        path: impl Fn(usize) -> String,
-    ) -> Result<Vec<TaskId>> {
-        let WantedTemplate { namespace, name, version } = wanted;
-        let stored = engine.template(&self.registry, &namespace, &name, version.as_deref()).await?;
-        let plans = intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &path(i)));
-        let plans = plans.collect::<Result<Vec<_>, _>>()?;
-        if plans.is_empty() { Ok(Vec::new()) } else { engine.create(plans).await }
+    async fn template(&self, engine: &Engine, wanted: &WantedTemplate) -> Result<Arc<StoredTemplate>> {
+        engine.template(&self.registry, &wanted.namespace, &wanted.name, wanted.version.as_deref()).await
     }
 
     /// A task.

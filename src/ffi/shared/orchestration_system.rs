@@ -70,6 +70,16 @@ impl OrchestrationSystem {
         }
     }
 
+    /// Whether a fork must be prepared: this process has, or is about to have, a database open that
+    /// must not be open in two.
+    pub fn must_prepare_fork() -> bool {
+        let Some(process) = Process::known() else { return false };
+        match process.systems.try_lock() {
+            Ok(systems) => systems.keys().any(|key| !key.starts_with("postgres")),
+            Err(_) => true,
+        }
+    }
+
     /// Before a fork: ends commits under way and closes what must not be open in two processes.
     /// Nothing is opened until [`OrchestrationSystem::forked`].
     ///

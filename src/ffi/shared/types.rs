@@ -11,9 +11,10 @@ use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::template::{DEFAULT_QUEUE, StepTemplate, Template};
 use crate::domain::time::Timestamp;
+use crate::engine::NewTasks;
 use crate::engine::catalog::StoredTemplate;
 use crate::engine::intent::TaskIntent;
-use crate::storage::rows::{HistoryRow, StepRow, TaskFilter, TaskRow};
+use crate::storage::rows::{HistoryRow, NewTask, StepRow, TaskFilter, TaskRow};
 
 /// The name under which [`Moment`] asks a deserializer for microseconds since 1970 (`visit_i64`).
 pub const MOMENT: &str = "$tasker_core::Moment";
@@ -266,6 +267,33 @@ pub struct TaskView {
 }
 
 impl TaskView {
+    /// A task as it was committed by [`crate::engine::Engine::create`].
+    pub(super) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
+        let started = made.started.contains(&planned.id);
+        let template = &stored.template;
+        let row = TaskRow {
+            id: planned.id,
+            namespace: template.namespace.clone(),
+            name: template.name.clone(),
+            version: template.version.clone(),
+            revision: planned.revision,
+            state: if started { TaskState::InProgress } else { TaskState::Pending },
+            key: planned.key,
+            priority: planned.priority,
+            queue: planned.queue,
+            tags: planned.tags,
+            initiator: planned.initiator,
+            reason: planned.reason,
+            run_at: planned.run_at,
+            context: planned.context,
+            created_at: made.at,
+            started_at: started.then_some(made.at),
+            finished_at: None,
+            error: None,
+        };
+        Self { row, stored }
+    }
+
     /// Its template.
     pub fn template(&self) -> &Template {
         &self.stored.template

@@ -1,34 +1,184 @@
-//! PostgresStore: to be written.
-#![allow(missing_docs)]
+//! PostgreSQL: any number of processes and hosts share the work.
+//!
+//! * [`PostgresStore`] here: runs transactions, tries them again, hands out wake-ups.
+//! * `connect`, `migrate`: from a URL to a pool over an up-to-date schema (`migrations/`).
+//! * `retry`, `error`: what a failure means, and whether to try again.
+//! * [`tx`]: the primitives, each with its SQL. `values`: how values pass to and fro.
+//! * `notify`: wake-ups between processes.
+//!
+//! Behind a pooler in transaction mode (`prepared=false`) every statement runs in an explicit
+//! transaction and none is prepared by name; nothing here keeps state in a session.
 
+mod connect;
+mod error;
+mod migrate;
+mod notify;
+mod retry;
+pub mod tx;
+mod values;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use self::error::store_error;
+use self::notify::Notifier;
+use self::retry::{Failure, Tries};
+use self::tx::{BEGIN, Link, PostgresTx};
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
-use tokio::sync::watch;
 
-pub struct PostgresStore;
+/// Tasks in a PostgreSQL database.
+pub struct PostgresStore {
+    pool: PgPool,
+    prepared: bool,
+    /// `host:port`, for messages.
+    place: String,
+    /// How many connections are in use: tells a busy pool from an absent server.
+    in_use: Arc<AtomicU32>,
+    clock_offset: Arc<AtomicI64>,
+    notifier: Notifier,
+}
 
 impl PostgresStore {
-    pub async fn open(_url: &PostgresUrl, _options: &StoreOptions) -> Result<Self> {
-        Err(StoreError::Closed)
+    /// Connects, and migrates the schema where it is older than this version.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] when there is no server within `connect_timeout`;
+    /// [`StoreError::Configuration`] when it refuses what the URL says, or the schema is newer than
+    /// this version.
+    pub async fn open(url: &PostgresUrl, options: &StoreOptions) -> Result<Self> {
+        let connect_options = connect::connect_options(url)?;
+        connect::prepare(url, &connect_options).await?;
+        let notifier = match url.prepared {
+            true => Notifier::start(&connect_options),
+            false => Notifier::none(),
+        };
+        Ok(Self {
+            pool: connect::pool(url, options, connect_options),
+            prepared: url.prepared,
+            place: url.place(),
+            in_use: Arc::default(),
+            clock_offset: Arc::clone(&options.clock_offset),
+            notifier,
+        })
+    }
+
+    /// One try of a transaction.
+    async fn attempt<X: Transaction>(
+        &self,
+        transaction: &X,
+        access: Access,
+    ) -> std::result::Result<X::Output, Failure> {
+        let _use = InUse::count(&self.in_use);
+        let link = self.link(access).await.map_err(|error| Failure { error, begun: false })?;
+        let begun = |error| Failure { error, begun: true };
+        let resent = matches!(access, Access::Write { resent: true });
+        let mut tx = PostgresTx::new(link, self.prepared, resent, Arc::clone(&self.clock_offset));
+        let output = transaction.run(&mut tx).await.map_err(begun)?;
+        tx.commit().await.map_err(begun)?;
+        Ok(output)
+    }
+
+    /// A connection, in a transaction where one is needed.
+    async fn link(&self, access: Access) -> Result<Link> {
+        let link = match access {
+            Access::Read if self.prepared => self.pool.acquire().await.map(Link::Single),
+            Access::Read | Access::Write { .. } => self.pool.begin_with(BEGIN).await.map(Link::Transaction),
+        };
+        link.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => self.timed_out(),
+            error => store_error(error),
+        })
+    }
+
+    /// Why no connection was to be had in time.
+    fn timed_out(&self) -> StoreError {
+        let options = self.pool.options();
+        let (waited, max) = (options.get_acquire_timeout().as_secs_f64(), options.get_max_connections());
+        match self.in_use.load(Ordering::Relaxed) > max {
+            true => StoreError::PoolTimeout { waited, max },
+            false => {
+                StoreError::Unreachable(format!("PostgreSQL at {} cannot be reached for {waited:.1} s", self.place))
+            }
+        }
     }
 }
 
+/// What a transaction does.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write {
+        /// Whether an earlier try may have been committed.
+        resent: bool,
+    },
+}
+
 impl Store for PostgresStore {
-    async fn write<X: Transaction>(&self, _transaction: X) -> Result<X::Output> {
-        Err(StoreError::Closed)
+    async fn write<X: Transaction>(&self, transaction: X) -> Result<X::Output> {
+        let mut tries = Tries::default();
+        loop {
+            match self.attempt(&transaction, Access::Write { resent: tries.resent }).await {
+                Ok(output) => return Ok(output),
+                Err(failure) => tries.after(failure).await?,
+            }
+        }
     }
-    async fn read<X: Transaction>(&self, _transaction: X) -> Result<X::Output> {
-        Err(StoreError::Closed)
+
+    async fn read<X: Transaction>(&self, transaction: X) -> Result<X::Output> {
+        let mut tries = Tries::default();
+        loop {
+            match self.attempt(&transaction, Access::Read).await {
+                Ok(output) => return Ok(output),
+                // What only reads leaves nothing unknown behind.
+                Err(failure) => tries.after(Failure { begun: false, ..failure }).await?,
+            }
+        }
     }
-    fn announce(&self) {}
+
+    fn announce(&self) {
+        self.notifier.announce();
+    }
+
     fn wakeups(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
+        self.notifier.wakeups()
     }
+
     fn facts(&self) -> StoreFacts {
-        StoreFacts { backend: "", size: 0, idle: 0, max: 0 }
+        StoreFacts {
+            backend: "postgres",
+            size: self.pool.size(),
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
+            max: self.pool.options().get_max_connections(),
+        }
     }
+
+    /// Nothing: a forked child leaves its parent's connections alone and opens its own.
     async fn suspend(&self) {}
+
     fn resume(&self) {}
-    async fn close(&self) {}
+
+    async fn close(&self) {
+        tokio::join!(self.notifier.stop(), self.pool.close());
+    }
+}
+
+/// Counts one use of a connection, or a wait for one, as long as it lives.
+struct InUse(Arc<AtomicU32>);
+
+impl InUse {
+    fn count(count: &Arc<AtomicU32>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -1,0 +1,122 @@
+//! `TaskerCore::Native::Assignment`: a step that a thread has taken, behind a StepContext.
+
+use magnus::prelude::*;
+use magnus::{Error, RHash, RModule, Ruby, Value, method};
+use tasker_core::domain::fault::{Fault, hint};
+use tasker_core::engine::transactions::intake::Assignment as CoreAssignment;
+use tasker_core::engine::worker::Ticket;
+
+use crate::convert::json_out::{to_ruby, to_ruby_or_nil};
+use crate::errors::Failure;
+
+#[magnus::wrap(class = "TaskerCore::Native::Assignment", free_immediately, size)]
+pub struct Assignment(Ticket);
+
+impl Assignment {
+    pub fn new(ticket: Ticket) -> Self {
+        Self(ticket)
+    }
+
+    fn core(&self) -> &CoreAssignment {
+        &self.0.assignment
+    }
+
+    fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    fn task_id(&self) -> String {
+        self.core().row.key.task.to_string()
+    }
+
+    fn index(&self) -> u32 {
+        self.core().row.key.index
+    }
+
+    fn step_name(&self) -> &str {
+        self.core().step().map_or("", |step| step.name.as_str())
+    }
+
+    fn namespace(&self) -> &str {
+        &self.core().task.template().namespace
+    }
+
+    fn task_name(&self) -> &str {
+        &self.core().task.template().name
+    }
+
+    fn version(&self) -> &str {
+        &self.core().task.template().version
+    }
+
+    fn handler(&self) -> Option<&str> {
+        self.core().step()?.handler.as_deref()
+    }
+
+    fn attempt(&self) -> u16 {
+        self.core().attempt()
+    }
+
+    fn retry_limit(&self) -> u16 {
+        self.core().step().map_or(1, |step| step.policy.retry_limit)
+    }
+
+    fn context(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        to_ruby(ruby, &this.core().task.head.context)
+    }
+
+    fn config(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        to_ruby_or_nil(ruby, this.core().step().map(|step| &step.config))
+    }
+
+    fn parent_names(&self) -> impl Iterator<Item = &str> + Clone {
+        let template = self.core().task.template();
+        self.core().parents.iter().filter_map(|(index, _)| Some(template.step(*index)?.name.as_str()))
+    }
+
+    /// The result of a parent; nil when it was skipped.
+    fn result(ruby: &Ruby, this: &Self, name: String) -> Result<Value, Failure> {
+        let index = this.core().task.template().index(&name);
+        let parent = this.core().parents.iter().find(|(parent, _)| Some(*parent) == index);
+        match parent {
+            Some((_, result)) => to_ruby_or_nil(ruby, result.as_ref()),
+            None => Err(this.no_parent(&name).into()),
+        }
+    }
+
+    fn no_parent(&self, name: &str) -> Fault {
+        let names = self.parent_names().collect::<Vec<_>>().join(", ");
+        let hint = hint(name, self.parent_names());
+        let message = format!("the step {:?} does not depend on {name:?}{hint}", self.step_name());
+        let expected = if names.is_empty() { "nothing: it depends on no step".to_owned() } else { names };
+        Fault::new("", message).with(expected, format!("{name:?}"))
+    }
+
+    /// The results of all parents by name.
+    fn results(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
+        let results = ruby.hash_new();
+        for (name, (_, result)) in this.parent_names().zip(&this.core().parents) {
+            results.aset(ruby.str_new(name).to_interned_str(), to_ruby_or_nil(ruby, result.as_ref())?)?;
+        }
+        results.freeze();
+        Ok(results)
+    }
+}
+
+pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("Assignment", ruby.class_object())?;
+    class.define_method("number", method!(Assignment::number, 0))?;
+    class.define_method("task_id", method!(Assignment::task_id, 0))?;
+    class.define_method("index", method!(Assignment::index, 0))?;
+    class.define_method("step_name", method!(Assignment::step_name, 0))?;
+    class.define_method("namespace", method!(Assignment::namespace, 0))?;
+    class.define_method("task_name", method!(Assignment::task_name, 0))?;
+    class.define_method("version", method!(Assignment::version, 0))?;
+    class.define_method("handler", method!(Assignment::handler, 0))?;
+    class.define_method("attempt", method!(Assignment::attempt, 0))?;
+    class.define_method("retry_limit", method!(Assignment::retry_limit, 0))?;
+    class.define_method("context", method!(Assignment::context, 0))?;
+    class.define_method("config", method!(Assignment::config, 0))?;
+    class.define_method("result", method!(Assignment::result, 1))?;
+    class.define_method("results", method!(Assignment::results, 0))
+}

@@ -1,0 +1,79 @@
+//! `TaskerCore::Native::Call`: an operation under way. A Ruby thread asks whether it is done; its
+//! value is converted by the thread that takes it.
+
+use std::sync::Arc;
+
+use magnus::prelude::*;
+use magnus::{Error, RModule, Ruby, Value, method};
+use tasker_core::engine::error::EngineError;
+use tasker_core::ffi::shared::call::Call as CoreCall;
+use tasker_core::ffi::shared::signal::Signal as CoreSignal;
+
+use crate::errors::{Failure, guarded};
+use crate::signal::Signal;
+
+#[magnus::wrap(class = "TaskerCore::Native::Call", free_immediately, size)]
+pub struct Call(Box<dyn Pending>);
+
+trait Pending: Send {
+    fn is_done(&self) -> bool;
+    fn arm(&self, signal: Arc<CoreSignal>) -> bool;
+    fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>>;
+}
+
+struct Converted<T, C> {
+    core: CoreCall<T>,
+    convert: C,
+}
+
+impl<T, C> Pending for Converted<T, C>
+where
+    T: Send + 'static,
+    C: Fn(&Ruby, T) -> Result<Value, Failure> + Send,
+{
+    fn is_done(&self) -> bool {
+        self.core.is_done()
+    }
+
+    fn arm(&self, signal: Arc<CoreSignal>) -> bool {
+        self.core.arm(signal)
+    }
+
+    fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>> {
+        let done = self.core.take()?;
+        Some(done.map_err(Failure::from).and_then(|value| (self.convert)(ruby, value)))
+    }
+}
+
+impl Call {
+    /// A call whose value `convert` makes a Ruby value of.
+    pub fn new<T, C>(core: CoreCall<T>, convert: C) -> Self
+    where
+        T: Send + 'static,
+        C: Fn(&Ruby, T) -> Result<Value, Failure> + Send + 'static,
+    {
+        Self(Box::new(Converted { core, convert }))
+    }
+
+    /// A call that has nothing to say at its end.
+    pub fn unit(core: CoreCall<()>) -> Self {
+        Self::new(core, |ruby, ()| Ok(ruby.qnil().as_value()))
+    }
+
+    /// Whether it is done. If not, `signal` is raised when it is.
+    fn is_done(&self, signal: Option<&Signal>) -> bool {
+        self.0.is_done() || signal.is_some_and(|signal| !self.0.arm(signal.core().clone()))
+    }
+
+    /// What came of it, once.
+    fn value(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        let not_there = || EngineError::Internal("a call was asked for a value that it does not have".into());
+        guarded(|| this.0.take(ruby).ok_or_else(not_there)?)
+    }
+}
+
+pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("Call", ruby.class_object())?;
+    class.define_method("done?", method!(Call::is_done, 1))?;
+    class.define_method("value", method!(Call::value, 0))
+}

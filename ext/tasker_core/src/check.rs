@@ -1,0 +1,42 @@
+//! Checks without a database, as functions of `TaskerCore::Native`.
+
+use magnus::prelude::*;
+use magnus::{Error, RArray, RHash, RModule, Ruby, function};
+use tasker_core::domain::fault::hint;
+use tasker_core::domain::template::{Template, TemplateInput};
+use tasker_core::ffi::shared::types::ListTasksInput;
+
+use crate::convert::input::FromRHash;
+use crate::convert::output::strings;
+use crate::errors::{Failure, guarded};
+
+/// Checks a template; gives its namespace, name and version.
+fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
+    guarded(|| {
+        let template = Template::build(TemplateInput::from_rhash(template)?)?;
+        Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
+    })
+}
+
+fn check_filter(filter: RHash) -> Result<(), Failure> {
+    guarded(|| {
+        let input = ListTasksInput::from_rhash(filter)?;
+        input.filter()?;
+        input.page()?;
+        Ok(())
+    })
+}
+
+/// ` (did you mean "…"?)` for the nearest of `names`, or a list of them.
+fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
+    guarded(|| {
+        let names: Vec<String> = names.to_vec()?;
+        Ok(hint(&wrong, names.iter().map(String::as_str)))
+    })
+}
+
+pub fn init(native: RModule) -> Result<(), Error> {
+    native.define_singleton_method("check_template", function!(check_template, 1))?;
+    native.define_singleton_method("check_filter", function!(check_filter, 1))?;
+    native.define_singleton_method("hint", function!(hint_for, 2))
+}

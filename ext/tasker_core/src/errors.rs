@@ -1,0 +1,131 @@
+//! The engine's errors as the exceptions that `lib/tasker_core/errors.rb` declares.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use magnus::error::IntoError;
+use magnus::prelude::*;
+use magnus::value::Lazy;
+use magnus::{Error, ExceptionClass, RArray, RModule, Ruby, kwargs};
+use tasker_core::domain::fault::{Fault, Faults};
+use tasker_core::engine::error::EngineError;
+use tasker_core::ffi::shared::call::internal;
+use tasker_core::ffi::shared::errors::InputError;
+
+use crate::convert::output::Record;
+
+/// Why a native method failed.
+pub enum Failure {
+    /// The engine says so.
+    Engine(EngineError),
+    /// Ruby does.
+    Ruby(Error),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ruby(error)
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Engine(fault.into())
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::Engine(faults.into())
+    }
+}
+
+impl IntoError for Failure {
+    fn into_error(self, ruby: &Ruby) -> Error {
+        match self {
+            Self::Ruby(error) => error,
+            Self::Engine(error) => exception(ruby, error).unwrap_or_else(|error| error),
+        }
+    }
+}
+
+/// Runs `work`; a panic in it is an InternalError and not the end of the process.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic.as_ref()).into()))
+}
+
+macro_rules! classes {
+    ($($name:ident = $text:literal,)+) => {
+        $(static $name: Lazy<ExceptionClass> = Lazy::new(|ruby| {
+            let module: RModule = ruby.class_object().const_get("TaskerCore").expect("TaskerCore");
+            module.const_get($text).expect("lib/tasker_core/errors.rb is loaded before the extension")
+        });)+
+
+        /// Has every class looked up while nothing else runs.
+        pub fn init(ruby: &Ruby) {
+            $(Lazy::force(&$name, ruby);)+
+        }
+    };
+}
+
+classes! {
+    CONFIGURATION = "ConfigurationError",
+    VALIDATION = "ValidationError",
+    NOT_FOUND = "NotFoundError",
+    DUPLICATE_TASK = "DuplicateTaskError",
+    HANDLE_EXPIRED = "HandleExpiredError",
+    HANDLE_CLOSED = "HandleClosedError",
+    DATABASE = "DatabaseError",
+    POOL_TIMEOUT = "PoolTimeoutError",
+    TIMEOUT = "TimeoutError",
+    INTERNAL = "InternalError",
+}
+
+fn exception(ruby: &Ruby, error: EngineError) -> Result<Error, Error> {
+    let class = |class| ruby.get_inner(class);
+    let message = error.to_string();
+    let made = match error {
+        EngineError::Configuration(_) => class(&CONFIGURATION).new_instance((message,)),
+        EngineError::Validation(faults) => {
+            class(&VALIDATION).new_instance((message, kwargs!("faults" => faults_of(ruby, &faults)?)))
+        }
+        EngineError::NotFound(_) => class(&NOT_FOUND).new_instance((message,)),
+        EngineError::Duplicate { existing, .. } => {
+            class(&DUPLICATE_TASK).new_instance((message, kwargs!("existing_id" => existing.to_string())))
+        }
+        EngineError::HandleExpired(_) => class(&HANDLE_EXPIRED).new_instance((message,)),
+        EngineError::HandleClosed => class(&HANDLE_CLOSED).new_instance((message,)),
+        EngineError::Database { retryable, .. } => {
+            class(&DATABASE).new_instance((message, kwargs!("retryable" => retryable)))
+        }
+        EngineError::PoolTimeout(_) => class(&POOL_TIMEOUT).new_instance((message,)),
+        EngineError::Timeout(_) => class(&TIMEOUT).new_instance((message,)),
+        EngineError::Internal(_) => class(&INTERNAL).new_instance((message,)),
+    };
+    made.map(Error::from)
+}
+
+fn faults_of(ruby: &Ruby, faults: &Faults) -> Result<RArray, Error> {
+    let array = ruby.ary_new();
+    for fault in faults.all() {
+        let record = Record::new(ruby)
+            .set("path", fault.path.as_str())?
+            .set("message", fault.message.as_str())?
+            .set("expected", fault.expected.as_deref())?
+            .set("got", fault.got.as_deref())?;
+        array.push(record.frozen())?;
+    }
+    array.freeze();
+    Ok(array)
+}

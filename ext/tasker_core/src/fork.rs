@@ -1,0 +1,26 @@
+//! What a fork needs, as functions of `TaskerCore::Native`; `lib/tasker_core/fork_hook.rb` calls them.
+
+use magnus::prelude::*;
+use magnus::{Error, RModule, function};
+use tasker_core::ffi::shared::orchestration_system::OrchestrationSystem;
+
+use crate::call::Call;
+use crate::errors::{Failure, guarded};
+
+fn must_prepare() -> bool {
+    OrchestrationSystem::must_prepare_fork()
+}
+
+fn prepare() -> Result<Call, Failure> {
+    guarded(|| Ok(Call::unit(OrchestrationSystem::prepare_fork()?)))
+}
+
+fn forked() -> Result<(), Failure> {
+    guarded(|| Ok(OrchestrationSystem::forked()?))
+}
+
+pub fn init(native: RModule) -> Result<(), Error> {
+    native.define_singleton_method("must_prepare_fork?", function!(must_prepare, 0))?;
+    native.define_singleton_method("prepare_fork", function!(prepare, 0))?;
+    native.define_singleton_method("forked", function!(forked, 0))
+}

@@ -1,0 +1,49 @@
+//! `TaskerCore::Native::Signal`: what a waiting Ruby thread is woken with. Ruby owns the readable
+//! end of its pipe.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use magnus::prelude::*;
+use magnus::{Error, RModule, Ruby, function, method};
+use tasker_core::engine::error::EngineError;
+use tasker_core::ffi::shared::signal::Signal as CoreSignal;
+
+use crate::errors::Failure;
+
+#[magnus::wrap(class = "TaskerCore::Native::Signal", free_immediately, size)]
+pub struct Signal {
+    core: Arc<CoreSignal>,
+    fileno: AtomicI32,
+}
+
+const GIVEN: RawFd = -1;
+
+impl Signal {
+    fn new() -> Result<Self, Failure> {
+        let failed = |error| EngineError::Internal(format!("the process has no descriptors left: {error}"));
+        let (core, fileno) = CoreSignal::new().map_err(failed)?;
+        Ok(Self { core: Arc::new(core), fileno: AtomicI32::new(fileno) })
+    }
+
+    /// The descriptor that becomes readable. It is handed over: the caller closes it.
+    fn fileno(&self) -> Option<RawFd> {
+        Some(self.fileno.swap(GIVEN, Ordering::AcqRel)).filter(|&fileno| fileno != GIVEN)
+    }
+
+    fn clear(&self) {
+        self.core.clear();
+    }
+
+    pub fn core(&self) -> &Arc<CoreSignal> {
+        &self.core
+    }
+}
+
+pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("Signal", ruby.class_object())?;
+    class.define_singleton_method("new", function!(Signal::new, 0))?;
+    class.define_method("fileno", method!(Signal::fileno, 0))?;
+    class.define_method("clear", method!(Signal::clear, 0))
+}

@@ -1,0 +1,294 @@
+//! [`PostgresTx`]: the primitives of [`Tx`], each one statement or a few.
+//!
+//! | module | primitives |
+//! |---|---|
+//! | [`sessions`] | sessions and receipts |
+//! | [`templates`] | template versions, revisions, lanes |
+//! | [`creation`] | keys, tasks and steps to insert |
+//! | [`queue`] | ready rows and timers, and what a claim needs to know |
+//! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
+//! | [`reading`], [`listing`] | looking |
+//!
+//! Every statement is a named constant with the plan it counts on. Those that change rows run after
+//! [`BEGIN`], which leaves the planner only loops over index probes: a plan that was made and kept
+//! while a table was small would read all of it when it has grown, until the next analyze. Those
+//! that only read hide each probe in a sub-select with `OFFSET 0`, to the same end.
+//!
+//! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
+
+mod creation;
+mod listing;
+mod queue;
+mod reading;
+mod sessions;
+mod settlement;
+mod templates;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::query::Query;
+
+use super::error::store_error;
+use super::values::{get, instant};
+use crate::domain::id::*;
+use crate::domain::json::Json;
+use crate::domain::time::Timestamp;
+use crate::storage::rows::*;
+use crate::storage::{Result, StoreError, TaskMoves, Tx};
+
+/// Begins a transaction. The settings end with it, so that they are safe behind a pooler.
+///
+/// Loops over index probes are the only plan that stays right while tables grow from nothing to
+/// millions between two analyzes; and a compilation would cost more than any statement here.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+     SET LOCAL jit = off";
+
+const CLOCK: &str = "SELECT clock_timestamp()";
+
+/// A statement with its values.
+type Statement = Query<'static, Postgres, PgArguments>;
+
+/// What statements run on.
+pub(super) enum Link {
+    /// A transaction.
+    Transaction(sqlx::Transaction<'static, Postgres>),
+    /// A connection on which each statement is a transaction of its own.
+    Single(PoolConnection<Postgres>),
+}
+
+/// An open transaction.
+pub struct PostgresTx {
+    link: Link,
+    /// Whether statements are prepared by name.
+    prepared: bool,
+    resent: bool,
+    now: Option<Timestamp>,
+    clock_offset: Arc<AtomicI64>,
+    /// The first failure of a statement: the server refuses to commit after it.
+    failed: Option<StoreError>,
+}
+
+impl PostgresTx {
+    pub(super) fn new(link: Link, prepared: bool, resent: bool, clock_offset: Arc<AtomicI64>) -> Self {
+        Self { link, prepared, resent, now: None, clock_offset, failed: None }
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// The failure of an earlier statement, if there was one: the server would answer a commit by
+    /// rolling back without a word.
+    pub(super) async fn commit(self) -> Result<()> {
+        match (self.failed, self.link) {
+            (Some(error), _) => Err(error),
+            (None, Link::Transaction(transaction)) => transaction.commit().await.map_err(store_error),
+            (None, Link::Single(_)) => Ok(()),
+        }
+    }
+
+    /// Runs a statement and gives back its rows. Every statement goes through here, so that none
+    /// forgets how it may be prepared.
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
+        let connection: &mut PgConnection = match &mut self.link {
+            Link::Transaction(transaction) => transaction,
+            Link::Single(connection) => connection,
+        };
+        statement.persistent(self.prepared).fetch_all(connection).await.map_err(|error| {
+            let error = store_error(error);
+            self.failed.get_or_insert_with(|| error.clone());
+            error
+        })
+    }
+
+    /// Runs a statement that gives back one row or none.
+    async fn row(&mut self, statement: Statement) -> Result<Option<PgRow>> {
+        Ok(self.rows(statement).await?.into_iter().next())
+    }
+
+    /// Runs a statement that gives back nothing.
+    async fn run(&mut self, statement: Statement) -> Result<()> {
+        self.rows(statement).await.map(drop)
+    }
+
+    /// What to add to the database's clock, in microseconds.
+    fn offset(&self) -> i64 {
+        self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the database's clock, which a statement read by the way, unless it was read before.
+    fn saw_clock(&mut self, clock: DateTime<Utc>) -> Timestamp {
+        let offset = self.offset();
+        *self.now.get_or_insert_with(|| Timestamp(clock.timestamp_micros().saturating_add(offset)))
+    }
+
+    /// The transaction's time for a statement that would otherwise read the clock itself:
+    /// `coalesce($time, clock_timestamp() + $offset * interval '1 microsecond')`.
+    fn time(&self) -> Result<(Option<DateTime<Utc>>, i64)> {
+        Ok((self.now.map(instant).transpose()?, self.offset()))
+    }
+
+    /// The transaction's time to store.
+    async fn now_stored(&mut self) -> Result<DateTime<Utc>> {
+        instant(self.now().await?)
+    }
+}
+
+impl Tx for PostgresTx {
+    fn resent(&self) -> bool {
+        self.resent
+    }
+
+    async fn now(&mut self) -> Result<Timestamp> {
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let row = self.row(sqlx::query(CLOCK)).await?;
+        let row = row.ok_or_else(|| StoreError::Database("the clock gave no answer".into()))?;
+        Ok(self.saw_clock(get(&row, 0)?))
+    }
+
+    async fn open_session(&mut self, session: SessionId, label: &str, ttl: Duration) -> Result<()> {
+        sessions::open(self, session, label, ttl).await
+    }
+    async fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> Result<bool> {
+        sessions::renew(self, session, ttl).await
+    }
+    async fn hold_session(&mut self, session: SessionKey) -> Result<bool> {
+        sessions::hold(self, session).await
+    }
+    async fn expire_sessions(&mut self) -> Result<Vec<SessionId>> {
+        sessions::expire(self).await
+    }
+    async fn delete_session(&mut self, session: SessionId) -> Result<()> {
+        sessions::delete(self, session).await
+    }
+    async fn live_sessions(&mut self) -> Result<u64> {
+        sessions::live(self).await
+    }
+
+    async fn put_receipt(&mut self, receipt: &Receipt) -> Result<()> {
+        sessions::put_receipt(self, receipt).await
+    }
+    async fn find_receipt(&mut self, id: ReceiptId) -> Result<Option<Receipt>> {
+        sessions::find_receipt(self, id).await
+    }
+    async fn receipts_of(&mut self, session: SessionId, limit: usize) -> Result<Vec<Receipt>> {
+        sessions::receipts_of(self, session, limit).await
+    }
+    async fn drop_receipts(&mut self, ids: &[ReceiptId]) -> Result<()> {
+        sessions::drop_receipts(self, ids).await
+    }
+
+    async fn lock_named_task(&mut self, namespace: &str, name: &str, version: &str) -> Result<Option<NamedTaskRow>> {
+        templates::lock(self, namespace, name, version).await
+    }
+    async fn insert_named_task(&mut self, new: &NewNamedTask) -> Result<NamedTaskId> {
+        templates::insert(self, new).await
+    }
+    async fn delete_named_task(&mut self, id: NamedTaskId) -> Result<()> {
+        templates::delete(self, id).await
+    }
+    async fn is_used(&mut self, id: NamedTaskId) -> Result<bool> {
+        templates::is_used(self, id).await
+    }
+    async fn insert_revision(&mut self, id: NamedTaskId, template: &Json) -> Result<RevisionId> {
+        templates::insert_revision(self, id, template).await
+    }
+    async fn revisions(&mut self, ids: &[RevisionId]) -> Result<Vec<RevisionRow>> {
+        templates::revisions(self, ids).await
+    }
+    async fn versions(&mut self, namespace: &str, name: &str) -> Result<Vec<VersionRow>> {
+        templates::versions(self, namespace, name).await
+    }
+    async fn template_names(&mut self) -> Result<Vec<(String, String)>> {
+        templates::names(self).await
+    }
+    async fn ensure_lanes(&mut self, wanted: &[(NamedTaskId, String)]) -> Result<Vec<LaneId>> {
+        templates::ensure_lanes(self, wanted).await
+    }
+    async fn lanes_of(&mut self, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
+        templates::lanes_of(self, ids).await
+    }
+
+    async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {
+        creation::hold_named_tasks(self, ids).await
+    }
+    async fn take_keys(&mut self, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
+        creation::take_keys(self, rows).await
+    }
+    async fn insert_tasks(&mut self, rows: &[NewTask]) -> Result<()> {
+        creation::insert_tasks(self, rows).await
+    }
+    async fn insert_steps(&mut self, rows: &[NewSteps]) -> Result<()> {
+        creation::insert_steps(self, rows).await
+    }
+
+    async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {
+        queue::put_ready(self, rows).await
+    }
+    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
+        queue::take_ready(self, lanes, limit).await
+    }
+    async fn put_timers(&mut self, rows: &[TimerRow]) -> Result<()> {
+        queue::put_timers(self, rows).await
+    }
+    async fn take_due(&mut self, limit: usize) -> Result<Vec<ReadyRow>> {
+        queue::take_due(self, limit).await
+    }
+    async fn heads(&mut self, ids: &[TaskId]) -> Result<Vec<TaskHead>> {
+        queue::heads(self, ids).await
+    }
+    async fn results(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        queue::results(self, keys).await
+    }
+
+    async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+        settlement::lock_steps(self, keys).await
+    }
+    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+        settlement::settle_steps(self, moves).await
+    }
+    async fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
+        settlement::release_steps(self, finished_parents).await
+    }
+    async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {
+        settlement::touch_tasks(self, touches, moves).await
+    }
+    async fn record_steps(&mut self, rows: &[StepTransition]) -> Result<()> {
+        settlement::record_steps(self, rows).await
+    }
+    async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
+        settlement::record_tasks(self, rows).await
+    }
+
+    async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
+        listing::tasks(self, ids).await
+    }
+    async fn list_tasks(&mut self, filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> Result<Vec<TaskRow>> {
+        listing::list(self, filter, before, limit).await
+    }
+    async fn count_tasks(&mut self, filter: &TaskFilter) -> Result<u64> {
+        listing::count(self, filter).await
+    }
+    async fn steps(&mut self, task: TaskId) -> Result<Vec<StepRow>> {
+        reading::steps(self, task).await
+    }
+    async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+        reading::task_history(self, task).await
+    }
+    async fn step_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+        reading::step_history(self, task).await
+    }
+    async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
+        reading::ended(self, ids).await
+    }
+    async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
+        reading::outlook(self, lanes).await
+    }
+}

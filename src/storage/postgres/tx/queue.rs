@@ -1,0 +1,238 @@
+//! What may be claimed now or later, and what a claim needs to know.
+
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::PostgresTx;
+use crate::domain::id::{NamedTaskId, RevisionId, StepKey, TaskId};
+use crate::domain::json::Json;
+use crate::storage::Result;
+use crate::storage::postgres::values::{
+    ReadyArrays, get, id_array, instant, json, key_arrays, limit, rank, ready_row, step_key, task_id,
+};
+use crate::storage::rows::{LaneCursor, ReadyRow, TaskHead, TimerRow};
+
+const PUT_READY: &str = "
+    INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state)
+    SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state
+    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[])
+        AS r (lane, rank, task_id, idx, token, attempts, state)";
+
+/// Walks the primary key from the cursor on and stops after `limit` rows that nobody has locked; no
+/// sort. The rows are then deleted by their places, which their locks keep.
+///
+/// The choice stands in a materialised CTE: as a sub-select it could be run again and take more.
+const TAKE_FROM_LANE: &str = "
+    WITH best AS MATERIALIZED (
+        SELECT ctid FROM tasker_ready
+        WHERE lane = $1 AND (rank, task_id) >= ($2, $3)
+        ORDER BY lane, rank, task_id, idx
+        LIMIT $4
+        FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM tasker_ready
+    WHERE ctid = ANY (ARRAY (SELECT ctid FROM best))
+    RETURNING lane, rank, task_id, idx, token, attempts, state::text";
+
+/// The same for many lanes. A look without locks finds how many of the best rows are in each lane, so
+/// that no more than `limit` rows are locked in all; rows that others hold count in it, which makes
+/// it give too little at times: `complete` tells.
+///
+/// Walks the primary key, once a lane, and merges what it found.
+const TAKE_FROM_LANES: &str = "
+    WITH shares AS MATERIALIZED (
+        SELECT best.lane, best.from_rank, best.from_task, count(*) AS share
+        FROM (
+            SELECT c.lane, c.from_rank, c.from_task
+            FROM unnest($1::int[], $2::int[], $3::uuid[]) AS c (lane, from_rank, from_task)
+            CROSS JOIN LATERAL (
+                SELECT r.rank, r.task_id, r.idx FROM tasker_ready AS r
+                WHERE r.lane = c.lane AND (r.rank, r.task_id) >= (c.from_rank, c.from_task)
+                ORDER BY r.lane, r.rank, r.task_id, r.idx
+                LIMIT $4
+            ) AS first
+            ORDER BY first.rank, first.task_id, first.idx
+            LIMIT $4
+        ) AS best
+        GROUP BY best.lane, best.from_rank, best.from_task
+    ), best AS MATERIALIZED (
+        SELECT first.place
+        FROM shares
+        CROSS JOIN LATERAL (
+            SELECT r.ctid AS place FROM tasker_ready AS r
+            WHERE r.lane = shares.lane AND (r.rank, r.task_id) >= (shares.from_rank, shares.from_task)
+            ORDER BY r.lane, r.rank, r.task_id, r.idx
+            LIMIT shares.share
+            FOR UPDATE SKIP LOCKED
+        ) AS first
+    ), taken AS (
+        DELETE FROM tasker_ready
+        WHERE ctid = ANY (ARRAY (SELECT place FROM best))
+        RETURNING lane, rank, task_id, idx, token, attempts, state::text
+    )
+    SELECT taken.*, shares.wanted < $4 OR (SELECT count(*) FROM taken) = $4 AS complete
+    FROM (SELECT coalesce(sum(share), 0) AS wanted FROM shares) AS shares
+    LEFT JOIN taken ON true";
+
+/// What [`TAKE_FROM_LANES`] left because others held rows that it had counted on: locks the first
+/// rows of each lane, takes the best of them, and lets go of the others with the transaction.
+const TAKE_THE_REST: &str = "
+    WITH found AS MATERIALIZED (
+        SELECT first.*
+        FROM unnest($1::int[], $2::int[], $3::uuid[]) AS c (lane, from_rank, from_task)
+        CROSS JOIN LATERAL (
+            SELECT r.ctid AS place, r.rank, r.task_id, r.idx FROM tasker_ready AS r
+            WHERE r.lane = c.lane AND (r.rank, r.task_id) >= (c.from_rank, c.from_task)
+            ORDER BY r.lane, r.rank, r.task_id, r.idx
+            LIMIT $4
+            FOR UPDATE SKIP LOCKED
+        ) AS first
+    ), best AS MATERIALIZED (
+        SELECT place FROM found ORDER BY rank, task_id, idx LIMIT $4
+    )
+    DELETE FROM tasker_ready
+    WHERE ctid = ANY (ARRAY (SELECT place FROM best))
+    RETURNING lane, rank, task_id, idx, token, attempts, state::text";
+
+const PUT_TIMERS: &str = "
+    INSERT INTO tasker_timers (lane, rank, task_id, idx, token, attempts, state, due_at, kind)
+    SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, r.due_at, r.kind
+    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[],
+                $8::timestamptz[], $9::text[])
+        AS r (lane, rank, task_id, idx, token, attempts, state, due_at, kind)";
+
+/// Walks the primary key from the earliest to the present, which is read once: a clock in the
+/// condition itself would have to be asked for every row, and could not end the walk.
+const TAKE_DUE: &str = "
+    WITH due AS MATERIALIZED (
+        SELECT ctid FROM tasker_timers
+        WHERE due_at <= (SELECT coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'))
+        ORDER BY due_at, task_id, idx
+        LIMIT $1
+        FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM tasker_timers
+    WHERE ctid = ANY (ARRAY (SELECT ctid FROM due))
+    RETURNING lane, rank, task_id, idx, token, attempts, state::text, due_at";
+
+/// A probe of the primary key for each.
+const HEADS: &str = "
+    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context
+    FROM unnest($1::uuid[]) AS w (id)
+    CROSS JOIN LATERAL (
+        SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context::text
+        FROM tasker_tasks AS t WHERE t.id = w.id OFFSET 0
+    ) AS t";
+
+/// A probe of the primary key for each.
+const RESULTS: &str = "
+    SELECT s.task_id, s.idx, s.result
+    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    CROSS JOIN LATERAL (
+        SELECT s.task_id, s.idx, s.result::text
+        FROM tasker_workflow_steps AS s WHERE s.task_id = w.task_id AND s.idx = w.idx OFFSET 0
+    ) AS s
+    WHERE s.result IS NOT NULL";
+
+pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    tx.run(bind_ready(sqlx::query(PUT_READY), rows.iter().collect())).await
+}
+
+pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let mut taken = match lanes {
+        [] => Vec::new(),
+        [lane] => {
+            let (rank, task) = start(lane);
+            let statement = sqlx::query(TAKE_FROM_LANE).bind(lane.lane.0).bind(rank).bind(task);
+            ready_rows(&tx.rows(statement.bind(limit(most))).await?)?
+        }
+        lanes => take_from_lanes(tx, lanes, most).await?,
+    };
+    taken.sort_unstable_by_key(|row| (rank(row.priority), row.key));
+    Ok(taken)
+}
+
+async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {
+    let ids: Vec<i32> = lanes.iter().map(|lane| lane.lane.0).collect();
+    let (ranks, tasks): (Vec<i32>, Vec<Uuid>) = lanes.iter().map(start).unzip();
+    let statement = sqlx::query(TAKE_FROM_LANES).bind(&ids).bind(&ranks).bind(&tasks);
+    let rows = tx.rows(statement.bind(limit(most))).await?;
+    let complete = rows.first().map_or(Ok(true), |row| get(row, 7))?;
+    // A row of nothing but nulls says that there was nothing.
+    let found = rows.iter().map(|row| Ok((get::<Option<i32>>(row, 0)?.is_some(), row))).collect::<Result<Vec<_>>>()?;
+    let mut taken =
+        found.into_iter().filter(|(some, _)| *some).map(|(_, row)| ready_row(row)).collect::<Result<Vec<_>>>()?;
+    if !complete {
+        let statement = sqlx::query(TAKE_THE_REST).bind(ids).bind(ranks).bind(tasks);
+        let rest = tx.rows(statement.bind(limit(most - taken.len()))).await?;
+        taken.extend(ready_rows(&rest)?);
+    }
+    Ok(taken)
+}
+
+/// Where to start in a lane: no task has the nil id.
+fn start(lane: &LaneCursor) -> (i32, Uuid) {
+    lane.from.map_or((i32::MIN, Uuid::nil()), |(priority, task)| (rank(priority), task.0))
+}
+
+pub(super) async fn put_timers(tx: &mut PostgresTx, rows: &[TimerRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let due = rows.iter().map(|row| instant(row.due)).collect::<Result<Vec<_>>>()?;
+    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    let ready = rows.iter().map(|row| &row.ready).collect();
+    tx.run(bind_ready(sqlx::query(PUT_TIMERS), ready).bind(due).bind(kinds)).await
+}
+
+pub(super) async fn take_due(tx: &mut PostgresTx, most: usize) -> Result<Vec<ReadyRow>> {
+    let (now, offset) = tx.time()?;
+    let rows = tx.rows(sqlx::query(TAKE_DUE).bind(limit(most)).bind(now).bind(offset)).await?;
+    let due = |row: &PgRow| Ok((get::<chrono::DateTime<chrono::Utc>>(row, 7)?, ready_row(row)?));
+    let mut taken = rows.iter().map(due).collect::<Result<Vec<_>>>()?;
+    taken.sort_unstable_by_key(|(due, row)| (*due, row.key));
+    Ok(taken.into_iter().map(|(_, row)| row).collect())
+}
+
+pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskHead>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = tx.rows(sqlx::query(HEADS).bind(id_array(ids))).await?;
+    let head = |row: &PgRow| {
+        Ok(TaskHead {
+            id: task_id(row, 0)?,
+            named_task: NamedTaskId(get(row, 1)?),
+            revision: RevisionId(get(row, 2)?),
+            priority: get(row, 3)?,
+            queue: get(row, 4)?,
+            context: json(row, 5)?,
+        })
+    };
+    rows.iter().map(head).collect()
+}
+
+pub(super) async fn results(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tasks, idxs) = key_arrays(keys);
+    let rows = tx.rows(sqlx::query(RESULTS).bind(tasks).bind(idxs)).await?;
+    rows.iter().map(|row| Ok((step_key(row, 0)?, json(row, 2)?))).collect()
+}
+
+/// Binds the seven columns of claimable steps.
+fn bind_ready(statement: super::Statement, rows: ReadyArrays) -> super::Statement {
+    let statement = statement.bind(rows.lanes).bind(rows.ranks).bind(rows.tasks).bind(rows.idxs);
+    statement.bind(rows.tokens).bind(rows.attempts).bind(rows.states)
+}
+
+fn ready_rows(rows: &[PgRow]) -> Result<Vec<ReadyRow>> {
+    rows.iter().map(ready_row).collect()
+}

@@ -1,0 +1,135 @@
+//! Looking at one task, and at what there is to wait for.
+
+use sqlx::postgres::PgRow;
+
+use super::PostgresTx;
+use crate::domain::id::{LaneId, SessionId, TaskId, Token};
+use crate::domain::state::StepState;
+use crate::storage::Result;
+use crate::storage::postgres::values::{
+    count, get, id_array, index, json_option, step_state, task_id, timestamp, timestamp_option,
+};
+use crate::storage::rows::{HistoryRow, Outlook, StepRow};
+
+/// Walks the primary key of the task's steps. Reads all receipts: there is one for each batch that is
+/// being worked on. A receipt outlives those of its steps that are done; their tokens have grown.
+const STEPS: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT h.idx, h.token
+        FROM tasker_receipts AS r
+        CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS h (task_id, idx, token)
+        WHERE r.task_ids @> ARRAY [$1] AND h.task_id = $1
+    )
+    SELECT s.idx, s.state::text, s.attempts, s.crashes, s.waiting, s.token, s.result::text, s.error::text,
+        s.started_at, s.finished_at, s.next_retry_at,
+        s.state IN ('pending', 'waiting_for_retry')
+            AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token)
+    FROM tasker_workflow_steps AS s
+    WHERE s.task_id = $1
+    ORDER BY s.task_id, s.idx";
+
+/// Walks the primary key.
+const TASK_HISTORY: &str = "
+    SELECT NULL::int, seq, from_state::text, to_state::text, at, 0::smallint, NULL::uuid, detail::text
+    FROM tasker_task_transitions WHERE task_id = $1
+    ORDER BY task_id, seq";
+
+/// Walks the primary key.
+const STEP_HISTORY: &str = "
+    SELECT idx, seq, from_state::text, to_state::text, at, attempt, session_id, detail::text
+    FROM tasker_workflow_step_transitions WHERE task_id = $1
+    ORDER BY task_id, idx, seq";
+
+/// A probe of the primary key for each.
+const ENDED: &str = "
+    SELECT w.id
+    FROM unnest($1::uuid[]) AS w (id)
+    LEFT JOIN LATERAL (
+        SELECT t.state FROM tasker_tasks AS t WHERE t.id = w.id OFFSET 0
+    ) AS t ON true
+    WHERE t.state IS NULL OR t.state IN ('complete', 'error', 'cancelled', 'resolved_manually')";
+
+/// Each part stops at the first row it finds: the ready rows by their primary key, the retries by
+/// their index, the next timer by its primary key; receipts are few.
+const OUTLOOK: &str = "
+    SELECT
+        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+                CROSS JOIN LATERAL (SELECT FROM tasker_ready AS r WHERE r.lane = w.lane LIMIT 1) AS r),
+        EXISTS (SELECT FROM tasker_receipts AS r WHERE r.lanes && $1),
+        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+                CROSS JOIN LATERAL (
+                    SELECT FROM tasker_timers AS t WHERE t.lane = w.lane AND t.kind = 'retry' LIMIT 1) AS t),
+        (SELECT t.due_at FROM tasker_timers AS t ORDER BY t.due_at, t.task_id, t.idx LIMIT 1),
+        coalesce($2, clock_timestamp() + $3 * interval '1 microsecond')";
+
+pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepRow>> {
+    let rows = tx.rows(sqlx::query(STEPS).bind(task.0)).await?;
+    rows.iter().map(step).collect()
+}
+
+fn step(row: &PgRow) -> Result<StepRow> {
+    let held: bool = get(row, 11)?;
+    let attempts = count(get(row, 2)?);
+    Ok(StepRow {
+        index: index(get(row, 0)?),
+        state: if held { StepState::InProgress } else { step_state(row, 1)? },
+        attempts: if held { attempts.saturating_add(1) } else { attempts },
+        crashes: count(get(row, 3)?),
+        waiting: get(row, 4)?,
+        token: Token(get(row, 5)?),
+        result: json_option(row, 6)?,
+        error: json_option(row, 7)?,
+        started_at: timestamp_option(row, 8)?,
+        finished_at: timestamp_option(row, 9)?,
+        next_retry_at: timestamp_option(row, 10)?,
+    })
+}
+
+pub(super) async fn task_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {
+    history(tx, TASK_HISTORY, task).await
+}
+
+pub(super) async fn step_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {
+    history(tx, STEP_HISTORY, task).await
+}
+
+async fn history(tx: &mut PostgresTx, statement: &'static str, task: TaskId) -> Result<Vec<HistoryRow>> {
+    let rows = tx.rows(sqlx::query(statement).bind(task.0)).await?;
+    let transition = |row: &PgRow| {
+        Ok(HistoryRow {
+            index: get::<Option<i32>>(row, 0)?.map(index),
+            seq: get(row, 1)?,
+            from: get(row, 2)?,
+            to: get(row, 3)?,
+            at: timestamp(row, 4)?,
+            attempt: count(get(row, 5)?),
+            by: get::<Option<uuid::Uuid>>(row, 6)?.map(SessionId),
+            detail: json_option(row, 7)?,
+        })
+    };
+    rows.iter().map(transition).collect()
+}
+
+pub(super) async fn ended(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = tx.rows(sqlx::query(ENDED).bind(id_array(ids))).await?;
+    rows.iter().map(|row| task_id(row, 0)).collect()
+}
+
+pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Outlook> {
+    let lanes: Vec<i32> = lanes.iter().map(|lane| lane.0).collect();
+    let (now, offset) = tx.time()?;
+    let Some(row) = tx.row(sqlx::query(OUTLOOK).bind(lanes).bind(now).bind(offset)).await? else {
+        return Ok(Outlook::default());
+    };
+    let now = timestamp(&row, 4)?;
+    let until = |due: crate::domain::time::Timestamp| u64::try_from(due.since(now).as_micros()).unwrap_or(u64::MAX);
+    Ok(Outlook {
+        ready: get(&row, 0)?,
+        held: get(&row, 1)?,
+        retrying: get(&row, 2)?,
+        next_due_us: timestamp_option(&row, 3)?.map(until),
+    })
+}

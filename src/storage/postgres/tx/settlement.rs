@@ -1,0 +1,234 @@
+//! How steps and tasks move, and the history of it.
+//!
+//! Locks are taken in the order of `storage`: own steps by key, then children by key, then tasks by
+//! id. Inputs are sorted, loops follow their input, and where a statement locks more than it updates,
+//! a materialised CTE locks first, in order.
+
+use sqlx::postgres::PgRow;
+
+use super::PostgresTx;
+use crate::domain::id::{StepKey, Token};
+use crate::storage::postgres::values::{
+    count, get, instant_option, key_arrays, step_key, step_state, stored_count, stored_index, task_id, task_state,
+};
+use crate::storage::rows::{HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
+use crate::storage::{Result, TaskMoves};
+
+/// A probe of the primary key for each, locked in key order.
+const LOCK: &str = "
+    SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
+    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    ORDER BY s.task_id, s.idx
+    FOR NO KEY UPDATE OF s";
+
+/// A probe of the primary key for each, in key order. The fence: state and token are tested under the
+/// row's lock, again if somebody held it. HOT, as no indexed column changes.
+const SETTLE: &str = "
+    UPDATE tasker_workflow_steps AS s
+    SET state = m.state::tasker_step_state,
+        token = s.token + 1,
+        attempts = m.attempts,
+        crashes = s.crashes + m.crashed,
+        result = m.result::json,
+        error = coalesce(m.error::json, s.error),
+        started_at = coalesce(m.started_at, s.started_at),
+        next_retry_at = m.next_retry_at,
+        finished_at = CASE WHEN m.state IN ('pending', 'waiting_for_retry') THEN NULL ELSE $1 END
+    FROM unnest(
+        $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::smallint[], $8::text[], $9::text[],
+        $10::timestamptz[], $11::timestamptz[]
+    ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at)
+    WHERE s.task_id = m.task_id AND s.idx = m.idx
+      AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
+    RETURNING s.task_id, s.idx";
+
+/// Two probes of the primary key for each: one that locks, in key order whatever the plan, one that
+/// counts down from the locked value. Two parents that finish at once meet at the lock, and the
+/// second sees what the first left.
+const RELEASE: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT s.task_id, s.idx, f.parents
+        FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
+        JOIN tasker_workflow_steps AS s ON s.task_id = f.task_id AND s.idx = f.idx
+        ORDER BY s.task_id, s.idx
+        FOR NO KEY UPDATE OF s
+    )
+    UPDATE tasker_workflow_steps AS s
+    SET waiting = s.waiting - held.parents
+    FROM held
+    WHERE s.task_id = held.task_id AND s.idx = held.idx AND s.state = 'pending'
+    RETURNING s.task_id, s.idx, s.token, s.waiting";
+
+/// Two probes of the primary key for each: one that locks, in id order, one that changes. The move is
+/// settled from what the lock found. A task that is being started may come to rest at once.
+const TOUCH: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT t.id, t.state AS was, x.start, t.live + x.live AS live, t.failed + x.failed AS failed, x.error
+        FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
+        JOIN tasker_tasks AS t ON t.id = x.id
+        ORDER BY t.id
+        FOR NO KEY UPDATE OF t
+    ), settled AS MATERIALIZED (
+        SELECT held.*, CASE
+            WHEN NOT (was = 'in_progress' OR was = 'pending' AND start) THEN was
+            WHEN live = 0 AND failed > 0 THEN $9::text::tasker_task_state
+            WHEN live = 0 THEN $8::text::tasker_task_state
+            WHEN was = 'pending' THEN $7::text::tasker_task_state
+            ELSE was
+        END AS next
+        FROM held
+    ), touched AS (
+        UPDATE tasker_tasks AS t
+        SET state = s.next,
+            live = s.live,
+            failed = s.failed,
+            error = coalesce(t.error, s.error::json),
+            seq = t.seq + (s.next <> s.was)::int,
+            started_at = CASE WHEN s.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
+            finished_at = CASE WHEN s.next <> s.was AND s.live = 0 THEN $1 ELSE t.finished_at END
+        FROM settled AS s
+        WHERE t.id = s.id
+        RETURNING t.id, s.was, t.state, t.seq
+    )
+    SELECT id, was::text, state::text, seq FROM touched WHERE was <> state";
+
+/// Appends; the primary key refuses to record anything twice.
+const RECORD_STEPS: &str = "
+    INSERT INTO tasker_workflow_step_transitions
+        (at, task_id, idx, seq, from_state, to_state, attempt, session_id, detail)
+    SELECT $1, r.task_id, r.idx, r.seq, r.from_state::tasker_step_state, r.to_state::tasker_step_state, r.attempt,
+        r.session_id, r.detail::json
+    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::smallint[], $8::uuid[], $9::text[])
+        AS r (task_id, idx, seq, from_state, to_state, attempt, session_id, detail)";
+
+/// Appends; the primary key refuses to record anything twice.
+const RECORD_TASKS: &str = "
+    INSERT INTO tasker_task_transitions (at, task_id, seq, from_state, to_state, detail)
+    SELECT $1, r.task_id, r.seq, r.from_state::tasker_task_state, r.to_state::tasker_task_state, r.detail::json
+    FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[])
+        AS r (task_id, seq, from_state, to_state, detail)";
+
+pub(super) async fn lock_steps(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tasks, idxs) = key_arrays(keys);
+    let rows = tx.rows(sqlx::query(LOCK).bind(tasks).bind(idxs)).await?;
+    let held = |row: &PgRow| {
+        Ok(HeldStep {
+            key: step_key(row, 0)?,
+            state: step_state(row, 2)?,
+            token: Token(get(row, 3)?),
+            attempts: count(get(row, 4)?),
+            crashes: count(get(row, 5)?),
+        })
+    };
+    rows.iter().map(held).collect()
+}
+
+pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+    if moves.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = tx.now_stored().await?;
+    let mut moves: Vec<&StepMove> = moves.iter().collect();
+    moves.sort_unstable_by_key(|step| step.key);
+    let started = moves.iter().map(|step| instant_option(step.started_at)).collect::<Result<Vec<_>>>()?;
+    let retried = moves.iter().map(|step| instant_option(step.next_retry_at)).collect::<Result<Vec<_>>>()?;
+    let statement = sqlx::query(SETTLE)
+        .bind(now)
+        .bind(moves.iter().map(|step| step.key.task.0).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| stored_index(step.key.index)).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| step.token.0).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| step.to.as_str()).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| stored_count(step.attempts)).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| stored_count(step.crashed)).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| step.result.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
+        .bind(moves.iter().map(|step| step.error.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
+        .bind(started)
+        .bind(retried);
+    tx.rows(statement).await?.iter().map(|row| step_key(row, 0)).collect()
+}
+
+pub(super) async fn release_steps(
+    tx: &mut PostgresTx,
+    finished_parents: &[(StepKey, i32)],
+) -> Result<Vec<ReleasedStep>> {
+    if finished_parents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut children = finished_parents.to_vec();
+    children.sort_unstable_by_key(|(key, _)| *key);
+    let statement = sqlx::query(RELEASE)
+        .bind(children.iter().map(|(key, _)| key.task.0).collect::<Vec<_>>())
+        .bind(children.iter().map(|(key, _)| stored_index(key.index)).collect::<Vec<_>>())
+        .bind(children.iter().map(|(_, parents)| *parents).collect::<Vec<_>>());
+    let mut released = Vec::new();
+    for row in tx.rows(statement).await? {
+        if get::<i32>(&row, 3)? == 0 {
+            released.push(ReleasedStep { key: step_key(&row, 0)?, token: Token(get(&row, 2)?) });
+        }
+    }
+    Ok(released)
+}
+
+pub(super) async fn touch_tasks(
+    tx: &mut PostgresTx,
+    touches: &[TaskTouch],
+    moves: TaskMoves,
+) -> Result<Vec<TaskMoved>> {
+    if touches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = tx.now_stored().await?;
+    let mut touches: Vec<&TaskTouch> = touches.iter().collect();
+    touches.sort_unstable_by_key(|touch| touch.id);
+    let statement = sqlx::query(TOUCH)
+        .bind(now)
+        .bind(touches.iter().map(|touch| touch.id.0).collect::<Vec<_>>())
+        .bind(touches.iter().map(|touch| touch.start).collect::<Vec<_>>())
+        .bind(touches.iter().map(|touch| touch.live).collect::<Vec<_>>())
+        .bind(touches.iter().map(|touch| touch.failed).collect::<Vec<_>>())
+        .bind(touches.iter().map(|touch| touch.error.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
+        .bind(moves.started.as_str())
+        .bind(moves.finished.as_str())
+        .bind(moves.stalled.as_str());
+    let moved = |row: &PgRow| {
+        Ok(TaskMoved { id: task_id(row, 0)?, from: task_state(row, 1)?, to: task_state(row, 2)?, seq: get(row, 3)? })
+    };
+    tx.rows(statement).await?.iter().map(moved).collect()
+}
+
+pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now_stored().await?;
+    let statement = sqlx::query(RECORD_STEPS)
+        .bind(now)
+        .bind(rows.iter().map(|row| row.key.task.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| stored_index(row.key.index)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.seq).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.from.map(|state| state.as_str())).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.to.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| stored_count(row.attempt)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.by.map(|session| session.0)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.detail.as_ref().map(|json| json.as_str())).collect::<Vec<_>>());
+    tx.run(statement).await
+}
+
+pub(super) async fn record_tasks(tx: &mut PostgresTx, rows: &[TaskTransition]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now_stored().await?;
+    let statement = sqlx::query(RECORD_TASKS)
+        .bind(now)
+        .bind(rows.iter().map(|row| row.id.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.seq).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.from.map(|state| state.as_str())).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.to.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.detail.as_ref().map(|json| json.as_str())).collect::<Vec<_>>());
+    tx.run(statement).await
+}

@@ -1,0 +1,101 @@
+//! One transaction on its way through the writer's thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::FutureExt;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::tx::SqliteTx;
+use crate::storage::{Result, StoreError, Transaction};
+
+/// A transaction of any kind, waiting to be run and answered.
+pub(super) trait Job: Send {
+    /// Whether anybody still waits for the answer.
+    fn is_wanted(&self) -> bool;
+
+    /// Runs it and keeps its answer; a later run replaces it. Returns whether its writes are to be
+    /// committed.
+    fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool;
+
+    /// Answers: with what it gave when that failed, else with it or with how the commit failed.
+    fn reply(self: Box<Self>, commit: Result<()>);
+}
+
+/// What becomes of a transaction's writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// They are committed.
+    Write,
+    /// There are none, or there should be none.
+    Read,
+}
+
+/// A [`Job`] of a [`Transaction`].
+pub(super) struct TransactionJob<X: Transaction> {
+    transaction: X,
+    purpose: Purpose,
+    /// What the last run gave; `None` before the first.
+    output: Option<Result<X::Output>>,
+    reply: oneshot::Sender<Result<X::Output>>,
+}
+
+impl<X: Transaction> TransactionJob<X> {
+    /// The job, and where its answer will come.
+    pub(super) fn new(transaction: X, purpose: Purpose) -> (Self, oneshot::Receiver<Result<X::Output>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { transaction, purpose, output: None, reply }, answer)
+    }
+}
+
+impl<X: Transaction> Job for TransactionJob<X> {
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool {
+        let output = run(&self.transaction, connection, clock_offset);
+        let keep = output.is_ok() && self.purpose == Purpose::Write;
+        self.output = Some(output);
+        keep
+    }
+
+    fn reply(self: Box<Self>, commit: Result<()>) {
+        let answer = match (self.output, commit) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(of_all)) => Err(of_all),
+            (Some(output), Ok(())) => output,
+            (None, Ok(())) => Err(StoreError::Database("the transaction was not run".into())),
+        };
+        // Nobody waits any more: the caller was cancelled, and the commit stands.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// Runs a transaction on the connection, on which one is open.
+pub(super) fn run<X: Transaction>(
+    transaction: &X,
+    connection: &mut Connection,
+    clock_offset: i64,
+) -> Result<X::Output> {
+    let mut tx = SqliteTx::new(&mut *connection, clock_offset);
+    let output = match catch_unwind(AssertUnwindSafe(|| transaction.run(&mut tx).now_or_never())) {
+        Ok(Some(output)) => output?,
+        Ok(None) => {
+            return Err(StoreError::Database("a transaction waited for something other than its database".into()));
+        }
+        Err(panic) => {
+            return Err(StoreError::Database(format!("a transaction panicked: {}", said(panic.as_ref()))));
+        }
+    };
+    // A full disk or a failed write makes SQLite end the whole transaction. Whoever passed over
+    // that error has been writing outside of any since.
+    match connection.is_autocommit() {
+        false => Ok(output),
+        true => Err(StoreError::Database("the database gave up the transaction while it was running".into())),
+    }
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?")
+}

@@ -1,0 +1,288 @@
+//! [`SqliteTx`]: what each primitive means in SQLite's SQL.
+//!
+//! * [`sessions`]: sessions and receipts. [`templates`]: template versions, revisions, lanes.
+//! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
+//!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
+//!
+//! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
+//! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
+//! transaction has the database for itself.
+
+mod creation;
+mod listing;
+#[cfg(test)]
+mod plans;
+mod queue;
+mod reading;
+mod sessions;
+mod settlement;
+mod templates;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, Params, Row};
+
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
+use crate::domain::json::Json;
+use crate::domain::time::Timestamp;
+use crate::storage::rows::*;
+use crate::storage::{Result, TaskMoves, Tx};
+
+/// An open transaction. Its futures never wait: SQLite answers on the calling thread.
+pub struct SqliteTx<'c> {
+    connection: &'c mut Connection,
+    now: Timestamp,
+}
+
+impl<'c> SqliteTx<'c> {
+    /// The transaction that is open on `connection`. `clock_offset` is in microseconds.
+    pub(super) fn new(connection: &'c mut Connection, clock_offset: i64) -> Self {
+        Self { connection, now: Timestamp(clock().0.saturating_add(clock_offset)) }
+    }
+}
+
+/// The database's clock. SQLite has none but its host's, which it reads to the millisecond only;
+/// so the store reads it itself, to the microsecond.
+pub(super) fn clock() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+}
+
+impl Tx for SqliteTx<'_> {
+    /// Never: there is no connection to lose between a commit and its answer.
+    fn resent(&self) -> bool {
+        false
+    }
+
+    async fn now(&mut self) -> Result<Timestamp> {
+        Ok(self.now)
+    }
+
+    async fn open_session(&mut self, session: SessionId, label: &str, ttl: Duration) -> Result<()> {
+        sessions::open(self.connection, session, label, self.now, ttl)
+    }
+
+    async fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> Result<bool> {
+        sessions::renew(self.connection, session, self.now, ttl)
+    }
+
+    async fn hold_session(&mut self, session: SessionKey) -> Result<bool> {
+        sessions::hold(self.connection, session)
+    }
+
+    async fn expire_sessions(&mut self) -> Result<Vec<SessionId>> {
+        sessions::expire(self.connection, self.now)
+    }
+
+    async fn delete_session(&mut self, session: SessionId) -> Result<()> {
+        sessions::delete(self.connection, session)
+    }
+
+    async fn put_receipt(&mut self, receipt: &Receipt) -> Result<()> {
+        sessions::put_receipt(self.connection, receipt)
+    }
+
+    async fn find_receipt(&mut self, id: ReceiptId) -> Result<Option<Receipt>> {
+        sessions::find_receipt(self.connection, id)
+    }
+
+    async fn receipts_of(&mut self, session: SessionId, limit: usize) -> Result<Vec<Receipt>> {
+        sessions::receipts_of(self.connection, session, limit)
+    }
+
+    async fn drop_receipts(&mut self, ids: &[ReceiptId]) -> Result<()> {
+        sessions::drop_receipts(self.connection, ids)
+    }
+
+    async fn lock_named_task(&mut self, namespace: &str, name: &str, version: &str) -> Result<Option<NamedTaskRow>> {
+        templates::find(self.connection, namespace, name, version)
+    }
+
+    async fn insert_named_task(&mut self, new: &NewNamedTask) -> Result<NamedTaskId> {
+        templates::insert(self.connection, new, self.now)
+    }
+
+    async fn delete_named_task(&mut self, id: NamedTaskId) -> Result<()> {
+        templates::delete(self.connection, id)
+    }
+
+    async fn is_used(&mut self, id: NamedTaskId) -> Result<bool> {
+        templates::is_used(self.connection, id)
+    }
+
+    async fn insert_revision(&mut self, id: NamedTaskId, template: &Json) -> Result<RevisionId> {
+        templates::insert_revision(self.connection, id, template, self.now)
+    }
+
+    async fn revisions(&mut self, ids: &[RevisionId]) -> Result<Vec<RevisionRow>> {
+        templates::revisions(self.connection, ids)
+    }
+
+    async fn versions(&mut self, namespace: &str, name: &str) -> Result<Vec<VersionRow>> {
+        templates::versions(self.connection, namespace, name)
+    }
+
+    async fn template_names(&mut self) -> Result<Vec<(String, String)>> {
+        templates::names(self.connection)
+    }
+
+    async fn ensure_lanes(&mut self, wanted: &[(NamedTaskId, String)]) -> Result<Vec<LaneId>> {
+        templates::ensure_lanes(self.connection, wanted)
+    }
+
+    async fn lanes_of(&mut self, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
+        templates::lanes_of(self.connection, ids)
+    }
+
+    async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {
+        templates::exist(self.connection, ids)
+    }
+
+    async fn take_keys(&mut self, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
+        creation::take_keys(self.connection, rows)
+    }
+
+    async fn insert_tasks(&mut self, rows: &[NewTask]) -> Result<()> {
+        creation::insert_tasks(self.connection, rows, self.now)
+    }
+
+    async fn insert_steps(&mut self, rows: &[NewSteps]) -> Result<()> {
+        creation::insert_steps(self.connection, rows)
+    }
+
+    async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {
+        queue::put_ready(self.connection, rows)
+    }
+
+    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
+        queue::take_ready(self.connection, lanes, limit)
+    }
+
+    async fn put_timers(&mut self, rows: &[TimerRow]) -> Result<()> {
+        queue::put_timers(self.connection, rows)
+    }
+
+    async fn take_due(&mut self, limit: usize) -> Result<Vec<ReadyRow>> {
+        queue::take_due(self.connection, self.now, limit)
+    }
+
+    async fn heads(&mut self, ids: &[TaskId]) -> Result<Vec<TaskHead>> {
+        queue::heads(self.connection, ids)
+    }
+
+    async fn results(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        queue::results(self.connection, keys)
+    }
+
+    async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+        settlement::find_steps(self.connection, keys)
+    }
+
+    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+        settlement::settle_steps(self.connection, moves, self.now)
+    }
+
+    async fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
+        settlement::release_steps(self.connection, finished_parents)
+    }
+
+    async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {
+        settlement::touch_tasks(self.connection, touches, moves, self.now)
+    }
+
+    async fn record_steps(&mut self, rows: &[StepTransition]) -> Result<()> {
+        settlement::record_steps(self.connection, rows, self.now)
+    }
+
+    async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
+        settlement::record_tasks(self.connection, rows, self.now)
+    }
+
+    async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
+        reading::tasks(self.connection, ids)
+    }
+
+    async fn list_tasks(&mut self, filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> Result<Vec<TaskRow>> {
+        listing::list(self.connection, filter, before, limit)
+    }
+
+    async fn count_tasks(&mut self, filter: &TaskFilter) -> Result<u64> {
+        listing::count(self.connection, filter)
+    }
+
+    async fn steps(&mut self, task: TaskId) -> Result<Vec<StepRow>> {
+        reading::steps(self.connection, task)
+    }
+
+    async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+        reading::task_history(self.connection, task)
+    }
+
+    async fn step_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+        reading::step_history(self.connection, task)
+    }
+
+    async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
+        reading::ended(self.connection, ids)
+    }
+
+    async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
+        queue::outlook(self.connection, lanes, self.now)
+    }
+
+    async fn live_sessions(&mut self) -> Result<u64> {
+        sessions::count_live(self.connection, self.now)
+    }
+}
+
+/// Every row of a statement.
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params, map)?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// Runs a statement once for each item.
+fn each<I, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    items: impl IntoIterator<Item = I>,
+    mut params: impl FnMut(I) -> P,
+) -> Result<()> {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    for item in items {
+        statement.execute(params(item))?;
+    }
+    Ok(())
+}
+
+/// The rows that probes by key find, in the order of the keys.
+fn probe<K, P: Params, T>(
+    connection: &Connection,
+    sql: &str,
+    keys: &[K],
+    params: impl Fn(&K) -> P,
+    map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut found = Vec::with_capacity(keys.len());
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    for key in keys {
+        let mut rows = statement.query(params(key))?;
+        while let Some(row) = rows.next()? {
+            found.push(map(row)?);
+        }
+    }
+    Ok(found)
+}

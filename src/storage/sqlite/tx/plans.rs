@@ -1,0 +1,74 @@
+//! The plans that the statements count on: no table is read from end to end, nothing is sorted.
+
+use rusqlite::{Connection, params_from_iter};
+
+use super::{listing, queue, reading, sessions, settlement, templates};
+use crate::domain::state::TaskState;
+use crate::storage::rows::TaskFilter;
+use crate::storage::sqlite::migrate::migrate;
+use crate::storage::sqlite::place::Place;
+
+/// The steps of the plan, each a line.
+fn plan(connection: &Connection, sql: &str) -> String {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(params_from_iter(nulls), |row| row.get::<_, String>(3)).unwrap();
+    steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+}
+
+fn migrated() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrate(&mut connection, &Place::Memory).unwrap();
+    connection
+}
+
+#[test]
+fn the_hot_statements_search_by_key_and_sort_nothing() {
+    let connection = migrated();
+    for sql in [
+        queue::FIRST_READY,
+        queue::NEXT_READY,
+        queue::DELETE_READY,
+        queue::DUE,
+        queue::DELETE_TIMER,
+        sessions::RECEIPTS_OF,
+        settlement::SETTLE_STEP,
+        settlement::TOUCH_TASK,
+        reading::TASK,
+        reading::STEPS,
+        reading::TASK_HISTORY,
+        reading::STEP_HISTORY,
+        templates::LATEST_REVISION,
+    ] {
+        let plan = plan(&connection, sql);
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+#[test]
+fn a_claim_begins_at_its_cursor() {
+    let plan = plan(&migrated(), queue::NEXT_READY);
+    assert!(plan.contains("(lane=? AND (rank,task_id)>(?,?))"), "{plan}");
+}
+
+#[test]
+fn an_outlook_stops_at_the_first_row_of_each_lane() {
+    let connection = migrated();
+    let plan = plan(&connection, queue::OUTLOOK);
+    assert!(plan.contains("SEARCH r USING PRIMARY KEY (lane=?)"), "{plan}");
+    assert!(plan.contains("INDEX tasker_timers_of_retries (lane=?)"), "{plan}");
+}
+
+#[test]
+fn listings_go_backwards_or_by_an_index() {
+    let connection = migrated();
+    let plan = |filter: &TaskFilter| plan(&connection, &listing::page(filter, None, 10).sql);
+    let all = plan(&TaskFilter::default());
+    assert!(all.contains("SCAN t") && !all.contains("TEMP B-TREE"), "{all}");
+    let named = plan(&TaskFilter { name: Some("n".into()), ..TaskFilter::default() });
+    assert!(!named.contains("TEMP B-TREE"), "{named}");
+    let failed = plan(&TaskFilter { states: vec![TaskState::Error], ..TaskFilter::default() });
+    assert!(failed.contains("tasker_tasks_rare (state=?)") && !failed.contains("TEMP B-TREE"), "{failed}");
+    let keyed = plan(&TaskFilter { key: Some("k".into()), ..TaskFilter::default() });
+    assert!(keyed.contains("tasker_tasks_by_key (key=?)"), "{keyed}");
+}

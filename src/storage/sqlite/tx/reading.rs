@@ -1,0 +1,162 @@
+//! What people look at: one task, its steps, its history.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{all, probe, sessions};
+use crate::domain::id::TaskId;
+use crate::domain::json::Json;
+use crate::domain::state::{StepState, TaskState};
+use crate::storage::rows::{HistoryRow, StepRow, TaskRow};
+use crate::storage::{Result, StoreError};
+
+/// The columns that [`task_row`] reads, and where they come from. CROSS JOIN keeps the order: a
+/// listing reads tasks from the newest on and stops early, whatever the planner knows of it.
+macro_rules! select_tasks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT t.id, n.name, d.name, d.version, t.revision_id, t.state, t.key, t.priority, t.queue, t.tags,
+                t.initiator, t.reason, t.run_at, t.context, t.created_at, t.started_at, t.finished_at, t.error
+            FROM tasker_tasks t
+            CROSS JOIN tasker_named_tasks d ON d.id = t.named_task_id
+            CROSS JOIN tasker_task_namespaces n ON n.id = d.namespace_id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_tasks;
+
+pub(super) const TASK: &str = select_tasks!("WHERE t.id = ?1");
+
+pub(super) const STEPS: &str = "
+    SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at
+    FROM tasker_workflow_steps
+    WHERE task_id = ?1
+    ORDER BY idx";
+
+pub(super) const TASK_HISTORY: &str = "
+    SELECT NULL, seq, from_state, to_state, at, 0, NULL, detail
+    FROM tasker_task_transitions
+    WHERE task_id = ?1
+    ORDER BY seq";
+
+pub(super) const STEP_HISTORY: &str = "
+    SELECT idx, seq, from_state, to_state, at, attempt, session_id, detail
+    FROM tasker_workflow_step_transitions
+    WHERE task_id = ?1
+    ORDER BY idx, seq";
+
+const STATE: &str = "SELECT state FROM tasker_tasks WHERE id = ?1";
+
+pub(super) fn tasks(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
+    probe(connection, TASK, ids, |id| [*id], RawTask::read)?.into_iter().map(RawTask::decode).collect()
+}
+
+/// A step is in progress while a receipt names it with the token that it still has: a receipt may
+/// outlive a step that was meanwhile moved by hand.
+pub(super) fn steps(connection: &Connection, task: TaskId) -> Result<Vec<StepRow>> {
+    let mut steps = all(connection, STEPS, [task], step_row)?;
+    let claimed: HashMap<_, _> = sessions::claimed_steps(connection, task)?
+        .into_iter()
+        .map(|step| ((step.key.index, step.token), step.attempts))
+        .collect();
+    for step in &mut steps {
+        if let Some(attempts) = claimed.get(&(step.index, step.token))
+            && step.state.is_unfinished()
+        {
+            step.state = StepState::InProgress;
+            step.attempts = attempts.saturating_add(1);
+        }
+    }
+    Ok(steps)
+}
+
+pub(super) fn task_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {
+    all(connection, TASK_HISTORY, [task], history_row)
+}
+
+pub(super) fn step_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {
+    all(connection, STEP_HISTORY, [task], history_row)
+}
+
+pub(super) fn ended(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskId>> {
+    let mut find = connection.prepare_cached(STATE)?;
+    let mut ended = Vec::new();
+    for id in ids {
+        let state: Option<TaskState> = find.query_row([id], |row| row.get(0)).optional()?;
+        if state.is_none_or(TaskState::is_ended) {
+            ended.push(*id);
+        }
+    }
+    Ok(ended)
+}
+
+/// A task before its tags are taken apart.
+pub(super) struct RawTask {
+    task: TaskRow,
+    tags: String,
+}
+
+impl RawTask {
+    /// Reads a row of [`select_tasks`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let task = TaskRow {
+            id: row.get(0)?,
+            namespace: row.get(1)?,
+            name: row.get(2)?,
+            version: row.get(3)?,
+            revision: row.get(4)?,
+            state: row.get(5)?,
+            key: row.get(6)?,
+            priority: row.get(7)?,
+            queue: row.get(8)?,
+            tags: Vec::new(),
+            initiator: row.get(10)?,
+            reason: row.get(11)?,
+            run_at: row.get(12)?,
+            context: row.get(13)?,
+            created_at: row.get(14)?,
+            started_at: row.get(15)?,
+            finished_at: row.get(16)?,
+            error: row.get(17)?,
+        };
+        Ok(Self { task, tags: row.get(9)? })
+    }
+
+    pub(super) fn decode(mut self) -> Result<TaskRow> {
+        self.task.tags = serde_json::from_str(&self.tags).map_err(|error| {
+            StoreError::Database(format!("the tags of the task {} are damaged: {error}", self.task.id))
+        })?;
+        Ok(self.task)
+    }
+}
+
+fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRow> {
+    Ok(StepRow {
+        index: row.get(0)?,
+        state: row.get(1)?,
+        attempts: row.get(2)?,
+        crashes: row.get(3)?,
+        waiting: row.get(4)?,
+        token: row.get(5)?,
+        result: row.get::<_, Option<Json>>(6)?,
+        error: row.get(7)?,
+        started_at: row.get(8)?,
+        finished_at: row.get(9)?,
+        next_retry_at: row.get(10)?,
+    })
+}
+
+fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
+    Ok(HistoryRow {
+        index: row.get(0)?,
+        seq: row.get(1)?,
+        from: row.get(2)?,
+        to: row.get(3)?,
+        at: row.get(4)?,
+        attempt: row.get(5)?,
+        by: row.get(6)?,
+        detail: row.get(7)?,
+    })
+}

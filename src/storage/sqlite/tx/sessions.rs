@@ -1,0 +1,176 @@
+//! Sessions, and the receipts that say which steps they hold.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::{all, each};
+use crate::domain::id::{LaneId, ReceiptId, SessionId, SessionKey, StepKey, TaskId, Token};
+use crate::domain::state::StepState;
+use crate::domain::time::Timestamp;
+use crate::storage::rows::{ReadyRow, Receipt};
+use crate::storage::sqlite::values;
+use crate::storage::{Result, StoreError};
+
+const OPEN: &str = "INSERT INTO tasker_sessions (id, label, expires_at, opened_at) VALUES (?1, ?2, ?3, ?4)";
+
+const RENEW: &str = "UPDATE tasker_sessions SET expires_at = ?3 WHERE id = ?1 AND epoch = ?2";
+
+const HOLD: &str = "SELECT 1 FROM tasker_sessions WHERE id = ?1 AND epoch = ?2";
+
+/// Those that were raised before and hold nothing any more: whoever raised them did not live to
+/// delete them.
+const DELETE_ABANDONED: &str = "
+    DELETE FROM tasker_sessions
+    WHERE epoch > 0 AND expires_at <= ?1
+      AND NOT EXISTS (SELECT 1 FROM tasker_receipts r WHERE r.session_id = tasker_sessions.id)";
+
+/// Once is enough: no holder knows a later epoch than 0.
+const EXPIRE: &str = "UPDATE tasker_sessions SET epoch = epoch + 1 WHERE epoch = 0 AND expires_at <= ?1";
+
+/// What was abandoned is gone, so every raised session was raised now or still holds receipts.
+const EXPIRED: &str = "SELECT id FROM tasker_sessions WHERE epoch > 0 AND expires_at <= ?1 ORDER BY expires_at, id";
+
+const DELETE: &str = "
+    DELETE FROM tasker_sessions
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM tasker_receipts WHERE session_id = ?1)";
+
+const COUNT_LIVE: &str = "SELECT count(*) FROM tasker_sessions WHERE epoch = 0 AND expires_at > ?1";
+
+const PUT_RECEIPT: &str = "INSERT INTO tasker_receipts (id, session_id, lanes, steps) VALUES (?1, ?2, ?3, ?4)";
+
+const FIND_RECEIPT: &str = "SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE id = ?1";
+
+/// Receipts' ids are UUIDv7: their order is that of time. The index on (session_id, id) gives it.
+pub(super) const RECEIPTS_OF: &str = "
+    SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE session_id = ?1 ORDER BY id LIMIT ?2";
+
+const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";
+
+/// Reads the whole table, which has one row for each batch under way.
+const RECEIPTS_NAMING: &str = "SELECT steps FROM tasker_receipts WHERE instr(steps, ?1) > 0";
+
+/// A step of a receipt as it is stored.
+type StoredStep = (i32, i16, Uuid, u32, i32, u16, String);
+
+pub(super) fn open(
+    connection: &Connection,
+    session: SessionId,
+    label: &str,
+    now: Timestamp,
+    ttl: Duration,
+) -> Result<()> {
+    connection.prepare_cached(OPEN)?.execute((session, label, now.after(ttl), now))?;
+    Ok(())
+}
+
+pub(super) fn renew(connection: &Connection, session: SessionKey, now: Timestamp, ttl: Duration) -> Result<bool> {
+    Ok(connection.prepare_cached(RENEW)?.execute((session.id, session.epoch, now.after(ttl)))? == 1)
+}
+
+/// One writer: nobody can sweep the session before this transaction ends.
+pub(super) fn hold(connection: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(connection.prepare_cached(HOLD)?.exists((session.id, session.epoch))?)
+}
+
+pub(super) fn expire(connection: &Connection, now: Timestamp) -> Result<Vec<SessionId>> {
+    connection.prepare_cached(DELETE_ABANDONED)?.execute([now])?;
+    connection.prepare_cached(EXPIRE)?.execute([now])?;
+    all(connection, EXPIRED, [now], |row| row.get(0))
+}
+
+pub(super) fn delete(connection: &Connection, session: SessionId) -> Result<()> {
+    connection.prepare_cached(DELETE)?.execute([session])?;
+    Ok(())
+}
+
+pub(super) fn count_live(connection: &Connection, now: Timestamp) -> Result<u64> {
+    let count: i64 = connection.prepare_cached(COUNT_LIVE)?.query_row([now], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+pub(super) fn put_receipt(connection: &Connection, receipt: &Receipt) -> Result<()> {
+    let lanes: Vec<i32> = receipt.lanes.iter().map(|lane| lane.0).collect();
+    let steps: Vec<_> = receipt.steps.iter().map(stored).collect();
+    connection.prepare_cached(PUT_RECEIPT)?.execute((
+        receipt.id,
+        receipt.session,
+        encoded(&lanes)?,
+        encoded(&steps)?,
+    ))?;
+    Ok(())
+}
+
+pub(super) fn find_receipt(connection: &Connection, id: ReceiptId) -> Result<Option<Receipt>> {
+    let raw = connection.prepare_cached(FIND_RECEIPT)?.query_row([id], RawReceipt::read).optional()?;
+    raw.map(RawReceipt::decode).transpose()
+}
+
+pub(super) fn receipts_of(connection: &Connection, session: SessionId, limit: usize) -> Result<Vec<Receipt>> {
+    let raw = all(connection, RECEIPTS_OF, (session, values::limit(limit)), RawReceipt::read)?;
+    raw.into_iter().map(RawReceipt::decode).collect()
+}
+
+pub(super) fn drop_receipts(connection: &Connection, ids: &[ReceiptId]) -> Result<()> {
+    each(connection, DROP_RECEIPT, ids, |id| [id])
+}
+
+/// The steps of `task` that receipts name, as they were claimed.
+pub(super) fn claimed_steps(connection: &Connection, task: TaskId) -> Result<Vec<ReadyRow>> {
+    let receipts = all(connection, RECEIPTS_NAMING, [task.to_string()], |row| row.get::<_, String>(0))?;
+    let mut claimed = Vec::new();
+    for steps in receipts {
+        claimed.extend(decode_steps(&steps)?.into_iter().filter(|step| step.key.task == task));
+    }
+    Ok(claimed)
+}
+
+struct RawReceipt {
+    id: ReceiptId,
+    session: SessionId,
+    lanes: String,
+    steps: String,
+}
+
+impl RawReceipt {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { id: row.get(0)?, session: row.get(1)?, lanes: row.get(2)?, steps: row.get(3)? })
+    }
+
+    fn decode(self) -> Result<Receipt> {
+        let lanes: Vec<i32> = serde_json::from_str(&self.lanes).map_err(damaged)?;
+        let lanes = lanes.into_iter().map(LaneId).collect();
+        Ok(Receipt { id: self.id, session: self.session, lanes, steps: decode_steps(&self.steps)? })
+    }
+}
+
+/// The task's id in the same form as [`TaskId`] displays it: [`RECEIPTS_NAMING`] looks for that.
+fn stored(step: &ReadyRow) -> (i32, i16, Uuid, u32, i32, u16, &'static str) {
+    (step.lane.0, step.priority, step.key.task.0, step.key.index, step.token.0, step.attempts, step.state.as_str())
+}
+
+fn decode_steps(text: &str) -> Result<Vec<ReadyRow>> {
+    let steps: Vec<StoredStep> = serde_json::from_str(text).map_err(damaged)?;
+    steps
+        .into_iter()
+        .map(|(lane, priority, task, index, token, attempts, state)| {
+            Ok(ReadyRow {
+                lane: LaneId(lane),
+                priority,
+                key: StepKey { task: TaskId(task), index },
+                token: Token(token),
+                attempts,
+                state: StepState::parse(&state).ok_or_else(|| damaged(format!("{state:?} is no state")))?,
+            })
+        })
+        .collect()
+}
+
+fn encoded(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Data(error.to_string()))
+}
+
+fn damaged(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Database(format!("a receipt in the database is damaged: {error}"))
+}

@@ -1,0 +1,197 @@
+//! Small transactions, a scratch folder, and waiting with a deadline.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tasker_core::domain::id::{LaneId, NamedTaskId, RevisionId, SessionId, StepKey, TaskId, Token};
+use tasker_core::domain::json::Json;
+use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::storage::rows::*;
+use tasker_core::storage::sqlite::SqliteStore;
+use tasker_core::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
+use tasker_core::storage::{Result, Store, TaskMoves, Transaction};
+use uuid::Uuid;
+
+/// Declares a [`Transaction`]: its fields, what it gives, and what it does.
+#[macro_export]
+macro_rules! transaction {
+    ($name:ident { $($field:ident: $type:ty),* } -> $output:ty, |$self:ident, $tx:ident| $body:expr) => {
+        pub struct $name { $(pub $field: $type),* }
+
+        impl tasker_core::storage::Transaction for $name {
+            type Output = $output;
+
+            async fn run<T: tasker_core::storage::Tx>(
+                &$self,
+                $tx: &mut T,
+            ) -> tasker_core::storage::Result<$output> {
+                $body
+            }
+        }
+    };
+}
+
+pub const MOVES: TaskMoves =
+    TaskMoves { started: TaskState::InProgress, finished: TaskState::Complete, stalled: TaskState::Error };
+
+/// A scratch folder and files in it.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Opens the store in the file `tasker.sqlite3`.
+    pub async fn open(&self) -> SqliteStore {
+        open(&url(&self.file("tasker.sqlite3"))).await.unwrap()
+    }
+}
+
+pub fn url(path: &std::path::Path) -> SqliteUrl {
+    parsed(&format!("sqlite://{}", path.display()))
+}
+
+pub fn parsed(text: &str) -> SqliteUrl {
+    match DatabaseUrl::parse(text) {
+        Ok(DatabaseUrl::Sqlite(url)) => url,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+pub async fn open(url: &SqliteUrl) -> Result<SqliteStore> {
+    SqliteStore::open(url, &StoreOptions::default()).await
+}
+
+pub async fn in_memory() -> SqliteStore {
+    open(&parsed("sqlite::memory:")).await.unwrap()
+}
+
+/// Waits until `condition` holds, for ten seconds at most.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen within 10 s");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits for `future`, for ten seconds at most.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.unwrap_or_else(|_| panic!("{what} took over 10 s"))
+}
+
+transaction!(OpenSession { id: SessionId } -> (), |self, tx| {
+    tx.open_session(self.id, "test", Duration::from_secs(60)).await
+});
+
+transaction!(CountSessions {} -> u64, |self, tx| tx.live_sessions().await);
+
+pub fn session() -> SessionId {
+    SessionId(Uuid::now_v7())
+}
+
+pub async fn sessions(store: &SqliteStore) -> u64 {
+    store.read(CountSessions {}).await.unwrap()
+}
+
+/// A template `default/diamond 1.0.0` of four steps.
+pub struct Diamond {
+    pub id: NamedTaskId,
+    pub revision: RevisionId,
+    pub lane: LaneId,
+}
+
+transaction!(StoreDiamond {} -> Diamond, |self, tx| {
+    let new = NewNamedTask {
+        namespace: "default".into(),
+        name: "diamond".into(),
+        version: "1.0.0".into(),
+        fixed: Json::empty_object(),
+        steps: ["a", "b", "c", "d"].map(String::from).to_vec(),
+        edges: vec![(0, 1), (0, 2), (1, 3), (2, 3)],
+    };
+    let id = tx.insert_named_task(&new).await?;
+    let revision = tx.insert_revision(id, &Json::empty_object()).await?;
+    let lane = tx.ensure_lanes(&[(id, "default".into())]).await?[0];
+    Ok(Diamond { id, revision, lane })
+});
+
+transaction!(InsertTask { task: NewTask } -> (), |self, tx| {
+    tx.insert_tasks(std::slice::from_ref(&self.task)).await?;
+    tx.insert_steps(&[NewSteps { task: self.task.id, waiting: Arc::from([0, 1, 1, 2]) }]).await
+});
+
+impl Diamond {
+    pub async fn store(store: &SqliteStore) -> Self {
+        store.write(StoreDiamond {}).await.unwrap()
+    }
+
+    pub fn task(&self) -> NewTask {
+        NewTask {
+            id: TaskId::generate(),
+            named_task: self.id,
+            revision: self.revision,
+            state: TaskState::Pending,
+            live: 1,
+            key: None,
+            priority: None,
+            queue: None,
+            tags: Vec::new(),
+            initiator: None,
+            reason: None,
+            run_at: None,
+            context: Json::from_trusted(r#"{"n": 1e20}"#),
+        }
+    }
+
+    /// Stores a task and its steps.
+    pub async fn create(&self, store: &SqliteStore) -> TaskId {
+        let task = self.task();
+        let id = task.id;
+        store.write(InsertTask { task }).await.unwrap();
+        id
+    }
+
+    pub fn ready(&self, lane: LaneId, priority: i16, task: TaskId, index: u32) -> ReadyRow {
+        ReadyRow {
+            lane,
+            priority,
+            key: StepKey { task, index },
+            token: Token(0),
+            attempts: 0,
+            state: StepState::Pending,
+        }
+    }
+}
+
+pub async fn task(store: &SqliteStore, id: TaskId) -> TaskRow {
+    transaction!(Find { id: TaskId } -> Vec<TaskRow>, |self, tx| tx.tasks(&[self.id]).await);
+    store.read(Find { id }).await.unwrap().remove(0)
+}
+
+pub async fn steps(store: &SqliteStore, id: TaskId) -> Vec<StepRow> {
+    transaction!(Find { id: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.id).await);
+    store.read(Find { id }).await.unwrap()
+}
+
+/// Runs a transaction that is expected to succeed.
+pub async fn write<X: Transaction>(store: &SqliteStore, transaction: X) -> X::Output {
+    store.write(transaction).await.unwrap()
+}
+
+/// How many descriptors of this process are of files whose path begins like this.
+pub fn descriptors_of(path: &std::path::Path) -> usize {
+    let prefix = path.to_str().unwrap().to_owned();
+    std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .filter(|target| target.to_str().is_some_and(|target| target.starts_with(&prefix)))
+        .count()
+}
