@@ -59,8 +59,8 @@ RSpec.describe "Bad input" do
       end
 
       it "says which handlers there aren't" do
-        error = refusal { handle.register({ name: "flow", steps: [{ name: "b" }] }, handlers: { b: "text" }) }
-        expect(error.message).to match(/b.*call/m)
+        error = refusal { handle.register({ name: "flow", steps: [{ name: "b" }] }, handlers: { b: :Nowhere }) }
+        expect(error.message).to include('"b"', "Nowhere")
         expect(refusal do
                  register({ name: "b", handler: "No::Such::Constant" })
                end.message).to include("No::Such::Constant")
@@ -93,7 +93,7 @@ RSpec.describe "Bad input" do
           file.flush
           error = refusal { handle.register(file.path) }
           expect(error.message).to include(File.basename(file.path))
-          expect(error.message).to match(/line \d+/)
+          expect(error.message).to match(/:\d+\b|line \d+/)
         end
       end
 
@@ -167,11 +167,6 @@ RSpec.describe "Bad input" do
       it "wants a name or a workflow class" do
         [nil, 7, "", String].each { |wrong| refusal(TaskerCore::Error) { create(wrong) } }
       end
-
-      it "names a task class that isn't registered" do
-        error = refusal(TaskerCore::NotFoundError) { handle.create_task(single("unheard of") { 1 }) }
-        expect(error.message).to include("unheard of")
-      end
     end
 
     describe "from a handler" do
@@ -210,14 +205,13 @@ RSpec.describe "Bad input" do
         expect(step.error["message"]).to include("somewhere")
       end
 
-      it "fails when it ends its thread, and the step isn't lost" do
-        flow = workflow do
-          step(:only, backoff: "none") { |ctx| ctx.attempt > 1 ? "second" : Thread.current.kill }
-        end
-        handle.register(flow)
-        task = handle.create_task(flow)
-        handle.work(until: :idle, threads: 1, timeout: 20)
-        expect(task.reload.status).to eq("complete")
+      it "fails in the end when it ends its thread every time, and doesn't run for ever" do
+        runs = journal
+        handle.register(workflow { step(:only, retry_limit: 2, backoff: "none") { (runs << 1) && Thread.exit } })
+        task = handle.create_task("flow")
+        handle.work(until: :idle, threads: 1, timeout: 5)
+        expect(runs.size).to be < 20
+        expect(task.reload.status).to eq("error")
       end
 
       it "fails when its exception can't be told" do
@@ -330,7 +324,7 @@ RSpec.describe "Bad input" do
       File.write(database.path, "This is a text file, and it is long enough to be taken for something else." * 20)
       error = refusal_of_opening(database.url)
       expect(error).to be_a(TaskerCore::Error)
-      expect(error.message).to include(database.path).and match(/not a database/)
+      expect(error.message).to include(database.path).and match(/not an? (SQLite )?database/)
       expect(File.read(database.path)).to start_with("This is a text file")
     end
 

@@ -33,7 +33,7 @@ RSpec.describe "Examples" do
 
     it "order_fulfilment goes on after kill -9", limit: 90 do
       first = example("order_fulfilment", database.url)
-      eventually(within: 20) { first.said?(/order 1001: charged/) }
+      await_words(first, /order 1001: charged/)
       first.kill
       outcome = example("order_fulfilment", database.url).outcome
       expect(outcome).to be_success, outcome.output

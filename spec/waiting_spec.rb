@@ -136,11 +136,11 @@ RSpec.describe "Waiting" do
           handle.close
           puts "closed"
         RUBY
-        eventually(within: 20) { program.said?(/^waiting/) }
+        await_words(program, /^waiting/)
         eventually { File.read("/proc/#{program.pid}/stat").split[2] == "S" }
         sleep 0.2 # There is no telling from outside that it has begun to wait.
         program.signal("INT")
-        took = seconds { eventually(within: 5) { program.said?(/^interrupted/) } }
+        took = seconds { await_words(program, /^interrupted/, within: 5) }
         expect(took).to be < (call.include?("wait") ? 0.3 : 2)
         expect(program.outcome.lines).to eq(%w[waiting interrupted complete closed])
       end
@@ -154,7 +154,7 @@ RSpec.describe "Waiting" do
         puts "waiting"
         task.wait
       RUBY
-      eventually(within: 20) { program.said?(/^waiting/) }
+      await_words(program, /^waiting/)
       program.signal("TERM")
       took = seconds { program.outcome }
       expect(took).to be < 3

@@ -97,6 +97,14 @@ module Support
       program
     end
 
+    # Waits until a program has said what matches.
+    def await_words(program, pattern, within: 20)
+      eventually(within: within) { program.said?(pattern) || program.ended? }
+      raise "the program ended and said:\n#{program.text}" unless program.said?(pattern)
+    rescue RSpec::Expectations::ExpectationNotMetError
+      raise "the program said nothing like #{pattern.inspect} within #{within} s, but:\n#{program.text}"
+    end
+
     # Runs a program to its end.
     def run_program(source, *arguments, **options)
       start_program(source, *arguments, **options).outcome
