@@ -128,7 +128,7 @@ RSpec.describe "Configuration" do
   }.each do |name, value|
     it "refuses a senseless #{name}, at the latest when it is needed" do
       lines = lines_of(<<~RUBY)
-          begin
+        begin
           TaskerCore.configure do |c|
             c.database_url = "sqlite::memory:"
             c.#{name} = #{value.inspect}
@@ -138,7 +138,8 @@ RSpec.describe "Configuration" do
           puts "it was taken"
         rescue TaskerCore::ConfigurationError, TaskerCore::ValidationError => e
           puts "refused: \#{e.message}"
-          end
+          exit!(true)
+        end
       RUBY
       expect(lines.last).to match(/refused: .*(#{name}|database URL)/)
     end

@@ -92,7 +92,7 @@ module Support
       def for_psql(name)
         uri = URI.parse(server)
         uri.path = "/#{name}" if name
-        options = URI.decode_www_form(uri.query.to_s).except(*OWN_OPTIONS)
+        options = URI.decode_www_form(uri.query.to_s).to_h.except(*OWN_OPTIONS)
         uri.query = options.empty? ? nil : URI.encode_www_form(options)
         uri.to_s
       end
