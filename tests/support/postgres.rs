@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
@@ -22,10 +22,15 @@ pub struct TestDatabase {
 
 /// An empty database with a name that no other test has.
 pub async fn fresh_database() -> TestDatabase {
-    let server = match std::env::var("TASKER_TEST_DATABASE_URL") {
+    database_on(match std::env::var("TASKER_TEST_DATABASE_URL") {
         Ok(url) => url,
         Err(_) => Server::of_this_process().url(),
-    };
+    })
+    .await
+}
+
+/// An empty database on the server with this URL.
+pub async fn database_on(server: String) -> TestDatabase {
     let name = format!("tasker_test_{}", uuid::Uuid::now_v7().as_simple());
     let mut connection = PgConnection::connect(&server).await.expect("the test server is there");
     execute(&mut connection, format!("CREATE DATABASE {name}")).await;
@@ -73,7 +78,7 @@ pub async fn execute(connection: &mut PgConnection, sql: String) {
 /// input closes, and it stops the server and removes its folder.
 pub struct Server {
     pub port: u16,
-    _keeper: Keeper,
+    keeper: Mutex<Keeper>,
 }
 
 const SERVER: &str = r#"
@@ -82,12 +87,23 @@ cd /
 dir=$(mktemp -d /tmp/tasker-test-postgres.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 "$1/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1
-"$1/postgres" -D "$dir/data" -c port="$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
-    -c max_connections=200 >"$dir/log" 2>&1 &
-pid=$!
-read -r _ || true
-kill -INT $pid
-wait $pid || true
+start() {
+    "$1/postgres" -D "$dir/data" -c port="$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
+        -c max_connections=200 >>"$dir/log" 2>&1 &
+    pid=$!
+}
+stop() {
+    kill -"$1" $pid
+    wait $pid || true
+}
+start "$1" "$2"
+while read -r command; do
+    case "$command" in
+        crash) stop QUIT; start "$1" "$2" ;;
+        *) break ;;
+    esac
+done
+stop INT
 "#;
 
 impl Server {
@@ -102,9 +118,15 @@ impl Server {
         let port = free_port();
         let keeper = Keeper::start(SERVER, &[&binaries().to_string_lossy(), &port.to_string()], "postgres");
         await_port(port);
-        let server = Self { port, _keeper: keeper };
+        let server = Self { port, keeper: Mutex::new(keeper) };
         await_server(&server.url());
         server
+    }
+
+    /// Stops it as a crash would, without a word to anybody, and starts it again at once.
+    pub fn crash(&self) {
+        let mut keeper = self.keeper.lock().expect("nobody panicked");
+        keeper.input.as_mut().expect("it runs").write_all(b"crash\n").expect("the shell listens");
     }
 
     /// The URL of its `postgres` database.
@@ -139,7 +161,7 @@ INI
 pgbouncer "$dir/pgbouncer.ini" >"$dir/log" 2>&1 &
 pid=$!
 read -r _ || true
-kill -INT $pid
+kill -TERM $pid
 wait $pid || true
 "#;
 

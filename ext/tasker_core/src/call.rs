@@ -18,6 +18,7 @@ pub struct Call(Box<dyn Pending>);
 trait Pending: Send {
     fn is_done(&self) -> bool;
     fn arm(&self, signal: Arc<CoreSignal>) -> bool;
+    fn abandon(&self);
     fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>>;
 }
 
@@ -37,6 +38,10 @@ where
 
     fn arm(&self, signal: Arc<CoreSignal>) -> bool {
         self.core.arm(signal)
+    }
+
+    fn abandon(&self) {
+        self.core.abandon();
     }
 
     fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>> {
@@ -62,7 +67,12 @@ impl Call {
 
     /// Whether it is done. If not, `signal` is raised when it is.
     fn is_done(&self, signal: Option<&Signal>) -> bool {
-        self.0.is_done() || signal.is_some_and(|signal| !self.0.arm(signal.core().clone()))
+        self.0.is_done() || signal.and_then(Signal::core).is_some_and(|signal| !self.0.arm(signal))
+    }
+
+    /// Says that its wait was given up.
+    fn abandon(&self) {
+        self.0.abandon();
     }
 
     /// What came of it, once.
@@ -75,5 +85,6 @@ impl Call {
 pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Call", ruby.class_object())?;
     class.define_method("done?", method!(Call::is_done, 1))?;
+    class.define_method("abandon", method!(Call::abandon, 0))?;
     class.define_method("value", method!(Call::value, 0))
 }

@@ -164,7 +164,7 @@ impl Handle {
             let threads = usize::try_from(input.threads).ok().filter(|threads| (1..=1_000).contains(threads));
             let wrong = || Fault::new("threads", "is 1 to 1000").with("1 to 1000", input.threads.to_string());
             let threads = threads.ok_or_else(wrong)?;
-            let signal = wake.core().clone();
+            let signal = wake.core().ok_or_else(|| EngineError::Internal("the worker's signal is closed".into()))?;
             let options = WorkerOptions { threads, queues: input.queues, wake: Arc::new(move || signal.raise()) };
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {

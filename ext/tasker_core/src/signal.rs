@@ -2,8 +2,8 @@
 //! end of its pipe.
 
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use magnus::prelude::*;
 use magnus::{Error, RModule, Ruby, function, method};
@@ -14,7 +14,8 @@ use crate::errors::Failure;
 
 #[magnus::wrap(class = "TaskerCore::Native::Signal", free_immediately, size)]
 pub struct Signal {
-    core: Arc<CoreSignal>,
+    /// None once it is closed.
+    core: Mutex<Option<Arc<CoreSignal>>>,
     fileno: AtomicI32,
 }
 
@@ -24,7 +25,7 @@ impl Signal {
     fn new() -> Result<Self, Failure> {
         let failed = |error| EngineError::Internal(format!("the process has no descriptors left: {error}"));
         let (core, fileno) = CoreSignal::new().map_err(failed)?;
-        Ok(Self { core: Arc::new(core), fileno: AtomicI32::new(fileno) })
+        Ok(Self { core: Mutex::new(Some(Arc::new(core))), fileno: AtomicI32::new(fileno) })
     }
 
     /// The descriptor that becomes readable. It is handed over: the caller closes it.
@@ -33,11 +34,18 @@ impl Signal {
     }
 
     fn clear(&self) {
-        self.core.clear();
+        if let Some(core) = self.core() {
+            core.clear();
+        }
     }
 
-    pub fn core(&self) -> &Arc<CoreSignal> {
-        &self.core
+    /// Lets go of the other end.
+    fn close(&self) {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    pub fn core(&self) -> Option<Arc<CoreSignal>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -45,5 +53,6 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Signal", ruby.class_object())?;
     class.define_singleton_method("new", function!(Signal::new, 0))?;
     class.define_method("fileno", method!(Signal::fileno, 0))?;
-    class.define_method("clear", method!(Signal::clear, 0))
+    class.define_method("clear", method!(Signal::clear, 0))?;
+    class.define_method("close", method!(Signal::close, 0))
 }

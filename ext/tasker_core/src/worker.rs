@@ -117,7 +117,7 @@ impl Worker {
             let limit = timeout(limit)?;
             let core = self.core.clone();
             let idle = CoreCall::start(self.process.runtime(), async move { core.until_idle(limit).await });
-            Ok(Call::new(idle, |ruby, idle| Ok(ruby.into_value(idle))))
+            Ok(Call::new(idle.mere_wait(), |ruby, idle| Ok(ruby.into_value(idle))))
         })
     }
 
@@ -142,6 +142,10 @@ impl Worker {
         }
     }
 
+    fn is_stopped(&self) -> bool {
+        self.core.phase() == Phase::Stopped
+    }
+
     fn is_working(&self) -> bool {
         self.core.phase() == Phase::Working
     }
@@ -163,6 +167,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("until_idle", method!(Worker::until_idle, 1))?;
     class.define_method("stats", method!(Worker::stats, 0))?;
     class.define_method("phase", method!(Worker::phase, 0))?;
+    class.define_method("stopped?", method!(Worker::is_stopped, 0))?;
     class.define_method("working?", method!(Worker::is_working, 0))?;
     class.define_method("troubles", method!(Worker::troubles, 0))
 }

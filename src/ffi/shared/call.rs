@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use super::signal::Signal;
 use crate::engine::error::{EngineError, Result};
@@ -17,6 +18,8 @@ use crate::engine::error::{EngineError, Result};
 /// See the module.
 pub struct Call<T> {
     slot: Arc<Mutex<Slot<T>>>,
+    task: Option<AbortHandle>,
+    is_wait: bool,
 }
 
 enum Slot<T> {
@@ -30,20 +33,25 @@ impl<T: Send + 'static> Call<T> {
     /// [`EngineError::Internal`].
     pub fn start(runtime: &Handle, work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
         let slot = Arc::new(Mutex::new(Slot::UnderWay(None)));
-        let call = Self { slot: slot.clone() };
-        runtime.spawn(async move {
+        let shared = slot.clone();
+        let task = runtime.spawn(async move {
             let done = AssertUnwindSafe(work).catch_unwind().await;
             let done = done.unwrap_or_else(|panic| Err(internal(panic.as_ref())));
-            if let Slot::UnderWay(Some(signal)) = std::mem::replace(&mut *slot.lock(), Slot::Done(done)) {
+            if let Slot::UnderWay(Some(signal)) = std::mem::replace(&mut *shared.lock(), Slot::Done(done)) {
                 signal.raise();
             }
         });
-        call
+        Self { slot, task: Some(task.abort_handle()), is_wait: false }
+    }
+
+    /// The same call, which changes nothing: it ends when nobody waits for it any more.
+    pub fn mere_wait(self) -> Self {
+        Self { is_wait: true, ..self }
     }
 
     /// A call that is done.
     pub fn done(result: Result<T>) -> Self {
-        Self { slot: Arc::new(Mutex::new(Slot::Done(result))) }
+        Self { slot: Arc::new(Mutex::new(Slot::Done(result))), task: None, is_wait: false }
     }
 
     /// Whether there is a result, or was one.
@@ -60,6 +68,16 @@ impl<T: Send + 'static> Call<T> {
                 *slot = other;
                 None
             }
+        }
+    }
+
+    /// Says that nobody waits for it any more: no signal is raised, and a mere wait ends.
+    pub fn abandon(&self) {
+        if let Slot::UnderWay(waiting) = &mut *self.slot.lock() {
+            *waiting = None;
+        }
+        if let Some(task) = self.task.as_ref().filter(|_| self.is_wait) {
+            task.abort();
         }
     }
 

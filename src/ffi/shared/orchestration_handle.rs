@@ -323,10 +323,11 @@ impl OrchestrationHandle {
 
     /// Waits until a task has ended, whichever process ends it, and gives it as it is then.
     pub fn wait(self: &Arc<Self>, task: TaskId, timeout: Option<Duration>) -> Call<TaskView> {
-        self.run(move |engine, _| async move {
+        let waited = self.run(move |engine, _| async move {
             engine.wait(task, timeout).await?;
             find(&engine, task).await
-        })
+        });
+        waited.mere_wait()
     }
 
     /// Starts a worker for the templates registered on this handle, now and later.

@@ -6,8 +6,9 @@
 //! * [`tx`]: the primitives, each with its SQL. `values`: how values pass to and fro.
 //! * `notify`: wake-ups between processes.
 //!
-//! Behind a pooler in transaction mode (`prepared=false`) every statement runs in an explicit
-//! transaction and none is prepared by name; nothing here keeps state in a session.
+//! Every statement runs in an explicit transaction and nothing keeps state in a session, so that a
+//! pooler in transaction mode may stand between; with `prepared=false` no statement is prepared by
+//! name, which such a pooler could not follow.
 
 mod connect;
 mod error;
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 use self::error::store_error;
 use self::notify::Notifier;
 use self::retry::{Failure, Tries};
-use self::tx::{BEGIN, Link, PostgresTx};
+use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
@@ -74,25 +75,23 @@ impl PostgresStore {
         access: Access,
     ) -> std::result::Result<X::Output, Failure> {
         let _use = InUse::count(&self.in_use);
-        let link = self.link(access).await.map_err(|error| Failure { error, begun: false })?;
-        let begun = |error| Failure { error, begun: true };
-        let resent = matches!(access, Access::Write { resent: true });
-        let mut tx = PostgresTx::new(link, self.prepared, resent, Arc::clone(&self.clock_offset));
-        let output = transaction.run(&mut tx).await.map_err(begun)?;
-        tx.commit().await.map_err(begun)?;
-        Ok(output)
-    }
-
-    /// A connection, in a transaction where one is needed.
-    async fn link(&self, access: Access) -> Result<Link> {
-        let link = match access {
-            Access::Read if self.prepared => self.pool.acquire().await.map(Link::Single),
-            Access::Read | Access::Write { .. } => self.pool.begin_with(BEGIN).await.map(Link::Transaction),
+        let (beginning, resent) = match access {
+            Access::Read => (BEGIN_READING, false),
+            Access::Write { resent } => (BEGIN, resent),
         };
-        link.map_err(|error| match error {
+        let connection = self.pool.begin_with(beginning).await.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => self.timed_out(),
             error => store_error(error),
-        })
+        });
+        let connection = connection.map_err(|error| Failure { error, begun: false })?;
+        // What only reads leaves nothing unknown behind.
+        let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
+        let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
+        let output = transaction.run(&mut tx).await.map_err(begun)?;
+        if let Access::Write { .. } = access {
+            tx.commit().await.map_err(begun)?;
+        }
+        Ok(output)
     }
 
     /// Why no connection was to be had in time.
@@ -134,8 +133,7 @@ impl Store for PostgresStore {
         loop {
             match self.attempt(&transaction, Access::Read).await {
                 Ok(output) => return Ok(output),
-                // What only reads leaves nothing unknown behind.
-                Err(failure) => tries.after(Failure { begun: false, ..failure }).await?,
+                Err(failure) => tries.after(failure).await?,
             }
         }
     }

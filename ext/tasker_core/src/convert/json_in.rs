@@ -174,7 +174,8 @@ impl Writer {
             return Ok(());
         }
         let limit = self.limit >> 20;
-        let message = format!("makes the value larger than {limit} MiB of JSON; keep large data elsewhere and pass its key");
+        let message =
+            format!("makes the value larger than {limit} MiB of JSON; keep large data elsewhere and pass its key");
         Err(InputError::new(message).expecting(format!("at most {limit} MiB"), "more"))
     }
 

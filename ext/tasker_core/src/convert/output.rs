@@ -7,8 +7,7 @@ use tasker_core::domain::time::Timestamp;
 
 /// A moment as a Time in UTC, to the microsecond.
 pub fn time(ruby: &Ruby, moment: Timestamp) -> Result<Value, Error> {
-    let timespec =
-        Timespec { tv_sec: moment.0.div_euclid(1_000_000), tv_nsec: moment.0.rem_euclid(1_000_000) * 1_000 };
+    let timespec = Timespec { tv_sec: moment.0.div_euclid(1_000_000), tv_nsec: moment.0.rem_euclid(1_000_000) * 1_000 };
     Ok(ruby.time_timespec_new(timespec, Offset::utc())?.as_value())
 }
 

@@ -16,5 +16,6 @@ pub fn text_of(value: Value) -> Option<Result<String, InputError>> {
 }
 
 fn not_utf8(kind: &str) -> InputError {
-    InputError::new("is not valid UTF-8; for binary data use Base64").expecting("valid UTF-8", format!("{kind} that is not"))
+    InputError::new("is not valid UTF-8; for binary data use Base64")
+        .expecting("valid UTF-8", format!("{kind} that is not"))
 }

@@ -105,7 +105,7 @@ CREATE TABLE tasker_workflow_steps (
     idx           integer NOT NULL,
     state         tasker_step_state NOT NULL CHECK (state <> 'in_progress'),
     token         integer NOT NULL DEFAULT 0,
-    waiting       integer NOT NULL,
+    waiting       integer NOT NULL CHECK (waiting >= 0),
     attempts      smallint NOT NULL DEFAULT 0,
     crashes       smallint NOT NULL DEFAULT 0,
     started_at    timestamptz,

@@ -24,7 +24,7 @@ const NAMES: &str = "
 /// A probe of the primary key for each.
 const BY_ID: &str = "
     unnest($1::uuid[]) AS w (id)
-    CROSS JOIN LATERAL (SELECT * FROM tasker_tasks AS t WHERE t.id = w.id OFFSET 0) AS t";
+    JOIN tasker_tasks AS t ON t.id = w.id";
 
 pub(super) async fn tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
     if ids.is_empty() {

@@ -9,10 +9,8 @@
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
 //! | [`reading`], [`listing`] | looking |
 //!
-//! Every statement is a named constant with the plan it counts on. Those that change rows run after
-//! [`BEGIN`], which leaves the planner only loops over index probes: a plan that was made and kept
-//! while a table was small would read all of it when it has grown, until the next analyze. Those
-//! that only read hide each probe in a sub-select with `OFFSET 0`, to the same end.
+//! Every statement is a named constant with the plan it counts on, and runs after one of the two
+//! beginnings, which leave the planner only loops over index probes.
 //!
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
@@ -29,11 +27,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 
-use super::error::store_error;
+use super::error::{code, store_error};
 use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
@@ -41,30 +38,36 @@ use crate::domain::time::Timestamp;
 use crate::storage::rows::*;
 use crate::storage::{Result, StoreError, TaskMoves, Tx};
 
-/// Begins a transaction. The settings end with it, so that they are safe behind a pooler.
+/// A beginning, with settings that end with the transaction, so that they are safe behind a pooler.
 ///
-/// Loops over index probes are the only plan that stays right while tables grow from nothing to
-/// millions between two analyzes; and a compilation would cost more than any statement here.
-pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-     SET LOCAL jit = off";
+/// Loops over index probes are the only plans that stay right while a table grows from nothing to
+/// millions of rows between two analyzes: a plan that was made and kept while it was small would
+/// read all of it. And a compilation would cost more than any statement here.
+macro_rules! begin {
+    ($level:literal) => {
+        concat!(
+            "BEGIN ISOLATION LEVEL ",
+            $level,
+            "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+             SET LOCAL jit = off"
+        )
+    };
+}
+
+/// Begins a transaction that writes: each statement sees what was committed before it.
+pub(super) const BEGIN: &str = begin!("READ COMMITTED");
+
+/// Begins a transaction that reads: all statements see one state of the database.
+pub(super) const BEGIN_READING: &str = begin!("REPEATABLE READ");
 
 const CLOCK: &str = "SELECT clock_timestamp()";
 
 /// A statement with its values.
 type Statement = Query<'static, Postgres, PgArguments>;
 
-/// What statements run on.
-pub(super) enum Link {
-    /// A transaction.
-    Transaction(sqlx::Transaction<'static, Postgres>),
-    /// A connection on which each statement is a transaction of its own.
-    Single(PoolConnection<Postgres>),
-}
-
 /// An open transaction.
 pub struct PostgresTx {
-    link: Link,
+    transaction: sqlx::Transaction<'static, Postgres>,
     /// Whether statements are prepared by name.
     prepared: bool,
     resent: bool,
@@ -75,32 +78,37 @@ pub struct PostgresTx {
 }
 
 impl PostgresTx {
-    pub(super) fn new(link: Link, prepared: bool, resent: bool, clock_offset: Arc<AtomicI64>) -> Self {
-        Self { link, prepared, resent, now: None, clock_offset, failed: None }
+    pub(super) fn new(
+        transaction: sqlx::Transaction<'static, Postgres>,
+        prepared: bool,
+        resent: bool,
+        clock_offset: Arc<AtomicI64>,
+    ) -> Self {
+        Self { transaction, prepared, resent, now: None, clock_offset, failed: None }
     }
 
-    /// Commits.
+    /// Commits. A transaction that is dropped instead is rolled back on its way to the pool, which
+    /// nobody waits for.
     ///
     /// # Errors
     /// The failure of an earlier statement, if there was one: the server would answer a commit by
     /// rolling back without a word.
     pub(super) async fn commit(self) -> Result<()> {
-        match (self.failed, self.link) {
-            (Some(error), _) => Err(error),
-            (None, Link::Transaction(transaction)) => transaction.commit().await.map_err(store_error),
-            (None, Link::Single(_)) => Ok(()),
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.transaction.commit().await.map_err(store_error),
         }
     }
 
     /// Runs a statement and gives back its rows. Every statement goes through here, so that none
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
-        let connection: &mut PgConnection = match &mut self.link {
-            Link::Transaction(transaction) => transaction,
-            Link::Single(connection) => connection,
-        };
-        statement.persistent(self.prepared).fetch_all(connection).await.map_err(|error| {
-            let error = store_error(error);
+        statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
+            let error = match code(&error).as_deref() {
+                // An earlier try, still on its way when this one looked for it, was committed by now.
+                Some("23505") if self.resent => StoreError::Conflict(error.to_string()),
+                _ => store_error(error),
+            };
             self.failed.get_or_insert_with(|| error.clone());
             error
         })

@@ -117,21 +117,15 @@ const TAKE_DUE: &str = "
 
 /// A probe of the primary key for each.
 const HEADS: &str = "
-    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context
+    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context::text
     FROM unnest($1::uuid[]) AS w (id)
-    CROSS JOIN LATERAL (
-        SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context::text
-        FROM tasker_tasks AS t WHERE t.id = w.id OFFSET 0
-    ) AS t";
+    JOIN tasker_tasks AS t ON t.id = w.id";
 
 /// A probe of the primary key for each.
 const RESULTS: &str = "
-    SELECT s.task_id, s.idx, s.result
+    SELECT s.task_id, s.idx, s.result::text
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    CROSS JOIN LATERAL (
-        SELECT s.task_id, s.idx, s.result::text
-        FROM tasker_workflow_steps AS s WHERE s.task_id = w.task_id AND s.idx = w.idx OFFSET 0
-    ) AS s
+    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
     WHERE s.result IS NOT NULL";
 
 pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<()> {

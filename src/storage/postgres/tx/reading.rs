@@ -44,9 +44,7 @@ const STEP_HISTORY: &str = "
 const ENDED: &str = "
     SELECT w.id
     FROM unnest($1::uuid[]) AS w (id)
-    LEFT JOIN LATERAL (
-        SELECT t.state FROM tasker_tasks AS t WHERE t.id = w.id OFFSET 0
-    ) AS t ON true
+    LEFT JOIN tasker_tasks AS t ON t.id = w.id
     WHERE t.state IS NULL OR t.state IN ('complete', 'error', 'cancelled', 'resolved_manually')";
 
 /// Each part stops at the first row it finds: the ready rows by their primary key, the retries by

@@ -8,6 +8,7 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresTx;
 use crate::domain::id::{StepKey, Token};
+use crate::domain::state::TaskState;
 use crate::storage::postgres::values::{
     count, get, instant_option, key_arrays, step_key, step_state, stored_count, stored_index, task_id, task_state,
 };
@@ -61,7 +62,8 @@ const RELEASE: &str = "
     RETURNING s.task_id, s.idx, s.token, s.waiting";
 
 /// Two probes of the primary key for each: one that locks, in id order, one that changes. The move is
-/// settled from what the lock found. A task that is being started may come to rest at once.
+/// settled from what the lock found. A task that is being started may come to rest at once: it then
+/// moves twice.
 const TOUCH: &str = "
     WITH held AS MATERIALIZED (
         SELECT t.id, t.state AS was, x.start, t.live + x.live AS live, t.failed + x.failed AS failed, x.error
@@ -84,8 +86,9 @@ const TOUCH: &str = "
             live = s.live,
             failed = s.failed,
             error = coalesce(t.error, s.error::json),
-            seq = t.seq + (s.next <> s.was)::int,
-            started_at = CASE WHEN s.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
+            seq = t.seq + (s.next <> s.was)::int
+                + (s.was = 'pending' AND s.next NOT IN ('pending', $7::text::tasker_task_state))::int,
+            started_at = CASE WHEN s.was = 'pending' AND s.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
             finished_at = CASE WHEN s.next <> s.was AND s.live = 0 THEN $1 ELSE t.finished_at END
         FROM settled AS s
         WHERE t.id = s.id
@@ -194,10 +197,17 @@ pub(super) async fn touch_tasks(
         .bind(moves.started.as_str())
         .bind(moves.finished.as_str())
         .bind(moves.stalled.as_str());
-    let moved = |row: &PgRow| {
-        Ok(TaskMoved { id: task_id(row, 0)?, from: task_state(row, 1)?, to: task_state(row, 2)?, seq: get(row, 3)? })
-    };
-    tx.rows(statement).await?.iter().map(moved).collect()
+    let mut moved = Vec::new();
+    for row in tx.rows(statement).await? {
+        let (id, was, to, seq) = (task_id(&row, 0)?, task_state(&row, 1)?, task_state(&row, 2)?, get(&row, 3)?);
+        let starts_and_rests = was == TaskState::Pending && to != moves.started;
+        if starts_and_rests {
+            moved.push(TaskMoved { id, from: was, to: moves.started, seq: seq - 1 });
+        }
+        moved.push(TaskMoved { id, from: if starts_and_rests { moves.started } else { was }, to, seq });
+    }
+    moved.sort_unstable_by_key(|moved| (moved.id, moved.seq));
+    Ok(moved)
 }
 
 pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -> Result<()> {

@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require_relative "tasker_core/version"
+require_relative "tasker_core/errors"
+require_relative "tasker_core/seconds"
+require "tasker_core/tasker_core_ruby"
+require_relative "tasker_core/configuration"
+require_relative "tasker_core/waiting"
+require_relative "tasker_core/fork_hook"
+require_relative "tasker_core/nearest"
+require_relative "tasker_core/snapshot"
+require_relative "tasker_core/task"
+require_relative "tasker_core/step"
+require_relative "tasker_core/transition"
+require_relative "tasker_core/task_list"
+require_relative "tasker_core/step_handler"
+require_relative "tasker_core/step_context"
+require_relative "tasker_core/workflow"
+require_relative "tasker_core/yaml_template"
+require_relative "tasker_core/environments"
+require_relative "tasker_core/definition"
+require_relative "tasker_core/handlers"
+require_relative "tasker_core/handler_registry"
+require_relative "tasker_core/template"
+require_relative "tasker_core/attempt"
+require_relative "tasker_core/worker"
+require_relative "tasker_core/work_summary"
+require_relative "tasker_core/orchestration_handle"
+require_relative "tasker_core/orchestration_manager"
+
+# Durable workflows: tasks made of steps that depend on one another, kept in SQLite or PostgreSQL.
+#
+# Open a handle with {.open} and work with that ({OrchestrationHandle}), or let the module's own methods act on
+# the process's default handle, which is made from {.configure} when it is first needed.
+#
+# @example
+#   class Hello < TaskerCore::Workflow
+#     step(:greet) { |ctx| "hello #{ctx.context["name"]}" }
+#   end
+#
+#   handle = TaskerCore.open("sqlite::memory:")
+#   handle.register(Hello)
+#   task = handle.create_task("hello", context: { name: "Ada" })
+#   handle.work(until: :idle)
+#   task.reload.step(:greet).result # => "hello Ada"
+module TaskerCore
+  class << self
+    # Opens a database, which is made and migrated where that is needed.
+    #
+    # @param url [String] `sqlite:relative/path`, `sqlite:///absolute/path`, `sqlite::memory:` (a private database
+    #   in memory), `postgres://user:password@host:port/name`; options follow after `?`
+    # @param ttl [Numeric, nil] seconds after which the handle expires; nil for never
+    # @param pool [Integer, nil] the most connections, 1 to 1000; a URL's `pool` wins. Default: 5
+    # @param acquire_timeout [Numeric, nil] seconds to wait for a free connection. Default: 5
+    # @param lease [Numeric, nil] seconds for which this process's claims hold without renewal. Default: 15
+    # @return [OrchestrationHandle]
+    # @raise [ConfigurationError] when the URL or what it names can't be used
+    # @raise [DatabaseError] when the database fails
+    # @example
+    #   handle = TaskerCore.open("sqlite:tasker.sqlite3")
+    #   handle.info[:backend] # => "sqlite"
+    #   handle.close
+    def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil)
+      OrchestrationHandle.open(url, ttl: ttl, pool: pool, acquire_timeout: acquire_timeout, lease: lease)
+    end
+
+    # The settings of this process. A default handle that is open already keeps those it was made with.
+    #
+    # @return [Configuration]
+    def configuration
+      @configuration ||= Configuration.new
+    end
+
+    # Changes the settings.
+    #
+    # @yieldparam configuration [Configuration]
+    # @return [Configuration]
+    # @example
+    #   TaskerCore.configure { |c| c.database_url = "sqlite::memory:" }
+    def configure
+      yield configuration if block_given?
+      configuration
+    end
+
+    # The process's default handle, opened when it is first asked for.
+    #
+    # @return [OrchestrationHandle]
+    def handle
+      OrchestrationManager.instance.handle
+    end
+
+    # Registers a template on the default handle; see {OrchestrationHandle#register}.
+    def register(template, handlers: {})
+      handle.register(template, handlers: handlers)
+    end
+
+    # Creates a task on the default handle; see {OrchestrationHandle#create_task}.
+    def create_task(template, **options)
+      handle.create_task(template, **options)
+    end
+
+    # Creates tasks on the default handle; see {OrchestrationHandle#create_tasks}.
+    def create_tasks(template, **options)
+      handle.create_tasks(template, **options)
+    end
+
+    # Finds a task through the default handle; see {OrchestrationHandle#task}.
+    def task(id)
+      handle.task(id)
+    end
+
+    # Lists tasks through the default handle; see {OrchestrationHandle#tasks}.
+    def tasks(**filter)
+      handle.tasks(**filter)
+    end
+
+    # Makes a worker for the default handle; see {OrchestrationHandle#worker}.
+    def worker(**options)
+      handle.worker(**options)
+    end
+
+    # Works on the default handle; see {OrchestrationHandle#work}.
+    def work(**options)
+      handle.work(**options)
+    end
+  end
+end

@@ -1,0 +1,110 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # One try of a step: calls the handler and reports what came of it, whatever that is.
+  #
+  # @api private
+  class Attempt
+    MOST_LINES = 20
+    MOST_CHARACTERS = 10_000
+    private_constant :MOST_LINES, :MOST_CHARACTERS
+
+    # Whether the current thread is in a handler.
+    def self.current?
+      !Thread.current.thread_variable_get(:tasker_core_attempt).nil?
+    end
+
+    # Whether that thread is in a handler.
+    def self.busy?(thread)
+      !thread.thread_variable_get(:tasker_core_attempt).nil?
+    end
+
+    def initialize(assignment, native_worker, registry, settings)
+      @assignment = assignment
+      @native_worker = native_worker
+      @registry = registry
+      @settings = settings
+      @context = StepContext.new(assignment, native_worker, settings.logger)
+    end
+
+    # Interrupts reach the handler and nothing else. An attempt that ends without a result or an error (its thread
+    # is killed) is given back.
+    def run
+      Thread.current.thread_variable_set(:tasker_core_attempt, self)
+      result = Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
+      succeed(result)
+    rescue Exception => e # rubocop:disable Lint/RescueException -- exit and the like fail their attempt only
+      fail_with(e) unless @reported
+    ensure
+      @native_worker.release(@assignment.number) unless @reported
+      Thread.current.thread_variable_set(:tasker_core_attempt, nil)
+    end
+
+    private
+
+    def handler
+      key = [@assignment.namespace, @assignment.task_name, @assignment.version]
+      found = @registry.find(key, @assignment.step_name) || @assignment.handler
+      raise NotFoundError, "the step #{@assignment.step_name.inspect} has no handler in this process" unless found
+
+      Handlers.resolve(found)
+    end
+
+    def succeed(result)
+      @native_worker.succeed(@assignment.number, result)
+      @reported = true
+    rescue ValidationError => e
+      fail_with(e, permanent: true)
+    end
+
+    def fail_with(error, permanent: permanent?(error))
+      report(error, permanent)
+      @reported = true
+      tell(error, permanent)
+    end
+
+    def permanent?(error)
+      error.is_a?(PermanentError) || (error.is_a?(DatabaseError) && !error.retryable?)
+    end
+
+    def report(error, permanent)
+      failure = { class: error.class.name || "an anonymous class", message: message_of(error),
+                  backtrace: (error.backtrace || []).first(MOST_LINES).map { |line| clean(line) },
+                  permanent: permanent, **details(error) }
+      begin
+        @native_worker.fail(@assignment.number, failure)
+      rescue ValidationError => e
+        # What can't be stored must not keep the failure itself from being recorded.
+        note = "#{failure[:message]} (its context was not stored: #{e.message})"
+        @native_worker.fail(@assignment.number, { **failure.except(:context, :error_code), message: note })
+      end
+    end
+
+    def details(error)
+      case error
+      when RetryableError then { retry_after: error.retry_after, context: error.context }
+      when PermanentError then { error_code: error.error_code, context: error.context }
+      else {}
+      end
+    end
+
+    def message_of(error)
+      clean(error.message)
+    rescue StandardError => e
+      "its message could not be made: #{e.class}"
+    end
+
+    def clean(text)
+      text.to_s.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub[0, MOST_CHARACTERS]
+    end
+
+    def tell(error, permanent)
+      final = permanent || @context.last_attempt?
+      @settings.logger.add(final ? Logger::WARN : Logger::INFO) do
+        "#{@context.step_id}: attempt #{@context.attempt} of #{@context.retry_limit} failed: " \
+          "#{error.class}: #{message_of(error)}"
+      end
+      @settings.told(error, @context)
+    end
+  end
+end

@@ -1,0 +1,112 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # What {OrchestrationHandle#register} was given, in two parts: the template for the engine, in which handlers are
+  # names, and the handlers themselves.
+  #
+  # @api private
+  class Definition
+    # @return [Hash] for the engine
+    attr_reader :template
+    # @return [Hash{String => Object}] by step
+    attr_reader :handlers
+
+    def initialize(given, handlers)
+      @file = YamlTemplate.new(given) if given.is_a?(String) || given.respond_to?(:to_path)
+      @given_handlers = by_step(given, handlers)
+      @template = Environments.apply(definition_of(given))
+      @handlers = {}
+      @faults = []
+      split
+    end
+
+    # Checks everything that can be checked without a database.
+    #
+    # @return [Array(String, String, String)] namespace, name, version
+    # @raise [ValidationError] with all faults
+    def check
+      located do
+        found = begin
+          Native.check_template(template)
+        rescue ValidationError => e
+          @faults = e.faults + @faults
+        end
+        raise ValidationError.new(faults: @faults.freeze) unless @faults.empty?
+
+        found
+      end
+    end
+
+    # Runs the block; a ValidationError in it names the file and the line, when there is a file.
+    def located
+      yield
+    rescue ValidationError => e
+      raise @file ? @file.locate(e) : e
+    end
+
+    private
+
+    def definition_of(given)
+      return @file.read if @file
+
+      case given
+      when Hash then given
+      when Template then given.to_h
+      when Class then return given.to_h if given <= Workflow
+      end || raise(ValidationError.at("", "a template is a Workflow class, a Hash, or the path of a YAML file",
+                                      expected: "a Workflow class, a Hash or a path", got: given.inspect))
+    end
+
+    def by_step(given, handlers)
+      unless handlers.is_a?(Hash)
+        raise ValidationError.at("handlers", "is a Hash of steps' names and handlers", got: handlers.class.name)
+      end
+
+      handlers = handlers.transform_keys(&:to_s)
+      given.is_a?(Template) ? { **given.handlers, **handlers } : handlers
+    end
+
+    def split
+      key = template.key?("steps") ? "steps" : :steps
+      steps = template[key]
+      return unless steps.is_a?(Array)
+
+      @template = { **template, key => steps.each_with_index.map { |step, index| split_step(step, index) } }
+      refuse_unknown(steps.map { |step| name_of(step) })
+    end
+
+    # A step that is no Hash, or has two handlers, is left for the engine to refuse.
+    def split_step(step, index)
+      return step unless step.is_a?(Hash) && !(step.key?(:handler) && step.key?("handler"))
+
+      name = name_of(step)
+      own = step[:handler] || step["handler"]
+      handler = @given_handlers.fetch(name, own)
+      note(name, handler, index)
+      { **step.reject { |key, _| key.to_s == "handler" }, handler: Handlers.name_of(own || handler) }
+    end
+
+    def note(name, handler, index)
+      problem = "has no handler; give one here, or as handlers: { #{name.inspect} => … }" if handler.nil?
+      problem ||= Handlers.problem(handler)
+      @handlers[name] = handler
+      return unless problem
+
+      @faults << ValidationError.fault("steps[#{index}].handler", "the handler of the step #{name.inspect}: #{problem}",
+                                       expected: "a class, an object with call, or a constant's name",
+                                       got: handler.inspect)
+    end
+
+    def refuse_unknown(names)
+      (@given_handlers.keys - names).each do |unknown|
+        @faults << ValidationError.fault("handlers.#{unknown}",
+                                         "there is no step #{unknown.inspect}#{Nearest.hint(unknown, names)}",
+                                         expected: names.join(", "), got: unknown)
+      end
+    end
+
+    def name_of(step)
+      step.is_a?(Hash) ? (step[:name] || step["name"]).to_s : ""
+    end
+  end
+end

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # What may do a step: a class (made anew for every step), an instance or anything with `call`, or the name of a
+  # constant that is one of these.
+  #
+  # @api private
+  module Handlers
+    module_function
+
+    # The name under which a template stores a handler; nil for one that has no constant.
+    def name_of(handler)
+      case handler
+      when String then handler
+      when Symbol then handler.to_s
+      when Module then handler.name
+      end
+    end
+
+    # The object whose `call` does a step now.
+    def resolve(handler)
+      handler = Object.const_get(handler.to_s) if named?(handler)
+      handler.is_a?(Class) && handler.method_defined?(:call) ? handler.new : handler
+    end
+
+    # What is wrong with a handler; nil where nothing is.
+    def problem(handler)
+      case handler
+      when String, Symbol then problem_of_name(handler.to_s)
+      when Class then problem_of_class(handler)
+      when Proc, Method then problem_of_callable(handler)
+      else "is no handler: #{handler.class} has no method call" unless handler.respond_to?(:call)
+      end
+    end
+
+    def named?(handler)
+      handler.is_a?(String) || handler.is_a?(Symbol)
+    end
+
+    def problem_of_name(name)
+      found = Object.const_get(name)
+      found.is_a?(String) ? "names a String, not a handler" : problem(found)
+    rescue NameError
+      "there is no constant #{name}#{Nearest.hint(name, known_names)}"
+    end
+
+    def problem_of_class(handler)
+      return if !handler.method_defined?(:call) && handler.respond_to?(:call)
+      return "is no handler: a #{handler} has no method call" unless handler.method_defined?(:call)
+      return unless handler.method(:new).owner == Class
+
+      "is made anew for every step, without arguments, but #{handler}#initialize wants some" \
+        unless [0, -1].include?(handler.instance_method(:initialize).arity)
+    end
+
+    def problem_of_callable(handler)
+      lambda = handler.is_a?(Method) || handler.lambda?
+      "is called with one argument, the context; this takes #{handler.arity.abs}" \
+        unless !lambda || [1, -1, -2].include?(handler.arity)
+    end
+
+    def known_names
+      found = StepHandler.subclasses
+      found.concat(found.flat_map(&:subclasses)).filter_map(&:name).uniq
+    end
+
+    private_class_method :named?, :problem_of_name, :problem_of_class, :problem_of_callable, :known_names
+  end
+end

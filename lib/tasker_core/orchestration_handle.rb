@@ -1,0 +1,284 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # The hold on one open database. Handles on the same database share one pool of connections, except those on
+  # `sqlite::memory:`, each of which has a database of its own. A handle may be used by any number of threads, and
+  # after a fork by both processes.
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+  #   task = handle.create_task("hello")
+  #   handle.work(until: :idle)
+  #   task.reload.complete? # => true
+  #   handle.close
+  class OrchestrationHandle
+    class << self
+      # See {TaskerCore.open}.
+      #
+      # @return [OrchestrationHandle]
+      def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil)
+        options = { url: url, ttl: Seconds.parse(ttl, "ttl"), pool: pool, lease: Seconds.parse(lease, "lease"),
+                    acquire_timeout: Seconds.parse(acquire_timeout, "acquire_timeout") }
+        new(Waiting.await(Native::Handle.open(options)), HandlerRegistry.new)
+      end
+
+      private :new
+    end
+
+    # @api private
+    def initialize(native, registry)
+      @native = native
+      @registry = registry
+      @workers = []
+    end
+
+    # Stores a template and registers it on this handle, whose workers then run its steps. The same template may be
+    # registered any number of times, by any process.
+    #
+    # @param template [Class<Workflow>, Hash, String, Pathname, Template] a Workflow class, a Hash, the path of a
+    #   YAML file, or a template that was registered elsewhere
+    # @param handlers [Hash{String, Symbol => Class, #call}] handlers by step, for steps that name none
+    # @return [Template]
+    # @raise [ValidationError] with all faults, when something is wrong with it, or when tasks use this version with
+    #   another graph or input schema
+    # @raise [DatabaseError] when the database fails
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    def register(template, handlers: {})
+      definition = Definition.new(template, handlers)
+      key = definition.check
+      before = @registry.put(key, definition.handlers)
+      normal = definition.located { Waiting.await(@native.register(definition.template)) }
+      @registry.remember(template) if template.is_a?(Class)
+      Template.new(normal, definition.handlers)
+    ensure
+      @registry.put(key, before) if key && normal.nil?
+    end
+
+    # Creates a task.
+    #
+    # @param template [String, Symbol, Class<Workflow>, Template] a template's name, or a Workflow class, which is
+    #   registered where it isn't yet
+    # @param options [Hash]
+    # @option options [String] :namespace ("default") the template's
+    # @option options [String] :version the template's; the highest where it is left out
+    # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep
+    # @option options [String] :key what makes it the same task as another one of its template
+    # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
+    #   or `:return` that task
+    # @option options [Integer] :priority higher goes first. Default: the template's, 0
+    # @option options [String] :queue whose workers run it. Default: the template's, "default"
+    # @option options [Time, String] :run_at not before this moment
+    # @option options [Array<String>] :tags words to find it by
+    # @option options [String] :initiator who asks for it
+    # @option options [String] :reason why
+    # @return [Task]
+    # @raise [ValidationError] when an option or the context is wrong
+    # @raise [NotFoundError] when there is no such template; the message names the nearest
+    # @raise [DuplicateTaskError] when another task has the key
+    # @raise [DatabaseError] when the database fails
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    #   handle.create_task("hello", context: { name: "Ada" }, key: "ada", on_duplicate: :return)
+    def create_task(template, **options)
+      Waiting.await(@native.create_task(wanted(template, options)))
+    end
+
+    # Creates as many tasks as there are contexts, in one transaction: all or none.
+    #
+    # @param template [String, Symbol, Class<Workflow>, Template]
+    # @param options [Hash] `contexts:`, an Array of Hashes, `keys:`, as many Strings, and the other options of
+    #   {#create_task}
+    # @return [Array<String>] the tasks' ids in the order of the contexts
+    # @raise [ValidationError, NotFoundError, DuplicateTaskError, DatabaseError] see {#create_task}
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    #   handle.create_tasks("hello", contexts: [{ n: 1 }, { n: 2 }]).size # => 2
+    def create_tasks(template, **options)
+      Waiting.await(@native.create_tasks(wanted(template, options)))
+    end
+
+    # Creates a task from JSON text, whose keys are those of {#create_task} and `name`. It does the same by a longer
+    # way; benchmarks and tests compare the two.
+    #
+    # @param text [String]
+    # @return [Task]
+    def create_task_json(text)
+      Waiting.await(@native.create_task_json(text))
+    end
+
+    # @param id [String]
+    # @return [Task] as it is now
+    # @raise [NotFoundError] when there is none
+    # @raise [ValidationError] when it is no task's id
+    def task(id)
+      raise ValidationError.at("id", "is a String", expected: "a UUID", got: id.inspect) unless id.is_a?(String)
+
+      Waiting.await(@native.task(id))
+    end
+
+    # The tasks that match all of these conditions, newest first.
+    #
+    # @param filter [Hash]
+    # @option filter [Symbol, String, Array] :status one or several
+    # @option filter [String] :namespace
+    # @option filter [String] :name the template's
+    # @option filter [String] :version
+    # @option filter [String] :key
+    # @option filter [String] :tag
+    # @option filter [Integer] :limit at most so many
+    # @option filter [String] :before only tasks older than the one with this id
+    # @return [TaskList] which reads while it is walked through
+    # @raise [ValidationError] when a condition is wrong
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.tasks(status: %i[pending in_progress]).each { |task| puts task.inspect }
+    def tasks(**filter)
+      TaskList.new(@native, filter)
+    end
+
+    # Makes a worker for the templates that are registered on this handle, now and later.
+    #
+    # @param threads [Integer, nil] 1 to 1000. Default: {Configuration#threads}, 5
+    # @param queues [Array<String>, nil] only steps of these queues; nil for all
+    # @param on_error [#call, nil] see {Configuration#on_error}, its default
+    # @return [Worker] to be started
+    # @raise [ValidationError] when an option is wrong
+    def worker(threads: nil, queues: nil, on_error: nil)
+      @native.validate!
+      configuration = TaskerCore.configuration
+      threads ||= configuration.threads
+      unless threads.is_a?(Integer) && threads.between?(1, 1_000)
+        raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
+      end
+
+      queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
+      worker = Worker.new(@native, @registry, threads: threads, queues: queues,
+                                              on_error: on_error || configuration.on_error)
+      @workers = [*@workers.select(&:running?), worker]
+      worker
+    end
+
+    # Runs steps in threads of this process, and waits.
+    #
+    # @param until [Symbol, nil] `:idle`: until nothing is ready, held by anyone or waiting for a retry, among the
+    #   registered templates and these queues (a later `run_at` does not count); nil: until the handle is closed
+    # @param threads [Integer, nil] 1 to 1000. Default: {Configuration#threads}, 5
+    # @param queues [Array<String>, nil] only steps of these queues; nil for all
+    # @param timeout [Numeric, nil] seconds after which no more steps are begun; those under way may end within
+    #   {Configuration#drain_timeout}
+    # @param on_error [#call, nil] see {Configuration#on_error}, its default
+    # @return [WorkSummary]
+    # @raise [Error] inside a handler
+    # @raise [ValidationError] when an option is wrong
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.work(until: :idle, threads: 2, timeout: 10).ran # => 0
+    def work(until: nil, threads: nil, queues: nil, timeout: nil, on_error: nil)
+      goal = check_goal(binding.local_variable_get(:until))
+      limit = Seconds.parse(timeout, "timeout")
+      raise Error, "work can't be called from inside a handler: it would wait for its own step" if Attempt.current?
+
+      worker = worker(threads: threads, queues: queues, on_error: on_error)
+      in_time = work_with(worker.start, goal, limit)
+      counted = worker.stats
+      WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
+    end
+
+    # @return [Hash{Symbol => Object}] `id`, `created_at`, `expires_at`, `status` (`active`, `expired` or
+    #   `closed`)`, backend` (`sqlite` or `postgres`)`, database` (without a password)`, pool` (`size`, `idle`,
+    #   `in_use`, `max`; nil while it is not attached in this process)`, pid`
+    def info = @native.info
+
+    # @return [String]
+    def id = @native.id
+
+    # @return [Boolean] whether it can be used
+    def valid? = !closed? && !expired?
+
+    # @return [self]
+    # @raise [HandleExpiredError, HandleClosedError] when it can't be used
+    def validate!
+      @native.validate!
+      self
+    end
+
+    # @return [OrchestrationHandle] a new one on the same database, with the same templates and ttl
+    # @raise [HandleClosedError] when this one is closed
+    def refresh
+      self.class.send(:new, @native.refresh, @registry)
+    end
+
+    # @return [Float, nil] seconds until it expires; nil when it doesn't
+    def expires_in = @native.expires_in
+
+    # @return [Boolean]
+    def expired? = @native.expired?
+
+    # @return [Boolean]
+    def closed? = @native.closed?
+
+    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing.
+    #
+    # @return [void]
+    def close
+      @workers.each { |worker| worker.stop(timeout: 0) }
+      Waiting.await(@native.close)
+    end
+
+    # @return [String] one short line
+    def inspect
+      info = self.info
+      "#<TaskerCore::OrchestrationHandle #{info[:id]} #{info[:database]} #{info[:status]}>"
+    end
+    alias to_s inspect
+
+    private
+
+    # What a task is to run, with what is asked of it.
+    def wanted(template, options)
+      options = { **options, run_at: plain_time(options[:run_at]) } if options.key?(:run_at)
+      case template
+      when Class
+        raise no_template(template) unless template <= Workflow
+
+        register(template) unless @registry.remembers?(template)
+        { name: template.task_name, namespace: template.namespace, version: template.version, **options }
+      when Template
+        { name: template.name, namespace: template.namespace, version: template.version, **options }
+      else { **options, name: template }
+      end
+    end
+
+    def no_template(given)
+      ValidationError.at("name", "is a template's name or a Workflow class", expected: "a name or a Workflow class",
+                                                                             got: given.inspect)
+    end
+
+    # A Time for what is like one, such as an ActiveSupport::TimeWithZone.
+    def plain_time(value)
+      value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
+    end
+
+    def check_goal(goal)
+      return goal&.to_sym if [nil, :idle, "idle"].include?(goal)
+
+      raise ValidationError.at("until", "is :idle, or left out to work until stopped", expected: ":idle",
+                                                                                       got: goal.inspect)
+    end
+
+    # @return [Boolean] whether it ended before its time was over
+    def work_with(worker, goal, limit)
+      in_time = goal ? worker.until_idle(limit) : !worker.join(limit).nil?
+      worker.stop
+      ended = true
+      in_time
+    ensure
+      worker.stop(timeout: 0) unless ended
+    end
+  end
+end

@@ -1,0 +1,75 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # A snapshot of a step of a task; frozen.
+  #
+  # @!attribute [r] id
+  #   @return [String] `task id/step name`
+  # @!attribute [r] task_id
+  #   @return [String]
+  # @!attribute [r] name
+  #   @return [String]
+  # @!attribute [r] status
+  #   @return [String] `pending`, `in_progress`, `waiting_for_retry`, `complete`, `error`, `skipped`, `cancelled` or
+  #     `resolved_manually`
+  # @!attribute [r] result
+  #   @return [Object, nil] what its handler returned, deeply frozen; nil before completion, too
+  # @!attribute [r] attempts
+  #   @return [Integer] how many were begun
+  # @!attribute [r] error
+  #   @return [Hash{String => Object}, nil] its last failure: `class`, `message`, `backtrace` and more
+  # @!attribute [r] depends_on
+  #   @return [Array<String>] the names of the steps it needs
+  # @!attribute [r] queue
+  #   @return [String]
+  # @!attribute [r] priority
+  #   @return [Integer] higher goes first
+  # @!attribute [r] config
+  #   @return [Hash{String => Object}] what the template says to its handler, deeply frozen
+  # @!attribute [r] started_at
+  #   @return [Time, nil] when its last attempt began, in UTC
+  # @!attribute [r] finished_at
+  #   @return [Time, nil]
+  # @!attribute [r] next_retry_at
+  #   @return [Time, nil] when it will be tried again
+  class Step
+    include Snapshot
+
+    # @return [Boolean]
+    def pending? = status == "pending"
+
+    # @return [Boolean]
+    def in_progress? = status == "in_progress"
+
+    # @return [Boolean]
+    def waiting_for_retry? = status == "waiting_for_retry"
+
+    # @return [Boolean]
+    def complete? = status == "complete"
+
+    # @return [Boolean]
+    def error? = status == "error"
+
+    # @return [Boolean]
+    def skipped? = status == "skipped"
+
+    # @return [Boolean]
+    def cancelled? = status == "cancelled"
+
+    # @return [Boolean]
+    def resolved_manually? = status == "resolved_manually"
+
+    # @return [Hash{Symbol => Object}] all fields
+    def to_h
+      { id: id, task_id: task_id, name: name, status: status, result: result, attempts: attempts, error: error,
+        depends_on: depends_on, queue: queue, priority: priority, started_at: started_at, finished_at: finished_at,
+        next_retry_at: next_retry_at, config: config }
+    end
+
+    # @return [String] one short line
+    def inspect
+      "#<TaskerCore::Step #{id} #{status}, attempts: #{attempts}>"
+    end
+    alias to_s inspect
+  end
+end

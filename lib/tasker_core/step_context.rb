@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # What a handler sees of the step that it does.
+  #
+  # @example
+  #   class Ship < TaskerCore::Workflow
+  #     step(:pack) { |ctx| { "parcel" => ctx.context["order_id"] } }
+  #     step(:send, depends_on: :pack) { |ctx| ctx.result(:pack)["parcel"] }
+  #   end
+  class StepContext
+    # @return [Logger] the configured one
+    attr_reader :logger
+
+    # @api private
+    def initialize(assignment, native_worker, logger)
+      @assignment = assignment
+      @native_worker = native_worker
+      @logger = logger
+    end
+
+    # @return [String]
+    def task_id = @assignment.task_id
+
+    # @return [String] `task id/step name`
+    def step_id = "#{task_id}/#{step_name}"
+
+    # @return [String]
+    def step_name = @assignment.step_name
+
+    # @return [String]
+    def namespace = @assignment.namespace
+
+    # @return [String]
+    def task_name = @assignment.task_name
+
+    # @return [String] the template's version
+    def version = @assignment.version
+
+    # @return [Hash{String => Object}] the task's input, deeply frozen
+    def context
+      @context ||= @assignment.context
+    end
+
+    # The result of a step that this one depends on.
+    #
+    # @param name [String, Symbol]
+    # @return [Object, nil] deeply frozen; nil when the step was skipped
+    # @raise [ValidationError] when this step does not depend on it; the message names the nearest
+    def result(name)
+      @assignment.result(name.to_s)
+    end
+
+    # @return [Hash{String => Object}] the results of all steps that this one depends on, by name
+    def results = @assignment.results
+
+    # @return [Hash{String => Object}] what the template says to this step, deeply frozen
+    def config
+      @config ||= @assignment.config
+    end
+
+    # @return [Integer] the number of this attempt; the first is 1
+    def attempt = @assignment.attempt
+
+    # @return [Integer] how many attempts the step has
+    def retry_limit = @assignment.retry_limit
+
+    # @return [Boolean] whether the step is in error when this attempt fails
+    def last_attempt? = attempt >= retry_limit
+
+    # @return [String] the same for every attempt of this step, and different for every other step: for services
+    #   that do a thing once for a key
+    def idempotency_key = "#{task_id}/#{@assignment.index}"
+
+    # @return [Boolean] whether the step was taken from this handler, because it ran out of time, its task ended, or
+    #   its worker lost the claim: its result will not be recorded
+    def cancelled? = @native_worker.overdue?(@assignment.number)
+
+    # @return [Boolean] whether the time of this attempt is over; its result will not be recorded
+    alias expired? cancelled?
+
+    # @return [Boolean] whether the worker is being stopped: a long handler may want to come to an end
+    def stopping? = !@native_worker.working?
+
+    # Starts the step's timeout anew. A handler that takes long calls it now and then.
+    #
+    # @return [Boolean] false when the time is over already
+    def heartbeat = @native_worker.heartbeat(@assignment.number)
+
+    # @return [String] one short line
+    def inspect
+      "#<TaskerCore::StepContext #{step_id}, attempt #{attempt} of #{retry_limit}>"
+    end
+  end
+end

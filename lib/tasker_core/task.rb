@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # A snapshot of a task: frozen, so that {#reload} gives a new one. A field is converted when it is read, each
+  # time: keep a large one in a local variable.
+  #
+  # @!attribute [r] id
+  #   @return [String] a UUID that sorts by the time of creation
+  # @!attribute [r] namespace
+  #   @return [String]
+  # @!attribute [r] name
+  #   @return [String] its template's name
+  # @!attribute [r] version
+  #   @return [String] its template's version
+  # @!attribute [r] status
+  #   @return [String] `pending`, `in_progress`, `paused`, `complete`, `error`, `cancelled` or `resolved_manually`
+  # @!attribute [r] context
+  #   @return [Hash{String => Object}] its input, deeply frozen
+  # @!attribute [r] key
+  #   @return [String, nil] what makes it the same task as another one of its template
+  # @!attribute [r] priority
+  #   @return [Integer] higher goes first
+  # @!attribute [r] queue
+  #   @return [String]
+  # @!attribute [r] tags
+  #   @return [Array<String>]
+  # @!attribute [r] initiator
+  #   @return [String, nil] who asked for it
+  # @!attribute [r] reason
+  #   @return [String, nil] why
+  # @!attribute [r] run_at
+  #   @return [Time, nil] not before this moment
+  # @!attribute [r] created_at
+  #   @return [Time] in UTC, by the database's clock
+  # @!attribute [r] started_at
+  #   @return [Time, nil] when its first step was claimed
+  # @!attribute [r] finished_at
+  #   @return [Time, nil] when it ended
+  # @!attribute [r] error
+  #   @return [Hash{String => Object}, nil] the first final failure: `step`, `class`, `message` and more
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+  #   task = handle.create_task("hello")
+  #   handle.work(until: :idle)
+  #   case task.reload
+  #   in { status: "complete", name: } then puts "#{name} is done"
+  #   end
+  class Task
+    include Snapshot
+
+    # @return [Boolean]
+    def pending? = status == "pending"
+
+    # @return [Boolean]
+    def in_progress? = status == "in_progress"
+
+    # @return [Boolean]
+    def paused? = status == "paused"
+
+    # @return [Boolean]
+    def complete? = status == "complete"
+
+    # @return [Boolean]
+    def error? = status == "error"
+
+    # @return [Boolean]
+    def cancelled? = status == "cancelled"
+
+    # @return [Boolean]
+    def resolved_manually? = status == "resolved_manually"
+
+    # @!method ended?
+    #   @return [Boolean] whether it is complete, in error, cancelled or resolved by hand
+
+    # Its steps as they are now.
+    #
+    # @return [Array<Step>] in the order of the template
+    def steps
+      Waiting.await(native_steps)
+    end
+
+    # One of its steps as it is now.
+    #
+    # @param name [String, Symbol]
+    # @return [Step]
+    # @raise [NotFoundError] when it has no such step; the message names the nearest
+    def step(name)
+      all = steps
+      all.find { |step| step.name == name.to_s } or
+        raise NotFoundError, "the task #{self.name} has no step #{name.to_s.inspect}" \
+                             "#{Nearest.hint(name, all.map(&:name))}"
+    end
+
+    # What happened to it and its steps until now.
+    #
+    # @return [Array<Transition>] oldest first
+    def history
+      Waiting.await(native_history)
+    end
+
+    # @return [Task] a new snapshot; this one stays as it is
+    def reload
+      Waiting.await(native_reload)
+    end
+
+    # Waits until it has ended, whichever process ends it.
+    #
+    # @param timeout [Numeric, nil] seconds; nil for as long as it takes
+    # @return [Task] as it is then
+    # @raise [TimeoutError] when the time is over first
+    def wait(timeout: nil)
+      Waiting.await(native_wait({ timeout: Seconds.parse(timeout, "timeout") }))
+    end
+
+    # @return [Hash{Symbol => Object}] all fields
+    def to_h
+      { id: id, namespace: namespace, name: name, version: version, status: status, context: context, key: key,
+        priority: priority, queue: queue, tags: tags, initiator: initiator, reason: reason, run_at: run_at,
+        created_at: created_at, started_at: started_at, finished_at: finished_at, error: error }
+    end
+
+    # @return [String] one short line
+    def inspect
+      "#<TaskerCore::Task #{id} #{namespace}/#{name} #{version} #{status}>"
+    end
+    alias to_s inspect
+  end
+end

@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # One recorded change of a task's or a step's state; frozen. See {Task#history}.
+  #
+  # @!attribute [r] task_id
+  #   @return [String]
+  # @!attribute [r] step_name
+  #   @return [String, nil] nil for the task itself
+  # @!attribute [r] from
+  #   @return [String, nil] the state before; nil at creation
+  # @!attribute [r] to
+  #   @return [String] the state after
+  # @!attribute [r] at
+  #   @return [Time] when, in UTC, by the database's clock
+  # @!attribute [r] attempt
+  #   @return [Integer, nil] the attempt of the step; 0 before the first, nil for the task itself
+  # @!attribute [r] session_id
+  #   @return [String, nil] the session of the worker process that did it
+  # @!attribute [r] metadata
+  #   @return [Hash{String => Object}, nil] error, reason and the like
+  class Transition
+    include Snapshot
+
+    # @return [Hash{Symbol => Object}] all fields
+    def to_h
+      { task_id: task_id, step_name: step_name, from: from, to: to, at: at, attempt: attempt,
+        session_id: session_id, metadata: metadata }
+    end
+
+    # @return [String] one short line
+    def inspect
+      "#<TaskerCore::Transition #{step_name || "task"}: #{from || "new"} -> #{to} at #{at.strftime("%FT%T.%6NZ")}>"
+    end
+    alias to_s inspect
+  end
+end

@@ -1,0 +1,211 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # A set of threads of this process that run steps. Rust claims steps ahead of them, watches their timeouts and
+  # records what they report, many in one commit.
+  #
+  # One idle thread waits for news from Rust; the others wait to take its place.
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+  #   worker = handle.worker(threads: 2).start
+  #   handle.create_task("hello").wait(timeout: 5).status # => "complete"
+  #   worker.stop(timeout: 5)
+  class Worker
+    # How long the waiting thread trusts in being woken, in seconds.
+    LOOK_AGAIN = 1.0
+    # How long stopping waits for the database beyond the time that handlers have, in seconds.
+    GRACE = 5.0
+    private_constant :LOOK_AGAIN, :GRACE
+
+    # What an attempt needs to know of its worker.
+    #
+    # @api private
+    Settings = Struct.new(:logger, :on_error) do
+      # Calls `on_error`; what it raises is logged and goes no further.
+      def told(error, context)
+        return unless on_error
+
+        on_error.respond_to?(:arity) && on_error.arity == 1 ? on_error.call(error) : on_error.call(error, context)
+      rescue StandardError => e
+        logger.error { "on_error failed: #{e.class}: #{e.message}" }
+      end
+    end
+
+    # @api private
+    @running = []
+
+    class << self
+      # @api private
+      def started(worker)
+        unless @at_exit
+          @at_exit = true
+          at_exit { stop_all }
+        end
+        @running.push(worker)
+      end
+
+      # @api private
+      def stopped(worker)
+        @running.delete(worker)
+      end
+
+      private
+
+      # A forked child inherits this, and leaves its parent's workers alone.
+      def stop_all
+        @running.dup.each { |worker| worker.stop if worker.running? }
+      end
+    end
+
+    # @return [Integer] how many threads it has
+    attr_reader :threads
+
+    # @api private
+    def initialize(native_handle, registry, threads:, queues:, on_error:)
+      @native_handle = native_handle
+      @registry = registry
+      @threads = threads
+      @queues = queues
+      @settings = Settings.new(TaskerCore.configuration.logger, on_error)
+      @leader = Mutex.new
+      @pool = []
+    end
+
+    # Starts its threads.
+    #
+    # @return [self] at once
+    # @raise [ValidationError] when an option is wrong
+    # @raise [DatabaseError] when the database fails
+    def start
+      return self if running?
+
+      @signal = Waiting::Signal.new
+      @native = open_native
+      @pid = Process.pid
+      @pool = []
+      @threads.times { |place| spawn(place) }
+      Worker.started(self)
+      self
+    end
+
+    # Claims no more steps, gives the running handlers time to end, and ends the threads. A handler that takes
+    # longer loses its step, which then runs again somewhere; its thread ends when the handler returns. In a handler
+    # of this worker it does not wait.
+    #
+    # @param timeout [Numeric, nil] seconds for the handlers. Default: {Configuration#drain_timeout}, 25
+    # @return [self]
+    def stop(timeout: nil)
+      drain = Seconds.parse(timeout || TaskerCore.configuration.drain_timeout, "timeout")
+      return self unless mine?
+
+      if @pool.include?(Thread.current)
+        Thread.new { stop(timeout: drain) }
+      else
+        Waiting.await(@native.stop(drain), limit: drain + GRACE)
+        @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join) if @native.stopped?
+        report_troubles
+      end
+      Worker.stopped(self)
+      self
+    end
+
+    # Waits until it has been stopped and its threads have ended.
+    #
+    # @param timeout [Numeric, nil] seconds; nil for as long as it takes
+    # @return [self, nil] nil when the time is over first
+    def join(timeout = nil)
+      limit = Seconds.parse(timeout, "timeout")
+      deadline = limit && (Waiting.monotonic + limit)
+      while (thread = @pool.find(&:alive?))
+        left = deadline && [deadline - Waiting.monotonic, 0].max
+        return unless thread.join(left)
+      end
+      self
+    end
+
+    # @return [Boolean] whether it takes steps, in this process
+    def running?
+      mine? && @native.working?
+    end
+
+    # @return [Hash{Symbol => Integer}] `ran` and `failed`: attempts; `late`: reports that came too late;
+    #   `queued`: steps claimed and waiting for a thread; `running`: steps in the hands of threads; `threads`
+    def stats
+      counted = @native ? @native.stats : { ran: 0, failed: 0, late: 0, queued: 0, running: 0 }
+      { **counted, threads: @threads }.freeze
+    end
+
+    # Waits until there is nothing to do.
+    #
+    # @api private
+    # @return [Boolean] false when the time was over first
+    def until_idle(timeout)
+      Waiting.await(@native.until_idle(timeout))
+    end
+
+    # @return [String] one short line
+    def inspect
+      "#<TaskerCore::Worker #{@native ? @native.phase : "new"}, threads: #{@threads}>"
+    end
+
+    private
+
+    def mine?
+      !@native.nil? && @pid == Process.pid
+    end
+
+    # A worker that nobody takes steps from must not stay: an interrupted start stops it when it is there.
+    def open_native
+      call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
+      native = Waiting.await(call)
+    ensure
+      Thread.new { Waiting.await(Waiting.await(call).stop(0.0)) } if call && native.nil? && !call.done?(nil)
+    end
+
+    # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits.
+    def spawn(place)
+      @pool[place] = Thread.new do
+        Thread.current.name = "tasker-worker-#{place + 1}"
+        Thread.handle_interrupt(Object => :on_blocking) do
+          run_steps
+          ended = true
+        ensure
+          spawn(place) unless ended || !running?
+        end
+      end
+    end
+
+    def run_steps
+      while (assignment = next_assignment)
+        Attempt.new(assignment, @native, @registry, @settings).run
+      end
+    end
+
+    def next_assignment
+      loop do
+        found = @native.take || @leader.synchronize { take_or_wait }
+        return found if found
+        return if @native.stopped?
+      end
+    end
+
+    # What came between the first look and this one was announced to nobody else.
+    def take_or_wait
+      found = @native.take
+      return found if found || @native.stopped?
+
+      report_troubles
+      @signal.wait(LOOK_AGAIN)
+      nil
+    end
+
+    def report_troubles
+      @native.troubles.each do |message|
+        @settings.logger.warn { message }
+        @settings.told(DatabaseError.new(message, retryable: true), nil)
+      end
+    end
+  end
+end

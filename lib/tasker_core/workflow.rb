@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  # A template as a Ruby class. A subclass has its parent's steps and settings, and may add steps and set others;
+  # a step of the same name takes the place of the parent's.
+  #
+  # @example
+  #   class FulfilOrder < TaskerCore::Workflow
+  #     namespace "orders"
+  #     version   "1.0.0"
+  #     input     type: "object", required: ["order_id"], properties: { order_id: { type: "integer" } }
+  #     defaults  retry_limit: 3, timeout: 60
+  #
+  #     step(:validate) { |ctx| { "order" => ctx.context["order_id"] } }
+  #     step(:reserve, depends_on: :validate) { true }
+  #     step(:charge, depends_on: :validate, retry_limit: 5, timeout: 30) { 42 }
+  #     step(:ship, depends_on: %i[reserve charge]) { |ctx| { "paid" => ctx.result(:charge) } }
+  #   end
+  class Workflow
+    class << self
+      # The name of the template: the class's own name in snake case, without its modules, unless it is set here.
+      #
+      # @param value [String, Symbol, nil] sets it
+      # @return [String]
+      # @raise [ValidationError] when the class has no name and none was set
+      def task_name(value = nil)
+        @task_name = value.to_s if value
+        @task_name || snake_case_name
+      end
+
+      # @param value [String, Symbol, nil] sets it
+      # @return [String] default: `default`
+      def namespace(value = nil)
+        @namespace = value.to_s if value
+        @namespace || inherited_from(:namespace, "default")
+      end
+
+      # @param value [String, nil] sets it
+      # @return [String] a semantic version; default: `1.0.0`
+      def version(value = nil)
+        @version = value.to_s if value
+        @version || inherited_from(:version, "1.0.0")
+      end
+
+      # @param value [String, nil] sets it
+      # @return [String, nil] for people
+      def description(value = nil)
+        @description = value if value
+        @description || inherited_from(:description, nil)
+      end
+
+      # The JSON Schema of the context.
+      #
+      # @param schema [Hash, nil] sets it; keywords do the same
+      # @return [Hash, nil]
+      def input(schema = nil, **keywords)
+        schema ||= keywords unless keywords.empty?
+        @input = schema if schema
+        @input || inherited_from(:input, nil)
+      end
+
+      # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, queue, priority,
+      # config, on_failure`.
+      #
+      # @return [Hash]
+      def defaults(options = nil, **keywords)
+        options ||= keywords unless keywords.empty?
+        @defaults = { **inherited_from(:defaults, {}), **options } if options
+        @defaults || inherited_from(:defaults, {})
+      end
+
+      # Adds a step.
+      #
+      # @param name [Symbol, String]
+      # @param handler [Class, #call, nil] a class (made anew for every step), an instance, or anything with `call`
+      # @param options [Hash] `description, depends_on, retryable, retry_limit` (attempts, the first included)`,
+      #   backoff, timeout` (seconds)`, queue, priority, config, on_failure`
+      # @yieldparam ctx [StepContext] the handler as a block
+      # @return [Symbol, String] the name
+      # @raise [ValidationError] when both a handler and a block are given
+      def step(name, handler = nil, **options, &block)
+        if handler && block
+          raise ValidationError.at("steps.#{name}.handler", "has a handler and a block; give one of them")
+        end
+
+        handler ||= block || options[:handler]
+        own_steps << { **options, name: name, handler: handler }
+        name
+      end
+
+      # @return [Array<Hash>] the steps as they were given, the parent's first
+      def steps
+        replaced = own_steps.to_h { |step| [step[:name].to_s, step] }
+        names = inherited_from(:steps, []).map { |step| step[:name].to_s }
+        first = inherited_from(:steps, []).map { |step| replaced.fetch(step[:name].to_s, step) }
+        first + own_steps.reject { |step| names.include?(step[:name].to_s) }
+      end
+
+      # @return [Hash{Symbol => Object}] the definition, as {OrchestrationHandle#register} takes it
+      def to_h
+        definition = { name: task_name, namespace: namespace, version: version, description: description,
+                       input: input, defaults: defaults, steps: steps }
+        definition.reject { |key, value| value.nil? || (key == :defaults && value.empty?) }
+      end
+      alias template to_h
+
+      # Creates a task of this workflow on the default handle, on which it is registered where it isn't yet.
+      #
+      # @param context [Hash] the task's input
+      # @param options [Hash] see {OrchestrationHandle#create_task}
+      # @return [Task]
+      # @example
+      #   class Double < TaskerCore::Workflow
+      #     step(:double) { |ctx| ctx.context["n"] * 2 }
+      #   end
+      #   TaskerCore.configure { |c| c.database_url = "sqlite::memory:" }
+      #   Double.start({ n: 21 }, key: "the answer")
+      def start(context = {}, **options)
+        TaskerCore.create_task(self, context: context, **options)
+      end
+
+      private
+
+      def own_steps
+        @own_steps ||= []
+      end
+
+      def inherited_from(setting, otherwise)
+        equal?(Workflow) ? otherwise : superclass.public_send(setting)
+      end
+
+      def snake_case_name
+        unless name
+          raise ValidationError.at("name", "a workflow class without a name of its own sets one with task_name")
+        end
+
+        name.split("::").last.gsub(/([A-Z]+)([A-Z][a-z])/, '\1_\2').gsub(/([a-z\d])([A-Z])/, '\1_\2').downcase
+      end
+    end
+  end
+end

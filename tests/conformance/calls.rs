@@ -1,0 +1,94 @@
+//! Each primitive of `Tx` as a transaction of its own.
+
+use std::time::Duration;
+
+use tasker_core::domain::id::*;
+use tasker_core::domain::json::Json;
+use tasker_core::domain::state::TaskState;
+use tasker_core::domain::time::Timestamp;
+use tasker_core::storage::TaskMoves;
+use tasker_core::storage::rows::*;
+
+/// The moves that the table of states allows.
+pub const MOVES: TaskMoves =
+    TaskMoves { started: TaskState::InProgress, finished: TaskState::Complete, stalled: TaskState::Error };
+
+transaction!(Now {} -> Timestamp, |self, tx| tx.now().await);
+
+transaction!(OpenSession { id: SessionId, ttl: Duration } -> (), |self, tx| {
+    tx.open_session(self.id, "a test — ünïcode", self.ttl).await
+});
+transaction!(RenewSession { key: SessionKey, ttl: Duration } -> bool, |self, tx| {
+    tx.renew_session(self.key, self.ttl).await
+});
+transaction!(HoldSession { key: SessionKey } -> bool, |self, tx| tx.hold_session(self.key).await);
+transaction!(ExpireSessions {} -> Vec<SessionId>, |self, tx| tx.expire_sessions().await);
+transaction!(DeleteSession { id: SessionId } -> (), |self, tx| tx.delete_session(self.id).await);
+transaction!(LiveSessions {} -> u64, |self, tx| tx.live_sessions().await);
+
+transaction!(PutReceipt { receipt: Receipt } -> (), |self, tx| tx.put_receipt(&self.receipt).await);
+transaction!(FindReceipt { id: ReceiptId } -> Option<Receipt>, |self, tx| tx.find_receipt(self.id).await);
+transaction!(ReceiptsOf { session: SessionId, limit: usize } -> Vec<Receipt>, |self, tx| {
+    tx.receipts_of(self.session, self.limit).await
+});
+transaction!(DropReceipts { ids: Vec<ReceiptId> } -> (), |self, tx| tx.drop_receipts(&self.ids).await);
+
+transaction!(LockNamedTask { namespace: &'static str, name: &'static str, version: &'static str }
+    -> Option<NamedTaskRow>, |self, tx| tx.lock_named_task(self.namespace, self.name, self.version).await);
+transaction!(InsertNamedTask { new: NewNamedTask } -> NamedTaskId, |self, tx| tx.insert_named_task(&self.new).await);
+transaction!(DeleteNamedTask { id: NamedTaskId } -> (), |self, tx| tx.delete_named_task(self.id).await);
+transaction!(IsUsed { id: NamedTaskId } -> bool, |self, tx| tx.is_used(self.id).await);
+transaction!(InsertRevision { id: NamedTaskId, template: Json } -> RevisionId, |self, tx| {
+    tx.insert_revision(self.id, &self.template).await
+});
+transaction!(Revisions { ids: Vec<RevisionId> } -> Vec<RevisionRow>, |self, tx| tx.revisions(&self.ids).await);
+transaction!(Versions { namespace: &'static str, name: &'static str } -> Vec<VersionRow>, |self, tx| {
+    tx.versions(self.namespace, self.name).await
+});
+transaction!(TemplateNames {} -> Vec<(String, String)>, |self, tx| tx.template_names().await);
+transaction!(EnsureLanes { wanted: Vec<(NamedTaskId, String)> } -> Vec<LaneId>, |self, tx| {
+    tx.ensure_lanes(&self.wanted).await
+});
+transaction!(LanesOf { ids: Vec<NamedTaskId> } -> Vec<LaneRow>, |self, tx| tx.lanes_of(&self.ids).await);
+transaction!(HoldNamedTasks { ids: Vec<NamedTaskId> } -> bool, |self, tx| tx.hold_named_tasks(&self.ids).await);
+
+transaction!(TakeKeys { rows: Vec<KeyRow> } -> Vec<Option<TaskId>>, |self, tx| tx.take_keys(&self.rows).await);
+transaction!(InsertTasks { tasks: Vec<NewTask>, steps: Vec<NewSteps> } -> Timestamp, |self, tx| {
+    tx.insert_tasks(&self.tasks).await?;
+    tx.insert_steps(&self.steps).await?;
+    tx.now().await
+});
+
+transaction!(PutReady { rows: Vec<ReadyRow> } -> (), |self, tx| tx.put_ready(&self.rows).await);
+transaction!(TakeReady { lanes: Vec<LaneCursor>, limit: usize } -> Vec<ReadyRow>, |self, tx| {
+    tx.take_ready(&self.lanes, self.limit).await
+});
+transaction!(PutTimers { rows: Vec<TimerRow> } -> (), |self, tx| tx.put_timers(&self.rows).await);
+transaction!(TakeDue { limit: usize } -> Vec<ReadyRow>, |self, tx| tx.take_due(self.limit).await);
+transaction!(Heads { ids: Vec<TaskId> } -> Vec<TaskHead>, |self, tx| tx.heads(&self.ids).await);
+transaction!(Results { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.results(&self.keys).await);
+
+transaction!(LockSteps { keys: Vec<StepKey> } -> Vec<HeldStep>, |self, tx| tx.lock_steps(&self.keys).await);
+transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| tx.settle_steps(&self.moves).await);
+transaction!(ReleaseSteps { parents: Vec<(StepKey, i32)> } -> Vec<ReleasedStep>, |self, tx| {
+    tx.release_steps(&self.parents).await
+});
+transaction!(TouchTasks { touches: Vec<TaskTouch> } -> Vec<TaskMoved>, |self, tx| {
+    tx.touch_tasks(&self.touches, MOVES).await
+});
+transaction!(Record { steps: Vec<StepTransition>, tasks: Vec<TaskTransition> } -> Timestamp, |self, tx| {
+    tx.record_steps(&self.steps).await?;
+    tx.record_tasks(&self.tasks).await?;
+    tx.now().await
+});
+
+transaction!(Tasks { ids: Vec<TaskId> } -> Vec<TaskRow>, |self, tx| tx.tasks(&self.ids).await);
+transaction!(ListTasks { filter: TaskFilter, before: Option<TaskId>, limit: usize } -> Vec<TaskRow>, |self, tx| {
+    tx.list_tasks(&self.filter, self.before, self.limit).await
+});
+transaction!(CountTasks { filter: TaskFilter } -> u64, |self, tx| tx.count_tasks(&self.filter).await);
+transaction!(Steps { task: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.task).await);
+transaction!(TaskHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.task_history(self.task).await);
+transaction!(StepHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.step_history(self.task).await);
+transaction!(Ended { ids: Vec<TaskId> } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await);
+transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);

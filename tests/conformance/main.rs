@@ -1,0 +1,29 @@
+//! What every store must do, each test on every database. It sees nothing but the traits `Store`
+//! and `Tx`: a third store is added to `on_each_database!` and to [`bench::behind_the_back`], and
+//! runs all of it.
+//!
+//! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
+//! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
+//!   [`queue`], [`contention`], [`settlement`], [`reading`].
+//! * [`differential`]: the engine's own transactions at random, on two databases side by side.
+
+#[path = "../support/transaction.rs"]
+#[macro_use]
+mod transaction;
+#[path = "../support/mod.rs"]
+mod support;
+
+#[macro_use]
+mod bench;
+mod calls;
+
+mod contention;
+mod creation;
+mod differential;
+mod opening;
+mod queue;
+mod reading;
+mod sessions;
+mod settlement;
+mod templates;
+mod transactions;
