@@ -27,6 +27,11 @@ module Support
       query("UPDATE tasker_schema_migrations SET version = version + 9000")
     end
 
+    # Lets the leases of dead processes end now.
+    def expire_leases
+      query("UPDATE tasker_sessions SET expires_at = 0")
+    end
+
     def release
       FileUtils.rm_rf(@folder)
     end
@@ -45,6 +50,11 @@ module Support
     def newer_schema
       @spoilt = true
       query("UPDATE tasker_schema_migrations SET version = version + 9000")
+    end
+
+    # Lets the leases of dead processes end now.
+    def expire_leases
+      query("UPDATE tasker_sessions SET expires_at = 'epoch'")
     end
 
     # How many connections there are beside the one that asks.
