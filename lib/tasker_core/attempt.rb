@@ -27,8 +27,8 @@ module TaskerCore
       @context = StepContext.new(assignment, native_worker, settings.logger)
     end
 
-    # Interrupts reach the handler and nothing else. An attempt that ends without a result or an error (its thread
-    # is killed) is given back.
+    # Interrupts reach the handler and nothing else. When the thread is killed in it, the step is given back; when
+    # that happens again, the attempt has failed: the handler may be the one that does it.
     def run
       Thread.current.thread_variable_set(:tasker_core_attempt, self)
       result = Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
@@ -36,7 +36,7 @@ module TaskerCore
     rescue Exception => e # rubocop:disable Lint/RescueException -- exit and the like fail their attempt only
       fail_with(e) unless @reported
     ensure
-      @native_worker.release(@assignment.number) unless @reported
+      give_back unless @reported
       Thread.current.thread_variable_set(:tasker_core_attempt, nil)
     end
 
@@ -48,6 +48,14 @@ module TaskerCore
       raise NotFoundError, "the step #{@assignment.step_name.inspect} has no handler in this process" unless found
 
       Handlers.resolve(found)
+    end
+
+    def give_back
+      if @settings.killed_before?(@context.step_id)
+        report(Error.new("the handler's thread was ended while it ran, more than once"), false)
+      else
+        @native_worker.release(@assignment.number)
+      end
     end
 
     def succeed(result)

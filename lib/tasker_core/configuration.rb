@@ -11,22 +11,17 @@ module TaskerCore
   #     c.on_error = ->(error, _ctx) { warn error.message }
   #   end
   class Configuration
-    # @return [String] where the default handle's tasks are kept. Default: `TASKER_DATABASE_URL`, else
-    #   `storage/tasker.sqlite3` where a folder `storage` exists, else `tasker.sqlite3`
-    attr_writer :database_url
-    # @return [Logger] what is worth telling goes here. Default: to standard error, from warnings on
-    attr_writer :logger
     # @return [#call, nil] called with what a handler raised and its {StepContext}; with nil in its place when the
     #   worker itself met a problem
-    attr_accessor :on_error
+    attr_reader :on_error
     # @return [Integer] the most connections; a URL's `pool` wins. Default: 5
-    attr_accessor :pool
+    attr_reader :pool
     # @return [Integer] a worker's threads. Default: 5
-    attr_accessor :threads
+    attr_reader :threads
     # @return [Numeric] seconds for which a process's claims hold without renewal. Default: 15
-    attr_accessor :lease
+    attr_reader :lease
     # @return [Numeric] seconds that a stopping worker gives its handlers. Default: 25
-    attr_accessor :drain_timeout
+    attr_reader :drain_timeout
 
     def initialize
       @pool = 5
@@ -35,15 +30,71 @@ module TaskerCore
       @drain_timeout = 25
     end
 
+    # @return [String] where the default handle's tasks are kept. Default: `TASKER_DATABASE_URL`, else
+    #   `storage/tasker.sqlite3` where a folder `storage` exists, else `tasker.sqlite3`
     def database_url
       @database_url || ENV["TASKER_DATABASE_URL"] || embedded_file
     end
 
+    # @raise [ConfigurationError] when it is no database URL
+    def database_url=(url)
+      Native.check_url(url) unless url.nil?
+      @database_url = url
+    rescue ConfigurationError => e
+      raise ConfigurationError, "database_url: #{e.message}"
+    end
+
+    # @return [Logger] what is worth telling goes here. Default: to standard error, from warnings on
     def logger
       @logger ||= Logger.new($stderr, level: Logger::WARN, progname: "tasker_core")
     end
 
+    # @param logger [Logger, nil] or what has its methods; nil for the default
+    # @raise [ConfigurationError] when it has not
+    def logger=(logger)
+      unless logger.nil? || %i[add info warn error].all? { |name| logger.respond_to?(name) }
+        raise ConfigurationError, "logger: a #{logger.class} has not the methods of a Logger"
+      end
+
+      @logger = logger
+    end
+
+    # @raise [ConfigurationError] when it can't be called
+    def on_error=(callable)
+      unless callable.nil? || callable.respond_to?(:call)
+        raise ConfigurationError, "on_error: a #{callable.class} has no method call"
+      end
+
+      @on_error = callable
+    end
+
+    # @raise [ConfigurationError] when it is not 1 to 1000
+    def pool=(number)
+      @pool = count(number, "pool")
+    end
+
+    # @raise [ConfigurationError] when it is not 1 to 1000
+    def threads=(number)
+      @threads = count(number, "threads")
+    end
+
+    # @raise [ValidationError] when it is no number of seconds
+    def lease=(seconds)
+      @lease = Seconds.parse(seconds, "lease") ? seconds : 15
+    end
+
+    # @raise [ValidationError] when it is no number of seconds
+    def drain_timeout=(seconds)
+      @drain_timeout = Seconds.parse(seconds, "drain_timeout") ? seconds : 25
+    end
+
     private
+
+    def count(number, name)
+      return number if number.is_a?(Integer) && number.between?(1, 1_000)
+
+      raise ConfigurationError, "#{name}: is 1 to 1000, not #{number.inspect}"
+    end
 
     def embedded_file
       Dir.exist?("storage") ? "sqlite:storage/tasker.sqlite3" : "sqlite:tasker.sqlite3"

@@ -45,9 +45,11 @@ module TaskerCore
       as_json.to_json(...)
     end
 
+    # Marshalled through {#to_h}: what is loaded has the same readers and no handle.
+    #
     # @!visibility private
-    def marshal_dump
-      raise TypeError, "a #{self.class} can't be marshalled: marshal its id, or its to_h"
+    def _dump(_depth)
+      Marshal.dump(to_h)
     end
   end
 end

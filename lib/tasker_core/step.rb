@@ -35,29 +35,44 @@ module TaskerCore
   class Step
     include Snapshot
 
-    # @return [Boolean]
-    def pending? = status == "pending"
+    # A question for each status.
+    module Status
+      # @return [Boolean]
+      def pending? = status == "pending"
 
-    # @return [Boolean]
-    def in_progress? = status == "in_progress"
+      # @return [Boolean]
+      def in_progress? = status == "in_progress"
 
-    # @return [Boolean]
-    def waiting_for_retry? = status == "waiting_for_retry"
+      # @return [Boolean]
+      def waiting_for_retry? = status == "waiting_for_retry"
 
-    # @return [Boolean]
-    def complete? = status == "complete"
+      # @return [Boolean]
+      def complete? = status == "complete"
 
-    # @return [Boolean]
-    def error? = status == "error"
+      # @return [Boolean]
+      def error? = status == "error"
 
-    # @return [Boolean]
-    def skipped? = status == "skipped"
+      # @return [Boolean]
+      def skipped? = status == "skipped"
 
-    # @return [Boolean]
-    def cancelled? = status == "cancelled"
+      # @return [Boolean]
+      def cancelled? = status == "cancelled"
 
-    # @return [Boolean]
-    def resolved_manually? = status == "resolved_manually"
+      # @return [Boolean]
+      def resolved_manually? = status == "resolved_manually"
+    end
+    include Status
+
+    # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
+    Loaded = Struct.new(:id, :task_id, :name, :status, :result, :attempts, :error, :depends_on, :queue,
+                        :priority, :started_at, :finished_at, :next_retry_at, :config, keyword_init: true) do
+      include Status
+    end
+
+    # @!visibility private
+    def self._load(text)
+      Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
+    end
 
     # @return [Hash{Symbol => Object}] all fields
     def to_h

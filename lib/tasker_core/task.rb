@@ -50,29 +50,45 @@ module TaskerCore
   class Task
     include Snapshot
 
-    # @return [Boolean]
-    def pending? = status == "pending"
+    # A question for each status.
+    module Status
+      # @return [Boolean]
+      def pending? = status == "pending"
 
-    # @return [Boolean]
-    def in_progress? = status == "in_progress"
+      # @return [Boolean]
+      def in_progress? = status == "in_progress"
 
-    # @return [Boolean]
-    def paused? = status == "paused"
+      # @return [Boolean]
+      def paused? = status == "paused"
 
-    # @return [Boolean]
-    def complete? = status == "complete"
+      # @return [Boolean]
+      def complete? = status == "complete"
 
-    # @return [Boolean]
-    def error? = status == "error"
+      # @return [Boolean]
+      def error? = status == "error"
 
-    # @return [Boolean]
-    def cancelled? = status == "cancelled"
+      # @return [Boolean]
+      def cancelled? = status == "cancelled"
 
-    # @return [Boolean]
-    def resolved_manually? = status == "resolved_manually"
+      # @return [Boolean]
+      def resolved_manually? = status == "resolved_manually"
 
-    # @!method ended?
-    #   @return [Boolean] whether it is complete, in error, cancelled or resolved by hand
+      # @return [Boolean] whether nothing of it will run unless someone asks for it
+      def ended? = complete? || error? || cancelled? || resolved_manually?
+    end
+    include Status
+
+    # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
+    Loaded = Struct.new(:id, :namespace, :name, :version, :status, :context, :key, :priority, :queue, :tags,
+                        :initiator, :reason, :run_at, :created_at, :started_at, :finished_at, :error,
+                        keyword_init: true) do
+      include Status
+    end
+
+    # @!visibility private
+    def self._load(text)
+      Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
+    end
 
     # Its steps as they are now.
     #

@@ -22,7 +22,22 @@ module TaskerCore
     # What an attempt needs to know of its worker.
     #
     # @api private
-    Settings = Struct.new(:logger, :on_error) do
+    class Settings
+      attr_reader :logger, :on_error
+
+      def initialize(logger, on_error)
+        @logger = logger
+        @on_error = on_error
+        @killed = {}
+      end
+
+      # Whether this was asked for the same step before.
+      def killed_before?(step_id)
+        before = @killed.key?(step_id)
+        @killed[step_id] = true
+        before
+      end
+
       # Calls `on_error`; what it raises is logged and goes no further.
       def told(error, context)
         return unless on_error

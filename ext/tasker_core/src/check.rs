@@ -1,20 +1,33 @@
 //! Checks without a database, as functions of `TaskerCore::Native`.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RHash, RModule, Ruby, function};
+use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
 use tasker_core::domain::fault::hint;
 use tasker_core::domain::template::{Template, TemplateInput};
+use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::types::ListTasksInput;
+use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
 use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
+use crate::names::shown;
 
 /// Checks a template; gives its namespace, name and version.
 fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
     guarded(|| {
         let template = Template::build(TemplateInput::from_rhash(template)?)?;
         Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
+    })
+}
+
+/// Checks a database URL.
+fn check_url(url: Value) -> Result<(), Failure> {
+    guarded(|| {
+        let wrong = || EngineError::Configuration(format!("a database URL is a String, not {}", shown(url)));
+        let text = RString::from_value(url).ok_or_else(wrong)?.to_string()?;
+        DatabaseUrl::parse(&text).map_err(EngineError::from)?;
+        Ok(())
     })
 }
 
@@ -37,6 +50,7 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 
 pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_template", function!(check_template, 1))?;
+    native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }

@@ -61,10 +61,6 @@ impl Task {
         self.view.row.state.as_str()
     }
 
-    fn is_ended(&self) -> bool {
-        self.view.row.state.is_ended()
-    }
-
     fn context(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         to_ruby(ruby, &this.view.row.context)
     }
@@ -121,7 +117,6 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     class.define_method("name", method!(Task::name, 0))?;
     class.define_method("version", method!(Task::version, 0))?;
     class.define_method("status", method!(Task::status, 0))?;
-    class.define_method("ended?", method!(Task::is_ended, 0))?;
     class.define_method("context", method!(Task::context, 0))?;
     class.define_method("key", method!(Task::key, 0))?;
     class.define_method("priority", method!(Task::priority, 0))?;

@@ -1,0 +1,173 @@
+# frozen_string_literal: true
+
+RSpec.describe "Forks" do
+  # What each program begins with.
+  setup = <<~RUBY
+    FLOW = { name: "flow", steps: [{ name: "a" }, { name: "b", depends_on: "a" }] }.freeze
+    HANDLERS = { a: ->(ctx) { ctx.context["n"] }, b: ->(ctx) { ctx.result(:a) * 2 } }.freeze
+    handle = TaskerCore.open(ENV["URL"])
+    handle.register(FLOW, handlers: HANDLERS)
+  RUBY
+
+  each_database do
+    # The database is whole, and every task ended as it should.
+    def expect_complete(tasks)
+      expect(handle.tasks.count).to eq(tasks)
+      expect(handle.tasks(status: :complete).count).to eq(tasks)
+      expect(count("tasker_workflow_steps")).to eq(tasks * 2)
+      expect(handle.tasks.first(20).map { |task| task.step(:b).result }).to all(be_even)
+      return unless sqlite?
+
+      handle.close
+      expect(database.query("PRAGMA integrity_check")).to eq([["ok"]])
+    end
+
+    it "lets children and their parent create and run tasks at the same time", limit: 90 do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        worker = handle.worker(threads: 2).start
+        first = handle.create_task("flow", context: { n: 1 })
+        children = Array.new(8) do |child|
+          handle.create_task("flow", context: { n: child })
+          fork do
+            20.times { |n| handle.create_task("flow", context: { n: n }) }
+            handle.create_tasks("flow", contexts: Array.new(10) { |n| { n: n } })
+            summary = handle.work(until: :idle, threads: 2, timeout: 60)
+            exit!(summary.timed_out? ? 2 : 0)
+          end
+        end
+        20.times { |n| handle.create_task("flow", context: { n: n }) }
+        statuses = children.map { |pid| Process.wait2(pid).last.exitstatus }
+        worker.stop(timeout: 10)
+        handle.work(until: :idle, timeout: 30)
+        puts first.reload.status
+        puts JSON.generate(statuses)
+        handle.close
+      RUBY
+      expect(outcome).to be_success, outcome.output
+      expect(outcome.lines).to eq(["complete", JSON.generate([0] * 8)])
+      expect_complete(1 + 8 + 20 + (8 * 30))
+    end
+
+    it "let a child end in the usual way, without harm to its parent" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        worker = handle.worker(threads: 1).start
+        3.times do
+          pid = fork { handle.create_task("flow", context: { n: 1 }) }
+          puts Process.wait2(pid).last.exitstatus
+        end
+        puts worker.running?
+        puts handle.create_task("flow", context: { n: 3 }).wait(timeout: 20).step(:b).result
+        handle.close
+      RUBY
+      expect(outcome).to be_success, outcome.output
+      expect(outcome.lines).to eq(%w[0 0 0 true 6])
+      handle.register({ name: "flow", steps: [{ name: "a" }, { name: "b", depends_on: "a" }] },
+                      handlers: { a: ->(_) { 1 }, b: ->(_) { 2 } })
+      handle.work(until: :idle, timeout: 20)
+      expect_complete(4)
+    end
+
+    it "let a child close what it inherited, and open anew" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        pid = fork do
+          handle.close
+          own = TaskerCore.open(ENV["URL"])
+          own.register(FLOW, handlers: HANDLERS)
+          task = own.create_task("flow", context: { n: 4 })
+          own.work(until: :idle, timeout: 20)
+          puts task.reload.step(:b).result
+          own.close
+        end
+        Process.wait(pid)
+        puts handle.create_task("flow", context: { n: 5 }).status
+        handle.work(until: :idle, timeout: 20)
+        handle.close
+      RUBY
+      expect(outcome.lines).to eq(%w[8 pending])
+      expect_complete(2)
+    end
+
+    it "give a child a pid of its own, and no worker of its parent's" do
+      lines = run_program(<<~RUBY).lines
+        #{setup}
+        worker = handle.worker(threads: 1).start
+        pid = fork { puts [handle.info.to_h[:pid] == Process.pid, worker.running?].join(" ") }
+        Process.wait(pid)
+        puts worker.running?
+        worker.stop(timeout: 5)
+        handle.close
+      RUBY
+      expect(lines).to eq(["true false", "true"])
+    end
+
+    it "may come while threads are at work, and from forks of forks" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        busy = Array.new(3) { Thread.new { 30.times { |n| handle.create_task("flow", context: { n: n }) } } }
+        pid = fork do
+          grandchild = fork { handle.create_task("flow", context: { n: 2 }) }
+          handle.create_task("flow", context: { n: 1 })
+          Process.wait(grandchild)
+        end
+        Process.wait(pid)
+        busy.each(&:join)
+        handle.work(until: :idle, timeout: 30)
+        handle.close
+        puts "done"
+      RUBY
+      expect(outcome.lines).to eq(["done"])
+      expect_complete(92)
+    end
+
+    it "leave system, spawn and backquotes as they are" do
+      lines = run_program(<<~RUBY).lines
+        #{setup}
+        task = handle.create_task("flow", context: { n: 1 })
+        system("true")
+        Process.wait(spawn("true"))
+        puts `echo quoted`
+        handle.work(until: :idle, timeout: 20)
+        puts task.reload.status
+        handle.close
+      RUBY
+      expect(lines).to eq(%w[quoted complete])
+    end
+
+    it "include becoming a daemon" do
+      Dir.mktmpdir do |folder|
+        run_program(<<~RUBY, folder)
+          #{setup}
+          folder = ARGV[0]
+          handle.create_task("flow", context: { n: 1 })
+          Process.daemon(true, true)
+          handle.create_task("flow", context: { n: 2 })
+          handle.work(until: :idle, timeout: 20)
+          handle.close
+          File.write(File.join(folder, "new"), "ended")
+          File.rename(File.join(folder, "new"), File.join(folder, "ended"))
+        RUBY
+        eventually(within: 20) { File.exist?("#{folder}/ended") }
+      end
+      expect_complete(2)
+    end
+  end
+
+  it "leave a database in memory to the parent, and say so" do
+    lines = run_program(<<~RUBY, env: { "URL" => "sqlite::memory:" }).lines
+      #{setup}
+      task = handle.create_task("flow", context: { n: 1 })
+      pid = fork do
+        handle.create_task("flow", context: { n: 1 })
+      rescue TaskerCore::Error => e
+        puts [e.class, e.message.include?("fork")].join(" ")
+      end
+      Process.wait(pid)
+      handle.work(until: :idle, timeout: 20)
+      puts task.reload.status
+    RUBY
+    expect(lines).to eq(["TaskerCore::ConfigurationError true", "complete"])
+  end
+end

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+RSpec.describe "The gem" do
+  def root(*path) = File.join(Support::ROOT, *path)
+
+  let(:gemspec) { Gem::Specification.load(root("tasker_core.gemspec")) }
+
+  def sources(*folders)
+    folders.flat_map { |folder| Dir[root(folder, "**/*.rs")] }.reject { |path| path.include?("/target/") }
+  end
+
+  # The code of a source file: no comments.
+  def code(path)
+    File.readlines(path).reject { |line| line.lstrip.start_with?("//") }.join
+  end
+
+  it "has the version of its crates" do
+    manifests = [root("Cargo.toml"), root("ext/tasker_core/Cargo.toml")].map { |path| File.read(path) }
+    workspace = manifests[0][/^\[workspace\.package\].*?^version = "(.+?)"/m, 1]
+    versions = manifests.map { |text| text[/^version = "(.+?)"/, 1] || workspace }
+    expect(versions).to all(eq(TaskerCore::VERSION))
+    expect(gemspec.version.to_s).to eq(TaskerCore::VERSION)
+  end
+
+  it "needs no gem but rb_sys, which compiles it" do
+    expect(gemspec.runtime_dependencies.map(&:name)).to eq(["rb_sys"])
+    required = Dir[root("lib/**/*.rb")].flat_map { |path| File.read(path).scan(/^\s*require "([^"]+)"/).flatten }
+    expect(required.grep(/rb_sys/)).to eq([])
+  end
+
+  it "brings everything that compiling and running need" do
+    expect(gemspec.files.reject { |path| File.file?(root(path)) }).to eq([])
+    needed = Dir.chdir(root) { Dir["lib/**/*.rb", "src/**/*.{rs,sql}", "ext/**/*.rs"] }
+    needed += %w[Cargo.toml Cargo.lock ext/tasker_core/Cargo.toml ext/tasker_core/extconf.rb LICENSE README.md]
+    expect(needed.reject { |path| path.include?("/target/") } - gemspec.files).to eq([])
+    expect(gemspec.files.grep(%r{\.(so|bundle|o|sqlite3)\z|target/})).to eq([])
+  end
+
+  it "loads nothing but itself and the standard library" do
+    loaded = ask_program(<<~RUBY)
+      handle = TaskerCore.open("sqlite::memory:")
+      handle.close
+      puts JSON.generate(Gem.loaded_specs.reject { |_, spec| spec.default_gem? }.keys - ["tasker_core"])
+    RUBY
+    expect(loaded).to eq([])
+  end
+
+  it "starts no thread and opens no file when it is required" do
+    before, after = ask_program(<<~RUBY, preamble: "")
+      look = -> { [Dir.children("/proc/self/task").size, Dir.children("/proc/self/fd").size] }
+      require "json"
+      require "logger"
+      require "socket"
+      before = look.call
+      require "tasker_core"
+      puts JSON.generate([before, look.call])
+    RUBY
+    expect(after).to eq(before)
+  end
+
+  it "has no unsafe code" do
+    unsafe = sources("src", "ext").select { |path| code(path).match?(/\bunsafe\b(?!_)/) }
+    expect(unsafe).to eq([])
+    expect(File.read(root("src/lib.rs"))).to match(/forbid\(unsafe_code\)/)
+  end
+
+  it "keeps Ruby out of the engine" do
+    named = sources("src").select { |path| code(path).match?(/magnus|rb_sys|\bruby\b/i) }
+    expect(named).to eq([])
+    expect(File.read(root("Cargo.toml"))[/^\[dependencies\].*?(?=^\[|\z)/m]).not_to match(/magnus|rb-sys/)
+  end
+
+  it "keeps the arrows of the house: the domain knows nobody, the storage no engine" do
+    expect(sources("src/domain").select { |path| code(path).match?(/crate::(storage|engine|ffi)/) }).to eq([])
+    expect(sources("src/storage").select { |path| code(path).match?(/crate::(engine|ffi)/) }).to eq([])
+    expect(sources("src/engine").select { |path| code(path).match?(/crate::ffi/) }).to eq([])
+  end
+end

@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "json"
+require "logger"
+require "socket"
+require "tempfile"
+require "timeout"
+require "tmpdir"
+require "tasker_core"
+
+Dir[File.join(__dir__, "support", "*.rb")].each { |file| require file }
+
+# What the engine warns of is not part of a test's output.
+TaskerCore.configure { |c| c.logger = Logger.new(File::NULL) }
+
+RSpec.configure do |config|
+  config.disable_monkey_patching!
+  config.order = :random
+  Kernel.srand config.seed
+
+  config.expect_with(:rspec) { |expectations| expectations.max_formatted_output_length = 2_000 }
+  config.mock_with(:rspec) { |mocks| mocks.verify_partial_doubles = true }
+  config.filter_run_when_matching :focus
+
+  config.extend Support::EachDatabase
+  config.include Support::Deadlines
+  config.include Support::Workflows
+  config.include Support::Programs
+
+  # An example that hangs fails, and the run goes on.
+  config.around do |example|
+    Timeout.timeout(example.metadata.fetch(:limit, 60)) { example.run }
+  end
+
+  config.after { @programs&.each(&:kill) }
+  config.after(:suite) { Support::PostgresServer.stop }
+end

@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+require "open3"
+
+module Support
+  # An empty SQLite file.
+  class SqliteDatabase
+    attr_reader :path
+
+    def initialize
+      @folder = Dir.mktmpdir("tasker-spec")
+      @path = File.join(@folder, "tasker.sqlite3")
+    end
+
+    def url = "sqlite://#{path}"
+    def backend = "sqlite"
+
+    # Runs SQL in a process of its own: two SQLite libraries in one process lose each other's locks.
+    def query(sql)
+      output, error, status = Open3.capture3("sqlite3", "-batch", "-cmd", ".timeout 5000", path, stdin_data: sql)
+      raise "sqlite3 failed: #{error}" unless status.success?
+
+      output.lines(chomp: true).map { |line| line.split("|", -1) }
+    end
+
+    def newer_schema
+      query("UPDATE tasker_schema_migrations SET version = version + 9000")
+    end
+
+    # Lets the leases of dead processes end now.
+    def expire_leases
+      query("UPDATE tasker_sessions SET expires_at = 0")
+    end
+
+    def release
+      FileUtils.rm_rf(@folder)
+    end
+  end
+
+  # An empty database on the PostgreSQL server.
+  class PostgresDatabase
+    def initialize
+      @name = PostgresServer.borrow
+    end
+
+    def url = PostgresServer.url(@name)
+    def backend = "postgres"
+    def query(sql) = PostgresServer.query(sql, @name)
+
+    def newer_schema
+      @spoilt = true
+      query("UPDATE tasker_schema_migrations SET version = version + 9000")
+    end
+
+    # Lets the leases of dead processes end now.
+    def expire_leases
+      query("UPDATE tasker_sessions SET expires_at = 'epoch'")
+    end
+
+    # How many connections there are beside the one that asks.
+    def connections
+      query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() " \
+            "AND backend_type = 'client backend'")[0][0].to_i
+    end
+
+    def release
+      @spoilt ? PostgresServer.drop(@name) : PostgresServer.give_back(@name)
+    end
+  end
+
+  DATABASES = { "sqlite" => SqliteDatabase, "postgres" => PostgresDatabase }.freeze
+
+  # What an example has on each database: the database, and handles that are closed after it.
+  module WithDatabase
+    # A handle on the example's database.
+    def handle
+      @handle ||= open_handle
+    end
+
+    # Another one, which is closed after the example too.
+    def open_handle(url = database.url, **options)
+      opened = TaskerCore.open(url, **options)
+      handles << opened
+      opened
+    end
+
+    def handles
+      @handles ||= []
+    end
+
+    def sqlite? = database.backend == "sqlite"
+    def postgres? = database.backend == "postgres"
+
+    def count(table)
+      database.query("SELECT count(*) FROM #{table}")[0][0].to_i
+    end
+
+    # How many rows stand in each table that bad input must not touch.
+    def census
+      tables = %w[named_tasks named_task_revisions tasks workflow_steps task_transitions workflow_step_transitions]
+      database.query(tables.map { |table| "SELECT count(*) FROM tasker_#{table}" }.join(" UNION ALL ")).flatten
+    end
+  end
+
+  # `each_database { … }` runs the examples in it on SQLite and on PostgreSQL; `on_sqlite` and `on_postgres`
+  # on one. TASKER_DATABASES=sqlite leaves the other out.
+  module EachDatabase
+    WANTED = ENV.fetch("TASKER_DATABASES", DATABASES.keys.join(",")).split(",").freeze
+
+    def each_database(&)
+      DATABASES.each_key { |name| on_database(name, &) }
+    end
+
+    def on_sqlite(&) = on_database("sqlite", &)
+    def on_postgres(&) = on_database("postgres", &)
+
+    private
+
+    def on_database(name, &)
+      return unless WANTED.include?(name)
+
+      context("on #{name}", database: name) do
+        include WithDatabase
+
+        let(:database) { DATABASES.fetch(name).new }
+
+        after do
+          @programs&.each(&:kill)
+          handles.each(&:close)
+          database.release
+        end
+
+        class_exec(&)
+      end
+    end
+  end
+end
