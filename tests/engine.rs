@@ -373,6 +373,16 @@ on_each_database! {
         close(&other);
     }
 
+    fn closing_a_handle_ends_its_waits(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({})));
+        let task = create(&handle, json!({ "name": "single" })).expect("a task");
+        let waiting = handle.wait(task.row.id, None);
+        close(&handle);
+        let ended = wait(waiting);
+        assert!(matches!(ended, Err(EngineError::HandleClosed)), "{ended:?}");
+    }
+
     fn tasks_are_listed_newest_first_in_pages(url: &str) {
         let handle = open(url);
         register(&handle, single(json!({})));

@@ -49,6 +49,7 @@ module TaskerCore
       JSON.parse(JSON.generate(@normal)).to_yaml(...)
     end
 
+    # @return [Boolean] whether it is of the same class, with the same fields
     def ==(other)
       other.is_a?(Template) && other.to_h == to_h
     end

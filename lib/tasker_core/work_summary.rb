@@ -27,6 +27,7 @@ module TaskerCore
     # @return [Hash{Symbol => Object}] for pattern matching
     def deconstruct_keys(_keys) = to_h
 
+    # @return [Boolean] whether it is of the same class, with the same fields
     def ==(other)
       other.is_a?(WorkSummary) && other.to_h == to_h
     end

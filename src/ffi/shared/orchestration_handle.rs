@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
@@ -37,6 +37,8 @@ pub struct OrchestrationHandle {
     created: Instant,
     registry: Arc<Registry>,
     state: Mutex<State>,
+    /// Ends the waits on this handle when it is closed.
+    closed: watch::Sender<bool>,
 }
 
 /// Touched by the host's threads only; see [`super::process`].
@@ -90,7 +92,8 @@ impl OrchestrationHandle {
     fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new() };
         let (created_at, created) = (SystemTime::now(), Instant::now());
-        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state: Mutex::new(state) }
+        let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
+        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state, closed }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
@@ -224,6 +227,7 @@ impl OrchestrationHandle {
             (state.attachment.take(), mem::take(&mut state.workers))
         };
         let Some(attachment) = attachment else { return Call::done(Ok(())) };
+        self.closed.send_replace(true);
         if attachment.process.pid() != pid {
             mem::forget((attachment, workers));
             return Call::done(Ok(()));
@@ -321,10 +325,16 @@ impl OrchestrationHandle {
         })
     }
 
-    /// Waits until a task has ended, whichever process ends it, and gives it as it is then.
+    /// Waits until a task has ended, whichever process ends it, and gives it as it is then. Closing
+    /// the handle ends the wait.
     pub fn wait(self: &Arc<Self>, task: TaskId, timeout: Option<Duration>) -> Call<TaskView> {
-        let waited = self.run(move |engine, _| async move {
-            engine.wait(task, timeout).await?;
+        let waited = self.run(move |engine, handle| async move {
+            let mut closed = handle.closed.subscribe();
+            tokio::select! {
+                ended = engine.wait(task, timeout) => ended?,
+                // The sender lives as long as this handle: it is never an error.
+                _ = closed.wait_for(|closed| *closed) => return Err(EngineError::HandleClosed),
+            }
             find(&engine, task).await
         });
         waited.mere_wait()
