@@ -53,6 +53,13 @@ pub fn open(url: &str) -> Arc<OrchestrationHandle> {
     wait(OrchestrationHandle::open(place(url), None).expect("a runtime")).expect("an open handle")
 }
 
+/// A handle whose workers never look at the database unasked: what they do, they were told to.
+pub fn open_unpolled(url: &str) -> Arc<OrchestrationHandle> {
+    let mut place = place(url);
+    place.engine.poll = Duration::from_secs(86_400);
+    wait(OrchestrationHandle::open(place, None).expect("a runtime")).expect("an open handle")
+}
+
 pub fn template(json: serde_json::Value) -> TemplateInput {
     serde_json::from_value(json).expect("a template")
 }

@@ -17,8 +17,8 @@ use crate::storage::{Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often to look for lanes that other processes made.
-const LANES_EVERY: Duration = Duration::from_secs(5);
+/// Every how many polls to look for lanes that other processes made.
+const LANES_EVERY: u32 = 5;
 
 /// When to look at the database though nothing asks for it.
 struct Clock {
@@ -37,7 +37,13 @@ pub(super) async fn run(worker: Arc<Worker>) {
     let mut wakeups = engine.store.wakeups();
     let now = Instant::now();
     let known = worker.known();
-    let mut clock = Clock { poll_at: now, lanes_at: now + LANES_EVERY, known, due_at: None, pause: FIRST_PAUSE };
+    let mut clock = Clock {
+        poll_at: now,
+        lanes_at: now + engine.options.poll * LANES_EVERY,
+        known,
+        due_at: None,
+        pause: FIRST_PAUSE,
+    };
     loop {
         if worker.known() != clock.known || clock.lanes_at <= Instant::now() {
             worker.refresh_lanes(&mut clock).await;
@@ -106,7 +112,7 @@ impl Worker {
 
     /// Looks up the lanes again: this process has met new ones, or others may have made some.
     async fn refresh_lanes(&self, clock: &mut Clock) {
-        clock.lanes_at = Instant::now() + LANES_EVERY;
+        clock.lanes_at = Instant::now() + self.engine.options.poll * LANES_EVERY;
         clock.known = self.known();
         // The next turn may fare better; until then the known lanes are worked.
         let _ = self.look_up_lanes().await;

@@ -24,7 +24,7 @@ use crate::storage::{Result, StoreError};
 const LARGEST_GROUP: usize = 512;
 
 /// How often to look whether another process has committed: a few microseconds each time.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 
 /// A number that changes when, and only when, another connection has committed.
 const DATA_VERSION: &str = "PRAGMA data_version";
