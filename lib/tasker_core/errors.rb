@@ -13,7 +13,7 @@ module TaskerCore
   #   begin
   #     TaskerCore.open("sqlite::memory:").create_task("none", contxt: {})
   #   rescue TaskerCore::ValidationError => e
-  #     e.faults.first[:message] # => there is no key "contxt" here (did you mean "context"?)
+  #     e.faults.first[:path] # => "contxt"
   #   end
   class ValidationError < Error
     # @return [Array<Hash>] what is wrong, each with `:path` (`"steps[2].depends_on"`, empty for the whole),
