@@ -37,6 +37,11 @@ impl Keeper {
         }
     }
 
+    /// Whether `key` is the session now.
+    pub(super) fn holds(&self, key: SessionKey) -> bool {
+        self.held.lock().is_some_and(|held| held.key == key)
+    }
+
     /// Whether `key` is the session now and its lease is not about to run out: past 70 % of it no
     /// step is started, lest it runs in two places.
     pub(super) fn is_fresh(&self, key: SessionKey, lease: Duration) -> bool {

@@ -175,6 +175,12 @@ impl Hands {
         self.cursors.clear();
     }
 
+    /// There may be work. Where a look goes on already, it goes on from where it is.
+    pub(super) fn hear_of_work(&mut self) {
+        self.expecting = true;
+    }
+
+    /// There may be work anywhere.
     pub(super) fn work_lanes(&mut self, lanes: Vec<LaneId>) {
         let lanes: HashSet<LaneId> = lanes.into_iter().collect();
         if lanes != self.lanes {
