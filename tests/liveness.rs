@@ -183,4 +183,17 @@ on_each_database! {
         eventually("what was due runs", || host.state(later).is_ended());
         host.end();
     }
+
+    fn until_idle_waits_for_a_queue_that_is_new(url: &str) {
+        let host = Host::start(url, 0, LEASE, &[single()]);
+        let worker = host.worker(1);
+        run(&worker, 1);
+        for n in 0..20 {
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            let task = host.create("single", TaskIntent { queue: Some(format!("q{n}")), ..TaskIntent::default() });
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            assert!(host.state(task).is_ended(), "idle before the task of queue {n} ran");
+        }
+        host.end();
+    }
 }

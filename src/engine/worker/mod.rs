@@ -197,7 +197,9 @@ impl Worker {
             if self.phase() != Phase::Working {
                 return Ok(());
             }
-            match self.outlook().await {
+            // A lane that was made a moment ago counts, though the loop has not met it yet.
+            let looked_up = self.look_up_lanes().await;
+            match self.outlook().await.and_then(|outlook| looked_up.map(|()| outlook)) {
                 Ok(Outlook { ready: false, held: false, retrying: false, .. }) if self.is_empty_handed() => {
                     return Ok(());
                 }
