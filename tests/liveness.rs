@@ -197,3 +197,116 @@ on_each_database! {
         host.end();
     }
 }
+
+/// A relay before a PostgreSQL server that can lose the answer to a commit.
+struct Relay {
+    port: u16,
+    /// The next commit goes through, and its connection is lost.
+    lose: Arc<AtomicBool>,
+    /// After that nobody gets through.
+    shut_then: Arc<AtomicBool>,
+    /// Nobody gets through.
+    shut: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn before(url: &str) -> Self {
+        let url = url::Url::parse(url).expect("a URL");
+        let server = (url.host_str().expect("a host").to_owned(), url.port().unwrap_or(5432));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let relay = Self { port, lose: Arc::default(), shut_then: Arc::default(), shut: Arc::default() };
+        let (lose, shut_then, shut) = (relay.lose.clone(), relay.shut_then.clone(), relay.shut.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let server = TcpStream::connect((server.0.as_str(), server.1)).expect("the server is there");
+                let (mut from, mut to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+                std::thread::spawn(move || std::io::copy(&mut to, &mut from));
+                let (lose, shut_then, shut) = (lose.clone(), shut_then.clone(), shut.clone());
+                std::thread::spawn(move || relay_requests(client, server, &lose, &shut_then, &shut));
+            }
+        });
+        relay
+    }
+
+    fn url(&self, url: &str) -> String {
+        let mut url = url::Url::parse(url).expect("a URL");
+        url.set_host(Some("127.0.0.1")).expect("a host");
+        url.set_port(Some(self.port)).expect("a port");
+        url.to_string()
+    }
+}
+
+fn relay_requests(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    lose: &AtomicBool,
+    shut_then: &AtomicBool,
+    shut: &AtomicBool,
+) {
+    let mut bytes = [0; 65_536];
+    while let Ok(n @ 1..) = client.read(&mut bytes) {
+        let commits = bytes[..n].windows(7).any(|word| word == b"COMMIT\0");
+        if shut.load(Ordering::SeqCst) {
+            break;
+        }
+        let lost = commits && lose.swap(false, Ordering::SeqCst);
+        if lost {
+            // The client hears nothing more; the server does what it was asked.
+            shut.store(shut_then.load(Ordering::SeqCst), Ordering::SeqCst);
+            let _ = client.shutdown(std::net::Shutdown::Both);
+        }
+        if server.write_all(&bytes[..n]).is_err() || lost {
+            std::thread::sleep(Duration::from_millis(200));
+            break;
+        }
+    }
+    let _ = client.shutdown(std::net::Shutdown::Both);
+    let _ = server.shutdown(std::net::Shutdown::Both);
+}
+
+mod lost_answers {
+    use super::*;
+
+    fn relayed(test: impl FnOnce(&Relay, &str)) {
+        let database = support::fresh_postgres();
+        let relay = Relay::before(&database.url);
+        test(&relay, &relay.url(&database.url));
+    }
+
+    #[test]
+    fn what_an_idle_worker_took_with_a_task_reaches_it() {
+        relayed(|relay, url| {
+            let host = Host::start(url, 0, LEASE, &[single()]);
+            let worker = host.worker(1);
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            relay.lose.store(true, Ordering::SeqCst);
+            let task = host.create("single", TaskIntent::default());
+            run(&worker, 1);
+            eventually("the task ends", || host.state(task).is_ended());
+            host.end();
+        });
+    }
+
+    #[test]
+    fn what_was_taken_is_found_when_the_server_is_back() {
+        relayed(|relay, url| {
+            let chain = json!({ "name": "chain", "steps": [{ "name": "a" }, { "name": "b", "depends_on": "a" }] });
+            let host = Host::start(url, 0, LEASE * 4, &[chain]);
+            let task = host.create("chain", TaskIntent::default());
+            let worker = host.worker(1);
+            let first = take(&worker);
+            relay.shut_then.store(true, Ordering::SeqCst);
+            relay.lose.store(true, Ordering::SeqCst);
+            worker.report(first.number, done(json!(null)));
+            std::thread::sleep(Duration::from_secs(13));
+            relay.shut.store(false, Ordering::SeqCst);
+            run(&worker, 1);
+            eventually("the task ends", || host.state(task).is_ended());
+            host.end();
+        });
+    }
+}

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::domain::fault::Fault;
-use crate::domain::id::{LaneId, ReceiptId, TaskId};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::template::Template;
 use crate::domain::time::Timestamp;
@@ -65,6 +65,22 @@ pub struct NewTasks {
     /// When, by the database's clock.
     pub at: Timestamp,
     /// Those of them that are in progress already: an idle worker of this process took their first steps.
+/// Free hands of a worker, kept for one creation; given back however that ends.
+struct Reservation {
+    worker: Arc<Worker>,
+    hands: usize,
+    session: SessionKey,
+    receipt: ReceiptId,
+    /// Whether the receipt may have been written without anybody hearing of it, as far as is known.
+    doubtful: bool,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.worker.unreserve(self.hands, self.doubtful.then_some((self.session, self.receipt)));
+    }
+}
+
     pub started: HashSet<TaskId>,
 }
 
@@ -179,37 +195,36 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Duplicate`] when a key is taken.
     pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
-        let worker = self.idle_worker();
-        let taker = worker.as_ref().map(|(worker, limit)| Taker {
-            session: worker.session(),
-            receipt: ReceiptId::generate(),
-            lanes: worker.lanes(),
-            limit: *limit,
+        let mut reservation = self.reserve();
+        let taker = reservation.as_ref().map(|reservation| Taker {
+            session: reservation.session,
+            receipt: reservation.receipt,
+            lanes: reservation.worker.lanes(),
+            limit: reservation.hands,
         });
-        let session = taker.as_ref().map(|taker| taker.session);
         let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
-        let outcome = outcome.map(|Created { ids, at, started, taken, made_ready, lanes }| {
-            self.catalog.keep_lanes(lanes);
-            if let (Some((worker, _)), Some(session)) = (&worker, session) {
-                worker.receive(session, taken);
-            }
-            if made_ready {
-                self.ready_for_others();
-            }
-            NewTasks { ids, at, started }
-        });
-        if let Some((worker, reserved)) = worker {
-            worker.unreserve(reserved);
+        if let Some(reservation) = &mut reservation {
+            // After any other failure nothing was written.
+            reservation.doubtful = matches!(outcome, Err(StoreError::Disconnected(_)));
         }
-        Ok(outcome?)
+        let Created { ids, at, started, taken, made_ready, lanes } = outcome?;
+        self.catalog.keep_lanes(lanes);
+        if let Some(reservation) = &reservation {
+            reservation.worker.receive(reservation.session, taken);
+        }
+        if made_ready {
+            self.ready_for_others();
+        }
+        Ok(NewTasks { ids, at, started })
     }
 
-    /// A worker of this process with free hands, which are reserved for what is being created.
-    fn idle_worker(&self) -> Option<(Arc<Worker>, usize)> {
+    /// The free hands of an idle worker of this process, for what is being created.
+    fn reserve(&self) -> Option<Reservation> {
         let workers: Vec<Arc<Worker>> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
         workers.into_iter().find_map(|worker| {
-            let reserved = worker.reserve_idle()?;
-            Some((worker, reserved))
+            let hands = worker.reserve_idle()?;
+            let (session, receipt) = (worker.session(), ReceiptId::generate());
+            Some(Reservation { worker, hands, session, receipt, doubtful: true })
         })
     }
 

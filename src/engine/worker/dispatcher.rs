@@ -156,13 +156,15 @@ impl Worker {
     /// Commits one round. A round that fails goes back to the hands, to be tried again.
     async fn perform(self: &Arc<Self>, round: Round, clock: &mut Clock) -> Result<(), StoreError> {
         let Round { reports, limit, look, session, .. } = &round;
+        let receipt = ReceiptId::generate();
         let due = clock.due_at.is_some_and(|due| due <= Instant::now());
         let transaction = Settle {
             session: *session,
             reports: reports.clone(),
             finished_receipts: round.finished_receipts.clone(),
+            doubtful: round.doubtful.clone(),
             claim: Claim {
-                receipt: ReceiptId::generate(),
+                receipt,
                 limit: *limit,
                 lanes: round.lanes.clone(),
                 look: *look,
@@ -190,7 +192,12 @@ impl Worker {
                 Ok(())
             }
             Err(error) => {
-                self.hands.lock().undo_round(round.reports, round.limit);
+                let mut hands = self.hands.lock();
+                hands.undo_round(round.reports, round.limit);
+                if matches!(error, StoreError::Disconnected(_)) {
+                    // It may have been committed. The tokens tell for the reports, this for the claim.
+                    hands.doubt(round.session, receipt);
+                }
                 Err(error)
             }
         }
@@ -203,7 +210,7 @@ impl Worker {
         {
             let mut hands = self.hands.lock();
             hands.receive(round.session, settled.claimed);
-            hands.finish_round(&round.reports, round.limit, settled.accepted.len());
+            hands.finish_round(&round, settled.accepted.len());
             if round.look {
                 hands.looked(&settled.taken, settled.more);
             }

@@ -22,7 +22,7 @@ use super::error::Result;
 use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
-use crate::domain::id::{LaneId, SessionKey};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey};
 use crate::storage::rows::Outlook;
 use crate::storage::{Store, StoreError};
 use hands::Hands;
@@ -264,9 +264,16 @@ impl Worker {
         (self.phase() == Phase::Working).then(|| self.hands.lock().reserve_idle()).flatten()
     }
 
-    /// Gives back a reservation; what came of it was received before.
-    pub(super) fn unreserve(&self, reserved: usize) {
-        self.hands.lock().unreserve(reserved);
+    /// Gives back a reservation; what came of it was received before. A `doubtful` receipt may have
+    /// been written, though no answer tells.
+    pub(super) fn unreserve(&self, reserved: usize, doubtful: Option<(SessionKey, ReceiptId)>) {
+        {
+            let mut hands = self.hands.lock();
+            hands.unreserve(reserved);
+            if let Some((session, receipt)) = doubtful {
+                hands.doubt(session, receipt);
+            }
+        }
         self.stir.notify_one();
     }
 
