@@ -196,6 +196,20 @@ on_each_database! {
         }
         host.end();
     }
+
+    fn a_worker_whose_loop_died_stops_and_its_steps_run_elsewhere(url: &str) {
+        let host = Host::start(url, 0, Duration::from_secs(2), &[single()]);
+        let fatal = Arc::new(AtomicBool::new(true));
+        let task = host.create("single", TaskIntent::default());
+        let worker = host.worker_with(1, move || assert!(!fatal.swap(false, Ordering::Relaxed), "a fault"));
+        eventually("it stops", || worker.phase() == Phase::Stopped);
+        assert!(host.engine.troubles().take().iter().any(|trouble| trouble.contains("a fault")));
+        block(worker.stop(Duration::ZERO));
+        let worker = host.worker(1);
+        run(&worker, 1);
+        eventually("the task ends", || host.state(task).is_ended());
+        host.end();
+    }
 }
 
 /// A relay before a PostgreSQL server that can lose the answer to a commit.
@@ -307,6 +321,21 @@ mod lost_answers {
             run(&worker, 1);
             eventually("the task ends", || host.state(task).is_ended());
             host.end();
+        });
+    }
+
+    #[test]
+    fn a_worker_stops_though_the_server_is_away() {
+        relayed(|relay, url| {
+            let host = Host::start(url, 0, LEASE, &[single()]);
+            let worker = host.worker(1);
+            host.create("single", TaskIntent::default());
+            let _held = take(&worker);
+            relay.shut.store(true, Ordering::SeqCst);
+            let began = Instant::now();
+            block(worker.stop(Duration::ZERO));
+            assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+            assert_eq!(worker.phase(), Phase::Stopped);
         });
     }
 }

@@ -39,9 +39,6 @@ use troubles::Troubles;
 use waiting::Waiters;
 use worker::Worker;
 
-/// How long closing waits for the last settlements.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
-
 /// How the engine behaves.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -65,6 +62,9 @@ pub struct NewTasks {
     /// When, by the database's clock.
     pub at: Timestamp,
     /// Those of them that are in progress already: an idle worker of this process took their first steps.
+    pub started: HashSet<TaskId>,
+}
+
 /// Free hands of a worker, kept for one creation; given back however that ends.
 struct Reservation {
     worker: Arc<Worker>,
@@ -79,9 +79,6 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.worker.unreserve(self.hands, self.doubtful.then_some((self.session, self.receipt)));
     }
-}
-
-    pub started: HashSet<TaskId>,
 }
 
 /// One open database of this process.
@@ -271,8 +268,7 @@ impl Engine {
     pub async fn close(&self) {
         let workers: Vec<Arc<Worker>> = self.workers.lock().drain(..).filter_map(|worker| worker.upgrade()).collect();
         for worker in workers {
-            // A database that cannot be reached must not keep a handle from closing.
-            let _ = tokio::time::timeout(CLOSE_LIMIT, worker.stop(Duration::ZERO)).await;
+            worker.stop(Duration::ZERO).await;
         }
         self.keeper.close(&self.store).await;
         self.store.close().await;
