@@ -373,6 +373,21 @@ on_each_database! {
         close(&other);
     }
 
+    fn closing_a_handle_ends_its_waits(url: &str) {
+        let (handle, other) = (open(url), open(url));
+        register(&other, single(json!({})));
+        let task = create(&handle, json!({ "name": "single" })).expect("a task");
+        let (mine, others) = (handle.wait(task.row.id, None), other.wait(task.row.id, None));
+        std::thread::sleep(Duration::from_millis(50));
+        close(&handle);
+        let ended = wait(mine);
+        assert!(matches!(ended, Err(EngineError::HandleClosed)), "{ended:?}");
+        assert!(!others.is_done(), "the other handle is open");
+        run(&other, Arc::new(|_| done(json!(null))));
+        wait(others).expect("the task");
+        close(&other);
+    }
+
     fn tasks_are_listed_newest_first_in_pages(url: &str) {
         let handle = open(url);
         register(&handle, single(json!({})));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
@@ -49,6 +49,8 @@ struct State {
 struct Attachment {
     process: &'static Process,
     system: Arc<OnceCell<Arc<OrchestrationSystem>>>,
+    /// Ends the waits of a handle that is closed, which would keep the system open.
+    closed: Arc<watch::Sender<bool>>,
 }
 
 /// What a handle says about itself.
@@ -101,7 +103,7 @@ impl OrchestrationHandle {
     {
         match self.attach() {
             Err(error) => Call::done(Err(error)),
-            Ok(Attachment { process, system }) => {
+            Ok(Attachment { process, system, .. }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
                     let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
@@ -228,6 +230,7 @@ impl OrchestrationHandle {
             mem::forget((attachment, workers));
             return Call::done(Ok(()));
         }
+        attachment.closed.send_replace(true);
         Call::start(attachment.process.runtime(), async move {
             for worker in workers.iter().filter_map(Weak::upgrade) {
                 worker.stop(Duration::ZERO).await;
@@ -321,10 +324,18 @@ impl OrchestrationHandle {
         })
     }
 
-    /// Waits until a task has ended, whichever process ends it, and gives it as it is then.
+    /// Waits until a task has ended, whichever process ends it, and gives it as it is then. Closing
+    /// the handle ends the wait.
     pub fn wait(self: &Arc<Self>, task: TaskId, timeout: Option<Duration>) -> Call<TaskView> {
+        let mut closed = match self.attach() {
+            Ok(attachment) => attachment.closed.subscribe(),
+            Err(error) => return Call::done(Err(error)),
+        };
         let waited = self.run(move |engine, _| async move {
-            engine.wait(task, timeout).await?;
+            tokio::select! {
+                ended = engine.wait(task, timeout) => ended?,
+                _ = closed.wait_for(|closed| *closed) => return Err(EngineError::HandleClosed),
+            }
             find(&engine, task).await
         });
         waited.mere_wait()
@@ -345,19 +356,19 @@ impl OrchestrationHandle {
 
 impl Attachment {
     fn new(process: &'static Process) -> Self {
-        Self { process, system: Arc::default() }
+        Self { process, system: Arc::default(), closed: Arc::default() }
     }
 
     /// A hold of its own on the same system.
     fn share(&self) -> Self {
         let system = self.system.get().map_or_else(OnceCell::new, |system| OnceCell::new_with(Some(system.clone())));
-        Self { process: self.process, system: Arc::new(system) }
+        Self { process: self.process, system: Arc::new(system), closed: Arc::default() }
     }
 }
 
 impl Clone for Attachment {
     fn clone(&self) -> Self {
-        Self { process: self.process, system: self.system.clone() }
+        Self { process: self.process, system: self.system.clone(), closed: self.closed.clone() }
     }
 }
 
