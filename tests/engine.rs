@@ -372,13 +372,17 @@ on_each_database! {
     }
 
     fn closing_a_handle_ends_its_waits(url: &str) {
-        let handle = open(url);
-        register(&handle, single(json!({})));
+        let (handle, other) = (open(url), open(url));
+        register(&other, single(json!({})));
         let task = create(&handle, json!({ "name": "single" })).expect("a task");
-        let waiting = handle.wait(task.row.id, None);
+        let (mine, others) = (handle.wait(task.row.id, None), other.wait(task.row.id, None));
         close(&handle);
-        let ended = wait(waiting);
+        let ended = wait(mine);
         assert!(matches!(ended, Err(EngineError::HandleClosed)), "{ended:?}");
+        assert!(!others.is_done(), "the other handle is open");
+        run(&other, Arc::new(|_| done(json!(null))));
+        wait(others).expect("the task");
+        close(&other);
     }
 
     fn tasks_are_listed_newest_first_in_pages(url: &str) {

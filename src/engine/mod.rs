@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::domain::fault::Fault;
-use crate::domain::id::{LaneId, ReceiptId, TaskId};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::template::Template;
 use crate::domain::time::Timestamp;
@@ -38,9 +38,6 @@ use transactions::register::{Register, Registered};
 use troubles::Troubles;
 use waiting::Waiters;
 use worker::Worker;
-
-/// How long closing waits for the last settlements.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How the engine behaves.
 #[derive(Clone, Debug)]
@@ -66,6 +63,22 @@ pub struct NewTasks {
     pub at: Timestamp,
     /// Those of them that are in progress already: an idle worker of this process took their first steps.
     pub started: HashSet<TaskId>,
+}
+
+/// Free hands of a worker, kept for one creation; given back however that ends.
+struct Reservation {
+    worker: Arc<Worker>,
+    hands: usize,
+    session: SessionKey,
+    receipt: ReceiptId,
+    /// Whether the receipt may have been written without anybody hearing of it, as far as is known.
+    doubtful: bool,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.worker.unreserve(self.hands, self.doubtful.then_some((self.session, self.receipt)));
+    }
 }
 
 /// One open database of this process.
@@ -179,37 +192,36 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Duplicate`] when a key is taken.
     pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
-        let worker = self.idle_worker();
-        let taker = worker.as_ref().map(|(worker, limit)| Taker {
-            session: worker.session(),
-            receipt: ReceiptId::generate(),
-            lanes: worker.lanes(),
-            limit: *limit,
+        let mut reservation = self.reserve();
+        let taker = reservation.as_ref().map(|reservation| Taker {
+            session: reservation.session,
+            receipt: reservation.receipt,
+            lanes: reservation.worker.lanes(),
+            limit: reservation.hands,
         });
-        let session = taker.as_ref().map(|taker| taker.session);
         let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
-        let outcome = outcome.map(|Created { ids, at, started, taken, made_ready, lanes }| {
-            self.catalog.keep_lanes(lanes);
-            if let (Some((worker, _)), Some(session)) = (&worker, session) {
-                worker.receive(session, taken);
-            }
-            if made_ready {
-                self.ready_for_others();
-            }
-            NewTasks { ids, at, started }
-        });
-        if let Some((worker, reserved)) = worker {
-            worker.unreserve(reserved);
+        if let Some(reservation) = &mut reservation {
+            // After any other failure nothing was written.
+            reservation.doubtful = matches!(outcome, Err(StoreError::Disconnected(_)));
         }
-        Ok(outcome?)
+        let Created { ids, at, started, taken, made_ready, lanes } = outcome?;
+        self.catalog.keep_lanes(lanes);
+        if let Some(reservation) = &reservation {
+            reservation.worker.receive(reservation.session, taken);
+        }
+        if made_ready {
+            self.ready_for_others();
+        }
+        Ok(NewTasks { ids, at, started })
     }
 
-    /// A worker of this process with free hands, which are reserved for what is being created.
-    fn idle_worker(&self) -> Option<(Arc<Worker>, usize)> {
+    /// The free hands of an idle worker of this process, for what is being created.
+    fn reserve(&self) -> Option<Reservation> {
         let workers: Vec<Arc<Worker>> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
         workers.into_iter().find_map(|worker| {
-            let reserved = worker.reserve_idle()?;
-            Some((worker, reserved))
+            let hands = worker.reserve_idle()?;
+            let (session, receipt) = (worker.session(), ReceiptId::generate());
+            Some(Reservation { worker, hands, session, receipt, doubtful: true })
         })
     }
 
@@ -256,8 +268,7 @@ impl Engine {
     pub async fn close(&self) {
         let workers: Vec<Arc<Worker>> = self.workers.lock().drain(..).filter_map(|worker| worker.upgrade()).collect();
         for worker in workers {
-            // A database that cannot be reached must not keep a handle from closing.
-            let _ = tokio::time::timeout(CLOSE_LIMIT, worker.stop(Duration::ZERO)).await;
+            worker.stop(Duration::ZERO).await;
         }
         self.keeper.close(&self.store).await;
         self.store.close().await;

@@ -37,6 +37,11 @@ impl Keeper {
         }
     }
 
+    /// Whether `key` is the session now.
+    pub(super) fn holds(&self, key: SessionKey) -> bool {
+        self.held.lock().is_some_and(|held| held.key == key)
+    }
+
     /// Whether `key` is the session now and its lease is not about to run out: past 70 % of it no
     /// step is started, lest it runs in two places.
     pub(super) fn is_fresh(&self, key: SessionKey, lease: Duration) -> bool {
@@ -79,8 +84,10 @@ impl Engine {
                 if let Some(held) = self.keeper.held.lock().as_mut().filter(|held| held.key == key) {
                     held.renewed = sent;
                 }
+                // What is left when the next renewal is due is found again then.
+                let until = sent + self.options.lease / 3;
                 for session in expired {
-                    self.sweep(session).await;
+                    self.sweep(session, until).await;
                 }
                 true
             }
@@ -99,12 +106,16 @@ impl Engine {
     }
 
     /// Returns what a dead session held, receipt by receipt: one that fails does not stop the rest.
-    async fn sweep(&self, session: SessionId) {
+    /// Ends at `until`, so that a long sweep does not cost this process its own lease.
+    async fn sweep(&self, session: SessionId, until: Instant) {
         let receipts = match self.store.read(Receipts { session, limit: SWEEP }).await {
             Ok(receipts) => receipts,
             Err(error) => return self.troubles.add(format!("a dead session could not be read: {error}")),
         };
         for receipt in receipts {
+            if Instant::now() >= until {
+                return;
+            }
             match self.store.write(Recover { receipt, catalog: self.catalog.clone() }).await {
                 Ok(recovered) => {
                     self.catalog.keep_lanes(recovered.lanes);

@@ -41,9 +41,9 @@ impl Waiters {
         }
     }
 
-    /// Ends every wait.
+    /// Ends every wait. Whoever waits after this starts a look of its own, which ends at once.
     pub(super) fn close(&self) {
-        self.0.lock().waiting.clear();
+        *self.0.lock() = State::default();
     }
 }
 

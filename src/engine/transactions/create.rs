@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::apply::Touches;
-use super::intake::{Assignment, Known, TaskInfo, take_in};
+use super::intake::{Assignment, Known, TaskInfo, gather, take_in};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, SessionKey, StepIndex, StepKey, TaskId, Token};
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
@@ -152,6 +152,13 @@ impl Create {
         rows: Vec<ReadyRow>,
         plans: &[&TaskPlan],
     ) -> Result<(Vec<Assignment>, HashSet<TaskId>)> {
+        if tx.resent()
+            && let Some(receipt) = tx.find_receipt(taker.receipt).await?
+        {
+            // An earlier try was committed and its answer lost: what it took is under its receipt.
+            let started = receipt.steps.iter().map(|row| row.key.task).collect();
+            return Ok((gather(tx, &self.catalog, &receipt, Known::default()).await?, started));
+        }
         let taken: HashSet<TaskId> = rows.iter().map(|row| row.key.task).collect();
         let tasks = plans.iter().filter(|plan| taken.contains(&plan.row.id)).map(|plan| (plan.row.id, plan.info()));
         let known = Known { tasks: tasks.collect(), ..Known::default() };

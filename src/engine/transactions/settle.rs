@@ -28,6 +28,8 @@ pub struct Settle {
     pub reports: Vec<Report>,
     /// Receipts all of whose steps are settled with this batch or before it.
     pub finished_receipts: Vec<ReceiptId>,
+    /// Receipts that an earlier commit may have written, whose answer was lost for good.
+    pub doubtful: Vec<ReceiptId>,
     /// What to take next.
     pub claim: Claim,
     /// Known templates and lanes.
@@ -112,7 +114,9 @@ impl Transaction for Settle {
         };
         let rows = self.take(tx, std::mem::take(&mut applied.kept), &mut settled).await?;
         let known = applied.known();
-        let (claimed, started) = take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known).await?;
+        let (mut claimed, started) =
+            take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known).await?;
+        claimed.extend(self.find_doubtful(tx).await?);
         tx.drop_receipts(&self.finished_receipts).await?;
         for id in started {
             applied.touches.of(id).start = true;
@@ -127,9 +131,21 @@ impl Settle {
     /// An earlier try was committed and its answer lost: what it claimed is under its receipt, and
     /// every report that held its token then was recorded then.
     async fn recall<T: Tx>(&self, tx: &mut T, receipt: &Receipt) -> Result<Settled> {
-        let claimed = gather(tx, &self.catalog, receipt, Known::default()).await?;
+        let mut claimed = gather(tx, &self.catalog, receipt, Known::default()).await?;
+        claimed.extend(self.find_doubtful(tx).await?);
         let accepted = self.reports.iter().map(|report| report.assignment.row.key).collect();
         Ok(Settled { accepted, claimed, more: true, ..Settled::default() })
+    }
+
+    /// What the doubtful receipts hold: this process has it, and does not know.
+    async fn find_doubtful<T: Tx>(&self, tx: &mut T) -> Result<Vec<Assignment>> {
+        let mut found = Vec::new();
+        for &doubtful in &self.doubtful {
+            if let Some(receipt) = tx.find_receipt(doubtful).await? {
+                found.extend(gather(tx, &self.catalog, &receipt, Known::default()).await?);
+            }
+        }
+        Ok(found)
     }
 
     /// Fills what is left of the limit from the ready table.

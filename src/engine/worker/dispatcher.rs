@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hands::Round;
@@ -48,14 +49,23 @@ pub(super) async fn run(worker: Arc<Worker>) {
         if worker.known() != clock.known || clock.lanes_at <= Instant::now() {
             worker.refresh_lanes(&mut clock).await;
         }
+        let now = Instant::now();
+        let due = clock.due_at.is_some_and(|due| due <= now);
+        // Here, and not only while there is nothing to do: a busy worker may never come to rest.
+        if heard(&mut bell) | heard(&mut wakeups) | due {
+            worker.hands.lock().hear_of_work();
+        }
         let deadline = worker.hands.lock().time_out().map(Instant::from_std);
-        let working = worker.phase() == Phase::Working;
+        let working = match worker.phase() {
+            Phase::Working => true,
+            Phase::Draining => false,
+            Phase::Stopped => break,
+        };
         if !working {
             worker.hands.lock().release_queued();
         }
-        let round = worker.hands.lock().next_round(working);
-        if let Some(round) = round {
-            if let Err(error) = worker.perform(round, &mut clock).await {
+        if let Some(attempt) = worker.next_attempt(working) {
+            if let Err(error) = worker.attempt(attempt, &mut clock).await {
                 if matches!(error, StoreError::Closed) {
                     break;
                 }
@@ -64,13 +74,15 @@ pub(super) async fn run(worker: Arc<Worker>) {
                 tokio::time::sleep(clock.pause).await;
                 clock.pause = (clock.pause * 2).min(LONGEST_PAUSE);
             }
+            worker.poll(&mut clock).await;
             continue;
         }
         if !working && worker.is_empty_handed() {
             break;
         }
-        let wake_at =
-            [Some(clock.poll_at), clock.due_at, deadline].into_iter().flatten().min().unwrap_or(clock.poll_at);
+        // A timer that was due already waits for free hands.
+        let due_at = clock.due_at.filter(|due| *due > now);
+        let wake_at = [Some(clock.poll_at), due_at, deadline].into_iter().flatten().min().unwrap_or(clock.poll_at);
         tokio::select! {
             () = worker.stir.notified() => {}
             _ = bell.changed() => worker.hands.lock().expect_work(),
@@ -86,13 +98,42 @@ pub(super) async fn run(worker: Arc<Worker>) {
     (worker.options.wake)();
 }
 
+/// What a turn of the loop is to do.
+enum Attempt {
+    /// Another process ended the session.
+    StartOver(SessionKey),
+    /// There is something to settle or to claim.
+    Perform(Round),
+}
+
+/// Whether a signal was raised since it was last looked at.
+fn heard(signal: &mut watch::Receiver<u64>) -> bool {
+    let raised = signal.has_changed().unwrap_or(false);
+    signal.mark_unchanged();
+    raised
+}
+
 impl Worker {
+    /// What there is to do now, if anything.
+    fn next_attempt(&self, working: bool) -> Option<Attempt> {
+        let mut hands = self.hands.lock();
+        // Nothing else may tell: what is held under a lost session is never taken nor reported.
+        if !self.engine.keeper.holds(hands.session) {
+            return Some(Attempt::StartOver(hands.session));
+        }
+        hands.next_round(working).map(Attempt::Perform)
+    }
+
+    async fn attempt(self: &Arc<Self>, attempt: Attempt, clock: &mut Clock) -> Result<(), StoreError> {
+        match attempt {
+            Attempt::StartOver(lost) => self.start_over(lost).await,
+            Attempt::Perform(round) => self.perform(round, clock).await,
+        }
+    }
+
     /// Looks at what may have become ready without anyone telling: polling is the truth.
     async fn poll(&self, clock: &mut Clock) {
         let now = Instant::now();
-        if clock.due_at.is_some_and(|due| due <= now) {
-            self.hands.lock().expect_work();
-        }
         if clock.poll_at > now {
             return;
         }
@@ -121,13 +162,15 @@ impl Worker {
     /// Commits one round. A round that fails goes back to the hands, to be tried again.
     async fn perform(self: &Arc<Self>, round: Round, clock: &mut Clock) -> Result<(), StoreError> {
         let Round { reports, limit, look, session, .. } = &round;
+        let receipt = ReceiptId::generate();
         let due = clock.due_at.is_some_and(|due| due <= Instant::now());
         let transaction = Settle {
             session: *session,
             reports: reports.clone(),
             finished_receipts: round.finished_receipts.clone(),
+            doubtful: round.doubtful.clone(),
             claim: Claim {
-                receipt: ReceiptId::generate(),
+                receipt,
                 limit: *limit,
                 lanes: round.lanes.clone(),
                 look: *look,
@@ -155,7 +198,12 @@ impl Worker {
                 Ok(())
             }
             Err(error) => {
-                self.hands.lock().undo_round(round.reports, round.limit);
+                let mut hands = self.hands.lock();
+                hands.undo_round(round.reports, round.limit);
+                if matches!(error, StoreError::Disconnected(_)) {
+                    // It may have been committed. The tokens tell for the reports, this for the claim.
+                    hands.doubt(round.session, receipt);
+                }
                 Err(error)
             }
         }
@@ -168,7 +216,7 @@ impl Worker {
         {
             let mut hands = self.hands.lock();
             hands.receive(round.session, settled.claimed);
-            hands.finish_round(&round.reports, round.limit, settled.accepted.len());
+            hands.finish_round(&round, settled.accepted.len());
             if round.look {
                 hands.looked(&settled.taken, settled.more);
             }

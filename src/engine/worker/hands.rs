@@ -42,6 +42,8 @@ pub(super) struct Hands {
     reserved: usize,
     next_number: u64,
     receipts: HashMap<ReceiptId, usize>,
+    /// Receipts that a commit without an answer may have written.
+    doubtful: Vec<ReceiptId>,
     cursors: HashMap<LaneId, (i16, TaskId)>,
     from_start_at: Instant,
     expecting: bool,
@@ -62,6 +64,7 @@ pub(super) struct Round {
     pub(super) session: SessionKey,
     pub(super) reports: Vec<Report>,
     pub(super) finished_receipts: Vec<ReceiptId>,
+    pub(super) doubtful: Vec<ReceiptId>,
     pub(super) limit: usize,
     pub(super) look: bool,
     pub(super) lanes: Vec<LaneCursor>,
@@ -84,6 +87,7 @@ impl Hands {
             reserved: 0,
             next_number: 0,
             receipts: HashMap::new(),
+            doubtful: Vec::new(),
             cursors: HashMap::new(),
             from_start_at: Instant::now(),
             expecting: true,
@@ -104,6 +108,7 @@ impl Hands {
             && self.reports.is_empty()
             && self.settling == 0
             && self.reserved == 0
+            && self.doubtful.is_empty()
     }
 
     /// Tells those who wait for this worker to have nothing left.
@@ -170,6 +175,12 @@ impl Hands {
         self.running.values().map(|running| running.deadline).min()
     }
 
+    /// There may be work. Where a look goes on already, it goes on from where it is.
+    pub(super) fn hear_of_work(&mut self) {
+        self.expecting = true;
+    }
+
+    /// There may be work anywhere.
     pub(super) fn expect_work(&mut self) {
         self.expecting = true;
         self.cursors.clear();
@@ -212,7 +223,7 @@ impl Hands {
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
         let limit = if claim { self.free() } else { 0 };
         let look = limit > 0 && self.expecting && (self.is_low() || !self.reports.is_empty());
-        if self.reports.is_empty() && !look {
+        if self.reports.is_empty() && self.doubtful.is_empty() && !look {
             return None;
         }
         if self.from_start_at.elapsed() > LOOK_FROM_START {
@@ -228,6 +239,7 @@ impl Hands {
         Some(Round {
             session: self.session,
             finished_receipts: self.finished_receipts(&reports),
+            doubtful: self.doubtful.clone(),
             reports,
             limit,
             look,
@@ -249,8 +261,17 @@ impl Hands {
             .collect()
     }
 
+    /// Has the next round look whether this receipt was written.
+    pub(super) fn doubt(&mut self, session: SessionKey, receipt: ReceiptId) {
+        if session == self.session {
+            self.doubtful.push(receipt);
+        }
+    }
+
     /// Takes a committed round's reports off the books.
-    pub(super) fn finish_round(&mut self, reports: &[Report], limit: usize, accepted: usize) {
+    pub(super) fn finish_round(&mut self, round: &Round, accepted: usize) {
+        let Round { reports, limit, doubtful, .. } = round;
+        self.doubtful.retain(|receipt| !doubtful.contains(receipt));
         for report in reports {
             if let Some(left) = self.receipts.get_mut(&report.assignment.receipt) {
                 *left -= 1;
@@ -262,7 +283,7 @@ impl Hands {
         self.stats.late += (reports.len() - accepted) as u64;
         self.batch = (self.batch * 2).min(BATCH);
         self.settling = 0;
-        self.unreserve(limit);
+        self.unreserve(*limit);
     }
 
     /// Puts back a round that was not committed.
@@ -309,6 +330,7 @@ impl Hands {
         self.overdue.extend(self.running.drain().map(|(number, _)| number));
         self.stats.late += self.reports.drain(..).count() as u64;
         self.receipts.clear();
+        self.doubtful.clear();
         self.expect_work();
         self.changed();
     }

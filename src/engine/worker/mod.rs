@@ -9,9 +9,11 @@ mod hands;
 mod pace;
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -22,10 +24,13 @@ use super::error::Result;
 use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
-use crate::domain::id::{LaneId, SessionKey};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey};
 use crate::storage::rows::Outlook;
 use crate::storage::{Store, StoreError};
 use hands::Hands;
+
+/// How long a worker that is stopped by force tries to settle what it holds.
+const SETTLE_LIMIT: Duration = Duration::from_secs(4);
 
 /// Called, from any thread, when a host's thread that found nothing should look again.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -98,14 +103,40 @@ impl Worker {
         let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
-        tokio::spawn(dispatcher::run(worker.clone()));
+        tokio::spawn(worker.clone().serve());
         Ok(worker)
+    }
+
+    /// Runs the loop. Without it nothing would be settled any more, so a fault in it ends the worker.
+    async fn serve(self: Arc<Self>) {
+        if let Err(panic) = AssertUnwindSafe(dispatcher::run(self.clone())).catch_unwind().await {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown panic");
+            self.engine.troubles.add(format!("a worker ended by a fault inside tasker_core, please report it: {said}"));
+            self.abandon();
+        }
+    }
+
+    /// Ends the worker though not everything was settled. Its session ends with it: what it holds
+    /// is returned when the lease has expired.
+    fn abandon(&self) {
+        {
+            let mut hands = self.hands.lock();
+            let session = hands.session;
+            self.engine.keeper.lose(session);
+            hands.start_over(session);
+        }
+        self.phase.send_replace(Phase::Stopped);
+        self.stir.notify_one();
+        // Other workers of this process start over under a new session.
+        self.engine.ring();
     }
 
     /// Takes the next claimed step, if there is one. Its timeout starts now.
     pub fn take(&self) -> Option<Ticket> {
         let mut hands = self.hands.lock();
-        if !self.engine.keeper.is_fresh(hands.session, self.engine.options.lease) {
+        // What a settlement under way still brings to a worker that stops is given back.
+        if self.phase() != Phase::Working || !self.engine.keeper.is_fresh(hands.session, self.engine.options.lease) {
             return None;
         }
         let ticket = hands.take()?;
@@ -152,7 +183,8 @@ impl Worker {
     }
 
     /// Claims no more and gives back what no thread has taken; what is running may end within
-    /// `timeout`, after which it is given back too and its late results are refused.
+    /// `timeout`, after which it is given back too and its late results are refused. A database
+    /// that cannot be reached keeps nobody from stopping: then the lease's end gives it back.
     pub async fn stop(&self, timeout: Duration) {
         self.phase.send_if_modified(|phase| {
             let working = *phase == Phase::Working;
@@ -170,8 +202,11 @@ impl Worker {
             self.hands.lock().release_running();
             self.stir.notify_one();
             let mut phase = self.phase.subscribe();
-            // The sender lives as long as this worker; an error would mean that it is gone.
-            let _ = phase.wait_for(|phase| *phase == Phase::Stopped).await;
+            let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
+            if tokio::time::timeout(SETTLE_LIMIT, stopped).await.is_err() {
+                self.engine.troubles.add("a worker stopped before it could give back what it held; its lease will");
+                self.abandon();
+            }
         }
         (self.options.wake)();
     }
@@ -197,7 +232,9 @@ impl Worker {
             if self.phase() != Phase::Working {
                 return Ok(());
             }
-            match self.outlook().await {
+            // A lane that was made a moment ago counts, though the loop has not met it yet.
+            let looked_up = self.look_up_lanes().await;
+            match self.outlook().await.and_then(|outlook| looked_up.map(|()| outlook)) {
                 Ok(Outlook { ready: false, held: false, retrying: false, .. }) if self.is_empty_handed() => {
                     return Ok(());
                 }
@@ -262,9 +299,16 @@ impl Worker {
         (self.phase() == Phase::Working).then(|| self.hands.lock().reserve_idle()).flatten()
     }
 
-    /// Gives back a reservation; what came of it was received before.
-    pub(super) fn unreserve(&self, reserved: usize) {
-        self.hands.lock().unreserve(reserved);
+    /// Gives back a reservation; what came of it was received before. A `doubtful` receipt may have
+    /// been written, though no answer tells.
+    pub(super) fn unreserve(&self, reserved: usize, doubtful: Option<(SessionKey, ReceiptId)>) {
+        {
+            let mut hands = self.hands.lock();
+            hands.unreserve(reserved);
+            if let Some((session, receipt)) = doubtful {
+                hands.doubt(session, receipt);
+            }
+        }
         self.stir.notify_one();
     }
 

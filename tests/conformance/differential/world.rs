@@ -228,6 +228,7 @@ impl World {
             session: fresh(process.session),
             reports,
             finished_receipts: finished,
+            doubtful: Vec::new(),
             claim: Claim {
                 receipt: asked.receipt,
                 limit: asked.limit,
