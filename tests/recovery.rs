@@ -114,8 +114,9 @@ on_each_database! {
         worker.report(again.number, result(r#""alive""#));
         eventually("the step is complete", || other.steps(task)[0].state == StepState::Complete);
         let step = other.steps(task).remove(0);
-        assert_eq!(step.result.expect("a result").as_str(), r#""alive""#);
-        assert_eq!((step.attempts, step.crashes), (1, 1));
+        assert_eq!(step.result.as_ref().expect("a result").as_str(), r#""alive""#);
+        // The zombie may have claimed it once more before the other did, by its clock of an hour ago.
+        assert!(step.attempts == 1 && step.crashes >= 1, "{step:?}");
         other.end();
         silent.end();
     }

@@ -1,0 +1,71 @@
+//! Handles: sharing, closing, expiring, waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tasker_core::domain::state::TaskState;
+use tasker_core::engine::error::EngineError;
+use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
+
+use crate::helpers::*;
+use crate::on_each_database;
+use crate::support::lab::*;
+
+on_each_database! {
+    fn waiting_for_a_task_ends_with_it(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({})));
+        let task = create(&handle, json!({ "name": "single" })).expect("a task");
+        let refused = wait(handle.wait(task.row.id, Some(Duration::from_millis(20))));
+        assert!(matches!(refused, Err(EngineError::Timeout(_))), "{refused:?}");
+        let other = open(url);
+        let waiting = other.wait(task.row.id, None);
+        run(&handle, Arc::new(|_| done(json!(null))));
+        assert_eq!(wait(waiting).expect("the task").row.state, TaskState::Complete);
+        close(&handle);
+        close(&other);
+    }
+
+    fn closing_a_handle_ends_its_waits(url: &str) {
+        let (handle, other) = (open(url), open(url));
+        register(&other, single(json!({})));
+        let task = create(&handle, json!({ "name": "single" })).expect("a task");
+        let (mine, others) = (handle.wait(task.row.id, None), other.wait(task.row.id, None));
+        close(&handle);
+        let ended = wait(mine);
+        assert!(matches!(ended, Err(EngineError::HandleClosed)), "{ended:?}");
+        assert!(!others.is_done(), "the other handle is open");
+        run(&other, Arc::new(|_| done(json!(null))));
+        wait(others).expect("the task");
+        close(&other);
+    }
+
+    fn handles_share_a_pool_and_the_last_one_closes_it(url: &str) {
+        let first = open(url);
+        let second = wait(OrchestrationHandle::open(place(url), Some(Duration::from_secs(60))).expect("a runtime")).expect("open");
+        let refreshed = second.refresh().expect("a new handle");
+        assert_ne!(refreshed.id(), second.id());
+        close(&first);
+        close(&first);
+        let refused = create(&first, json!({ "name": "x" }));
+        assert!(matches!(refused, Err(EngineError::HandleClosed)), "{refused:?}");
+        register(&second, diamond());
+        close(&second);
+        create(&refreshed, json!({ "name": "diamond" })).expect("the pool is still open");
+        close(&refreshed);
+    }
+
+    fn an_expired_handle_says_so(url: &str) {
+        let handle = wait(OrchestrationHandle::open(place(url), Some(Duration::from_millis(20))).expect("a runtime")).expect("open");
+        eventually("it expires", || handle.is_expired());
+        match create(&handle, json!({ "name": "x" })) {
+            Err(EngineError::HandleExpired(message)) => assert!(message.contains("refresh"), "{message}"),
+            other => panic!("{other:?}"),
+        }
+        let fresh = handle.refresh().expect("a new handle");
+        assert!(!fresh.is_expired());
+        close(&handle);
+        close(&fresh);
+    }
+}

@@ -1,0 +1,12 @@
+//! The engine through its handle, on every database: what a host language's users would notice.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod failures;
+mod handles;
+mod helpers;
+mod running;
+mod tasks;
+mod templates;
+mod workers;

@@ -1,0 +1,73 @@
+//! Templates and input: what is stored, what is refused.
+
+use serde_json::json;
+use tasker_core::engine::error::EngineError;
+use tasker_core::ffi::shared::types::ListTasksInput;
+
+use crate::helpers::*;
+use crate::on_each_database;
+use crate::support::lab::*;
+
+on_each_database! {
+    fn a_registered_template_stays_what_it_is(url: &str) {
+        let handle = open(url);
+        register(&handle, diamond());
+        register(&handle, diamond());
+        let mut changed = diamond();
+        changed["steps"][3]["depends_on"] = json!("left");
+        wait(handle.register(template(changed.clone()))).expect("no task uses it yet");
+        register(&handle, diamond());
+        create(&handle, json!({ "name": "diamond" })).expect("a task");
+        match wait(handle.register(template(changed.clone()))) {
+            Err(EngineError::Validation(faults)) => assert!(faults.to_string().contains("new version"), "{faults}"),
+            other => panic!("{other:?}"),
+        }
+        changed["version"] = json!("1.10.0");
+        register(&handle, changed.clone());
+        changed["version"] = json!("1.9.0");
+        register(&handle, changed);
+        let newest = create(&handle, json!({ "name": "diamond" })).expect("a task");
+        assert_eq!(newest.row.version, "1.10.0");
+        let mut settings = diamond();
+        settings["defaults"] = json!({ "retry_limit": 7 });
+        register(&handle, settings);
+        close(&handle);
+    }
+
+    fn a_task_of_another_process_is_created_by_name(url: &str) {
+        let handle = open(url);
+        register(&handle, diamond());
+        close(&handle);
+        let handle = open(url);
+        let task = create(&handle, json!({ "name": "diamond" })).expect("the database knows it");
+        assert_eq!(task.row.version, "1.0.0");
+        for (input, words) in [
+            (json!({ "name": "diamnd" }), "did you mean \"diamond\""),
+            (json!({ "name": "diamond", "version": "3.0.0" }), "there are: 1.0.0"),
+            (json!({ "name": "diamond", "namespace": "gems" }), "namespace: \"default\""),
+        ] {
+            match create(&handle, input) {
+                Err(EngineError::NotFound(message)) => assert!(message.contains(words), "{message}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        close(&handle);
+    }
+
+    fn bad_input_changes_nothing(url: &str) {
+        let handle = open(url);
+        let schema = json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "integer" }, "n": { "type": "array", "items": { "type": "string" } } } });
+        register(&handle, json!({ "name": "strict", "input": schema, "steps": [{ "name": "a" }] }));
+        match create(&handle, json!({ "name": "strict", "context": { "n": ["a", 1] } })) {
+            Err(EngineError::Validation(faults)) => {
+                let paths: Vec<_> = faults.all().iter().map(|fault| fault.path.as_str()).collect();
+                assert!(paths.contains(&"context.n[1]") && paths.contains(&"context"), "{faults}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let refused = create(&handle, json!({ "name": "strict", "context": [1] }));
+        assert!(matches!(refused, Err(EngineError::Validation(_))), "{refused:?}");
+        assert_eq!(wait(handle.count(ListTasksInput::default())).expect("a count"), 0);
+        close(&handle);
+    }
+}
