@@ -1,9 +1,11 @@
 //! This process's session: one row that is renewed for all the leases it holds; and the sweep that
 //! returns what the sessions of dead processes held.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -69,7 +71,7 @@ impl Engine {
         let renewed = Instant::now();
         self.store.write(Open { session: key.id, label: label(), ttl: self.options.lease }).await?;
         *self.keeper.held.lock() = Some(Held { key, renewed });
-        tokio::spawn(keep(Arc::downgrade(self), key));
+        tokio::spawn(watch_over(Arc::downgrade(self), key));
         Ok(key)
     }
 
@@ -130,6 +132,16 @@ impl Engine {
         if let Err(error) = self.store.write(Close { session }).await {
             self.troubles.add(format!("a dead session could not be deleted: {error}"));
         }
+    }
+}
+
+/// Keeps the session. A fault in that must not leave it to expire unnoticed.
+async fn watch_over(engine: Weak<Engine>, key: SessionKey) {
+    let kept = AssertUnwindSafe(keep(engine.clone(), key)).catch_unwind().await;
+    if let (Err(_), Some(engine)) = (kept, engine.upgrade()) {
+        engine.troubles.add("the session was given up after a fault inside tasker_core, please report it");
+        engine.keeper.lose(key);
+        engine.ring();
     }
 }
 

@@ -11,7 +11,6 @@ use tasker_core::storage::{AnyStore, Store};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 /// Takes until nothing is left, in batches.
 async fn drain(store: Arc<AnyStore>, lanes: Vec<LaneCursor>, limit: usize) -> Vec<ReadyRow> {

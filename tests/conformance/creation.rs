@@ -11,7 +11,6 @@ use tasker_core::storage::rows::{KeyRow, NewTask};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 /// JSON that a store which parses it would change or refuse.
 const DELICATE: &[&str] = &[

@@ -6,7 +6,6 @@ use tasker_core::storage::{AnyStore, Store, StoreError};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 on_each_store! {
     async fn ten_stores_share_a_database(db: &Database) {

@@ -9,7 +9,6 @@ use tasker_core::storage::rows::{LaneCursor, Outlook, ReadyRow, TimerKind, Timer
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 const ONE: LaneId = LaneId(1);
 const TWO: LaneId = LaneId(2);

@@ -6,7 +6,6 @@ use tasker_core::storage::rows::{NewNamedTask, NewTask, ReadyRow, TaskFilter};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 const LOOK: usize = 1_000;
 

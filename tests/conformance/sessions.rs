@@ -8,7 +8,6 @@ use tasker_core::storage::rows::{ReadyRow, Receipt};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,7 +8,6 @@ use tasker_core::storage::rows::{StepMove, StepTransition, TaskMoved, TaskTouch,
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 use TaskState::{Cancelled, Complete, Error, InProgress, Paused, Pending, ResolvedManually};
 
 async fn in_state(db: &Database, diamond: &Diamond, state: TaskState, live: i32) -> TaskId {

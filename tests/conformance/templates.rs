@@ -11,7 +11,6 @@ use tasker_core::storage::{Store, StoreError};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 const LOCK: LockNamedTask = LockNamedTask { namespace: "shop", name: "diamond", version: "1.0.0" };
 

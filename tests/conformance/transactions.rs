@@ -10,7 +10,6 @@ use tasker_core::storage::{Store, StoreError};
 
 use crate::bench::*;
 use crate::calls::*;
-use crate::support;
 
 transaction!(OpenAndFail { id: SessionId } -> (), |self, tx| {
     tx.open_session(self.id, "never seen", MINUTE).await?;

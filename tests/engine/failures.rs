@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tasker_core::domain::json::Json;
 use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::engine::transactions::verdict::Outcome;
 
 use crate::helpers::*;
 use crate::on_each_database;
@@ -116,6 +118,28 @@ on_each_database! {
         let step = one(&handle, &task);
         assert_eq!((step.row.attempts, step.row.result.expect("a result").as_str()), (2, "2"));
         crew.stop(runtime());
+        close(&handle);
+    }
+
+    fn a_result_that_cannot_be_stored_fails_alone(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({ "backoff": "none" })));
+        let contexts: Vec<_> = (0..20).map(|n| json!({ "n": n })).collect();
+        let ids = create_many(&handle, json!({ "name": "single", "contexts": contexts })).expect("tasks");
+        // PostgreSQL's parser has a limit to its depth; SQLite stores any text.
+        let too_deep = Json::from_trusted(format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)));
+        run(&handle, Arc::new(move |step| match step.task.head.context.as_str() {
+            r#"{"n":7}"# => Outcome::Succeeded(too_deep.clone()),
+            _ => done(json!("fine")),
+        }));
+        for (n, id) in ids.iter().enumerate() {
+            let task = wait(handle.task(&id.to_string())).expect("a task");
+            match (n, task.row.state, &task.row.error) {
+                (7, TaskState::Error, Some(error)) => assert!(error.as_str().contains("cannot be stored"), "{error:?}"),
+                (7, state, _) => assert!(url.starts_with("sqlite") && state == TaskState::Complete, "{state}"),
+                (_, state, _) => assert_eq!(state, TaskState::Complete),
+            }
+        }
         close(&handle);
     }
 }

@@ -8,6 +8,8 @@ use tasker_core::domain::state::TaskState;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 
+use tasker_core::engine::worker::{Phase, WorkerOptions};
+
 use crate::helpers::*;
 use crate::on_each_database;
 use crate::support::lab::*;
@@ -67,5 +69,16 @@ on_each_database! {
         assert!(!fresh.is_expired());
         close(&handle);
         close(&fresh);
+    }
+
+    fn a_worker_that_starts_while_its_handle_closes_is_stopped(url: &str) {
+        let (handle, other) = (open(url), open(url));
+        register(&handle, single(json!({})));
+        let options = WorkerOptions { threads: 1, queues: None, wake: Arc::new(|| {}) };
+        let worker = wait(handle.worker(options)).expect("a worker");
+        close(&handle);
+        handle.adopt(&worker);
+        eventually("it stops", || worker.phase() == Phase::Stopped);
+        close(&other);
     }
 }

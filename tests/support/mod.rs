@@ -20,7 +20,7 @@ macro_rules! on_each_database {
         }
         mod postgres {
             $(#[test] fn $name() {
-                let database = crate::support::fresh_postgres();
+                let database = $crate::support::fresh_postgres();
                 super::cases::$name(&database.url);
             })+
         }

@@ -234,17 +234,19 @@ impl Worker {
         }
     }
 
-    /// The database refused a value. It is one report's: a batch is halved until that one is found,
-    /// and that one fails for good.
+    /// The database refused a value. First the reports are settled without claiming, which tells
+    /// whether it is one of theirs; then a batch is halved until that one is found, and it fails for
+    /// good.
     fn set_aside(&self, round: Round, why: String) {
         let mut hands = self.hands.lock();
         let mut reports = round.reports;
-        if let [report] = reports.as_mut_slice() {
-            report.outcome = Outcome::Failed(refused(&why));
+        let count = reports.len();
+        match reports.as_mut_slice() {
+            _ if round.limit > 0 => hands.settle_alone(),
+            [report] => report.outcome = Outcome::Failed(refused(&why)),
+            _ => hands.halve_batches(count),
         }
-        let failed = reports.len();
         hands.undo_round(reports, round.limit);
-        hands.halve_batches(failed);
     }
 
     /// Another process ended the session: what was held belongs to others.

@@ -39,6 +39,8 @@ pub(super) struct Hands {
     settling: usize,
     /// The most reports of the next round: fewer while a report that cannot be stored is looked for.
     batch: usize,
+    /// Whether the next round claims nothing, to tell a report that cannot be stored from a claim.
+    alone: bool,
     reserved: usize,
     next_number: u64,
     receipts: HashMap<ReceiptId, usize>,
@@ -84,6 +86,7 @@ impl Hands {
             reports: Vec::new(),
             settling: 0,
             batch: BATCH,
+            alone: false,
             reserved: 0,
             next_number: 0,
             receipts: HashMap::new(),
@@ -221,7 +224,7 @@ impl Hands {
     /// What there is to do now, if anything; its limit is reserved. Nothing is claimed unless
     /// `claim`.
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
-        let limit = if claim { self.free() } else { 0 };
+        let limit = if claim && !self.alone { self.free() } else { 0 };
         let look = limit > 0 && self.expecting && (self.is_low() || !self.reports.is_empty());
         if self.reports.is_empty() && self.doubtful.is_empty() && !look {
             return None;
@@ -282,6 +285,7 @@ impl Hands {
         }
         self.stats.late += (reports.len() - accepted) as u64;
         self.batch = (self.batch * 2).min(BATCH);
+        self.alone = false;
         self.settling = 0;
         self.unreserve(*limit);
     }
@@ -292,6 +296,11 @@ impl Hands {
         self.reports.extend(newer);
         self.settling = 0;
         self.unreserve(limit);
+    }
+
+    /// Has the next round claim nothing.
+    pub(super) fn settle_alone(&mut self) {
+        self.alone = true;
     }
 
     /// Makes the next batch half as large as the one that failed.

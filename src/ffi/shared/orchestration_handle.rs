@@ -345,11 +345,21 @@ impl OrchestrationHandle {
         self.run(|engine, handle| async move { Worker::start(engine, handle.registry.clone(), options).await })
     }
 
-    /// Has `worker` stopped when this handle is closed.
+    /// Has `worker` stopped when this handle is closed; at once if it is closed by now.
     pub fn adopt(&self, worker: &Arc<Worker>) {
         let mut state = self.state.lock();
-        state.workers.retain(|worker| worker.strong_count() > 0);
-        state.workers.push(Arc::downgrade(worker));
+        match &state.attachment {
+            Some(_) => {
+                state.workers.retain(|worker| worker.strong_count() > 0);
+                state.workers.push(Arc::downgrade(worker));
+            }
+            None => {
+                let worker = worker.clone();
+                if let Some(process) = Process::known() {
+                    process.runtime().spawn(async move { worker.stop(Duration::ZERO).await });
+                }
+            }
+        }
     }
 }
 

@@ -9,7 +9,6 @@ mod world;
 
 use fastrand::Rng;
 
-use crate::support;
 use actions::{Action, History};
 use world::World;
 
@@ -20,7 +19,7 @@ fn side_by_side(default_seed: u64) {
     let seed = std::env::var("TASKER_SEED").map_or(default_seed, |seed| seed.parse().expect("a number"));
     println!("TASKER_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();
-    let other = support::fresh_postgres();
+    let other = crate::support::fresh_postgres();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let sqlite = World::open(&format!("sqlite:{}/test.sqlite3", folder.path().display())).await;
