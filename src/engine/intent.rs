@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::catalog::StoredTemplate;
 use super::transactions::create::TaskPlan;
 use crate::domain::fault::{Fault, Faults};
-use crate::domain::id::TaskId;
 use crate::domain::json::Json;
-use crate::domain::state::TaskState;
 use crate::domain::template::{check_name, check_priority};
 use crate::domain::time::Timestamp;
 use crate::storage::rows::NewTask;
@@ -64,11 +62,6 @@ impl TaskIntent {
         let priority = check_priority(self.priority, "priority", &mut faults);
         Faults::check(faults)?;
         let row = NewTask {
-            id: TaskId::generate(),
-            named_task: stored.named_task,
-            revision: stored.revision,
-            state: TaskState::Pending,
-            live: 0,
             key: self.key,
             priority,
             queue: self.queue,
@@ -76,7 +69,7 @@ impl TaskIntent {
             initiator: self.initiator,
             reason: self.reason,
             run_at: self.run_at,
-            context,
+            ..NewTask::new(stored.named_task, stored.revision, context)
         };
         Ok(TaskPlan { row, stored: stored.clone(), return_existing: self.return_existing })
     }

@@ -38,6 +38,27 @@ pub struct NewTask {
     pub context: Json,
 }
 
+impl NewTask {
+    /// A pending task with a fresh id and nothing but what it needs.
+    pub fn new(named_task: NamedTaskId, revision: RevisionId, context: Json) -> Self {
+        Self {
+            id: TaskId::generate(),
+            named_task,
+            revision,
+            state: TaskState::Pending,
+            live: 0,
+            key: None,
+            priority: None,
+            queue: None,
+            tags: Vec::new(),
+            initiator: None,
+            reason: None,
+            run_at: None,
+            context,
+        }
+    }
+}
+
 /// The steps of one task to insert.
 #[derive(Clone, Debug)]
 pub struct NewSteps {

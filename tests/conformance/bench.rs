@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
-use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::domain::state::StepState;
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::rows::*;
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
@@ -150,21 +150,7 @@ impl Diamond {
 
     /// A task with nothing but what it needs.
     pub fn task(&self) -> NewTask {
-        NewTask {
-            id: TaskId::generate(),
-            named_task: self.id,
-            revision: self.revision,
-            state: TaskState::Pending,
-            live: 1,
-            key: None,
-            priority: None,
-            queue: None,
-            tags: Vec::new(),
-            initiator: None,
-            reason: None,
-            run_at: None,
-            context: Json::empty_object(),
-        }
+        NewTask { live: 1, ..NewTask::new(self.id, self.revision, Json::empty_object()) }
     }
 
     /// Stores tasks with their steps.

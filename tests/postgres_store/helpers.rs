@@ -69,21 +69,7 @@ pub async fn template(store: &PostgresStore) -> (NamedTaskId, RevisionId, LaneId
 }
 
 pub fn new_task(named_task: NamedTaskId, revision: RevisionId) -> NewTask {
-    NewTask {
-        id: TaskId::generate(),
-        named_task,
-        revision,
-        state: TaskState::Pending,
-        live: 1,
-        key: None,
-        priority: None,
-        queue: None,
-        tags: Vec::new(),
-        initiator: None,
-        reason: None,
-        run_at: None,
-        context: Json::empty_object(),
-    }
+    NewTask { live: 1, ..NewTask::new(named_task, revision, Json::empty_object()) }
 }
 
 /// Stores tasks of the template with their steps; the first step of each is ready.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tasker_core::domain::id::{NamedTaskId, RevisionId, SessionId, TaskId};
 use tasker_core::domain::json::Json;
-use tasker_core::domain::state::TaskState;
 use tasker_core::storage::rows::*;
 use tasker_core::storage::sqlite::SqliteStore;
 use tasker_core::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
@@ -109,21 +108,7 @@ impl Diamond {
     }
 
     pub fn task(&self) -> NewTask {
-        NewTask {
-            id: TaskId::generate(),
-            named_task: self.id,
-            revision: self.revision,
-            state: TaskState::Pending,
-            live: 1,
-            key: None,
-            priority: None,
-            queue: None,
-            tags: Vec::new(),
-            initiator: None,
-            reason: None,
-            run_at: None,
-            context: Json::from_trusted(r#"{"n": 1e20}"#),
-        }
+        NewTask { live: 1, ..NewTask::new(self.id, self.revision, Json::from_trusted(r#"{"n": 1e20}"#)) }
     }
 
     /// Stores a task and its steps.
