@@ -155,6 +155,23 @@ RSpec.describe "Forks" do
     end
   end
 
+  it "and new working directories leave a relative path what it was" do
+    Dir.mktmpdir do |folder|
+      run_program(<<~RUBY, folder, env: { "URL" => "sqlite::memory:" })
+        Dir.chdir(ARGV[0])
+        Dir.mkdir("elsewhere")
+        handle = TaskerCore.open("sqlite:relative.sqlite3", ttl: 60)
+        handle.register({ name: "flow", steps: [{ name: "only", handler: ->(_) { 1 } }] })
+        task = handle.create_task("flow")
+        Dir.chdir("elsewhere")
+        Process.wait(fork { handle.work(until: :idle, timeout: 20) })
+        File.write("status", task.reload.status)
+      RUBY
+      expect(File.read("#{folder}/elsewhere/status")).to eq("complete")
+      expect(Dir.children("#{folder}/elsewhere")).to eq(["status"])
+    end
+  end
+
   it "leave a database in memory to the parent, and say so" do
     lines = run_program(<<~RUBY, env: { "URL" => "sqlite::memory:" }).lines
       #{setup}
