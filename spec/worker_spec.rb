@@ -43,6 +43,15 @@ RSpec.describe TaskerCore::Worker do
       handle.worker(threads: 1).stop(timeout: 5)
     end
 
+    it "is started once, by however many threads" do
+      handle.register(single { sleep 0.005 })
+      worker = handle.worker(threads: 2)
+      Array.new(6) { Thread.new { worker.start } }.each(&:join)
+      expect(Thread.list.count { |thread| thread.name.to_s.start_with?("tasker-worker") }).to eq(2)
+      tasks = Array.new(20) { handle.create_task("flow") }
+      expect(tasks.map { |task| task.wait(timeout: 20).status }.uniq).to eq(["complete"])
+    end
+
     it "ends a join when it is stopped" do
       worker = handle.worker(threads: 1).start
       joined = Thread.new { worker.join }

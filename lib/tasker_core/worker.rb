@@ -92,16 +92,10 @@ module TaskerCore
     #
     # @return [self] at once
     # @raise [ValidationError] when an option is wrong
+      @starting = Mutex.new
     # @raise [DatabaseError] when the database fails
     def start
-      return self if running?
-
-      @signal = Waiting::Signal.new
-      @native = open_native
-      @pid = Process.pid
-      @pool = []
-      @threads.times { |place| spawn(place) }
-      Worker.started(self)
+      @starting.synchronize { start_threads unless running? }
       self
     end
 
@@ -174,6 +168,15 @@ module TaskerCore
     # A worker that nobody takes steps from must not stay: an interrupted start stops it when it is there.
     def open_native
       call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
+    def start_threads
+      @signal = Waiting::Signal.new
+      @native = open_native
+      @pid = Process.pid
+      @pool = []
+      @threads.times { |place| spawn(place) }
+      Worker.started(self)
+    end
+
       native = Waiting.await(call)
     ensure
       Thread.new { Waiting.await(Waiting.await(call).stop(0.0)) } if call && native.nil? && !call.done?(nil)
