@@ -156,6 +156,10 @@ module TaskerCore
         raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
       end
 
+      unless on_error.nil? || on_error.respond_to?(:call)
+        raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: on_error.inspect)
+      end
+
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)

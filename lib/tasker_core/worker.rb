@@ -38,13 +38,20 @@ module TaskerCore
         before
       end
 
+      # Logs; a logger that fails is no reason for a worker to fail.
+      def log(severity, &)
+        logger.add(severity, &)
+      rescue StandardError => e
+        Kernel.warn("tasker_core's logger failed: #{e.class}")
+      end
+
       # Calls `on_error`; what it raises is logged and goes no further.
       def told(error, context)
         return unless on_error
 
         on_error.respond_to?(:arity) && on_error.arity == 1 ? on_error.call(error) : on_error.call(error, context)
       rescue StandardError => e
-        logger.error { "on_error failed: #{e.class}: #{e.message}" }
+        log(Logger::ERROR) { "on_error failed: #{e.class}: #{e.message}" }
       end
     end
 
@@ -85,6 +92,7 @@ module TaskerCore
       @queues = queues
       @settings = Settings.new(TaskerCore.configuration.logger, on_error)
       @leader = Mutex.new
+      @starting = Mutex.new
       @pool = []
     end
 
@@ -92,7 +100,6 @@ module TaskerCore
     #
     # @return [self] at once
     # @raise [ValidationError] when an option is wrong
-      @starting = Mutex.new
     # @raise [DatabaseError] when the database fails
     def start
       @starting.synchronize { start_threads unless running? }
@@ -161,13 +168,6 @@ module TaskerCore
 
     private
 
-    def mine?
-      !@native.nil? && @pid == Process.pid
-    end
-
-    # A worker that nobody takes steps from must not stay: an interrupted start stops it when it is there.
-    def open_native
-      call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
     def start_threads
       @signal = Waiting::Signal.new
       @native = open_native
@@ -177,6 +177,13 @@ module TaskerCore
       Worker.started(self)
     end
 
+    def mine?
+      !@native.nil? && @pid == Process.pid
+    end
+
+    # A worker that nobody takes steps from must not stay: an interrupted start stops it when it is there.
+    def open_native
+      call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
       native = Waiting.await(call)
     ensure
       Thread.new { Waiting.await(Waiting.await(call).stop(0.0)) } if call && native.nil? && !call.done?(nil)
@@ -221,7 +228,7 @@ module TaskerCore
 
     def report_troubles
       @native.troubles.each do |message|
-        @settings.logger.warn { message }
+        @settings.log(Logger::WARN) { message }
         @settings.told(DatabaseError.new(message, retryable: true), nil)
       end
     end
