@@ -87,6 +87,18 @@ RSpec.describe "Bad input" do
         expect(error.message).to include("no/such/file.yml")
       end
 
+      it "says when a path can't be one" do
+        expect(refusal(TaskerCore::ConfigurationError) { handle.register("a\0b") }.message).to include("null byte")
+      end
+
+      it "says when a file is no text" do
+        Dir.mktmpdir do |folder|
+          path = File.join(folder, "flow.yml")
+          File.binwrite(path, "\xFF\xFE\x00")
+          expect(refusal { handle.register(path) }.message).to include("#{path}:1")
+        end
+      end
+
       it "says when YAML isn't YAML" do
         Tempfile.create(["template", ".yml"]) do |file|
           file.write("name: [unclosed\nsteps: {")

@@ -22,6 +22,21 @@ RSpec.describe "Forks" do
       expect(database.query("PRAGMA integrity_check")).to eq([["ok"]])
     end
 
+    it "ends a child in which a handler that forked it returns or raises" do
+      outcome = run_program(<<~RUBY)
+        handle = TaskerCore.open(ENV["URL"])
+        parent = ->(_) { (pid = fork) ? Process.wait2(pid).last.exited? : "from the child" }
+        exiting = ->(_) { (pid = fork) ? Process.wait2(pid).last.exitstatus : exit(3) }
+        handle.register({ name: "forks", steps: [{ name: "returns" }, { name: "exits" }] },
+                        handlers: { returns: parent, exits: exiting })
+        task = handle.create_task("forks")
+        handle.work(until: :idle, timeout: 30)
+        puts JSON.generate(task.steps.map { |step| [step.status, step.result, step.attempts] })
+      RUBY
+      expect(outcome).to be_success, outcome.output
+      expect(outcome.json).to eq([["complete", true, 1], ["complete", 3, 1]])
+    end
+
     it "lets children and their parent create and run tasks at the same time", limit: 90 do
       outcome = run_program(<<~RUBY)
         #{setup}
@@ -152,6 +167,23 @@ RSpec.describe "Forks" do
         eventually(within: 20) { File.exist?("#{folder}/ended") }
       end
       expect_complete(2)
+    end
+  end
+
+  it "and new working directories leave a relative path what it was" do
+    Dir.mktmpdir do |folder|
+      run_program(<<~RUBY, folder, env: { "URL" => "sqlite::memory:" })
+        Dir.chdir(ARGV[0])
+        Dir.mkdir("elsewhere")
+        handle = TaskerCore.open("sqlite:relative.sqlite3", ttl: 60)
+        handle.register({ name: "flow", steps: [{ name: "only", handler: ->(_) { 1 } }] })
+        task = handle.create_task("flow")
+        Dir.chdir("elsewhere")
+        Process.wait(fork { handle.work(until: :idle, timeout: 20) })
+        File.write("status", task.reload.status)
+      RUBY
+      expect(File.read("#{folder}/elsewhere/status")).to eq("complete")
+      expect(Dir.children("#{folder}/elsewhere")).to eq(["status"])
     end
   end
 

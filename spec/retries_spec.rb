@@ -23,6 +23,20 @@ RSpec.describe "Retries" do
   end
 
   each_database do
+    it "record what an exception is, however its own methods behave" do
+      deep = Class.new(StandardError) { def message = raise(NotImplementedError, "no message") }
+      lost = Class.new(StandardError) { def backtrace = raise("no backtrace") }
+      text = Class.new(StandardError) { def backtrace = "a line" }
+      name = Class.new(StandardError) { def self.name = "\xFF\xFE" }
+      anon = Class.new(StandardError) { def self.name = raise("no name") }
+      odd = Class.new(StandardError) { def is_a?(_) = raise("no kind") }
+      [deep, lost, text, name, anon, odd].each_with_index do |kind, index|
+        task = run_task(single("flow#{index}", retryable: false) { raise kind, "lost" })
+        expect(task).to be_error
+        expect(task.error["message"]).to match(kind == deep ? /could not be made/ : /\Alost\z/)
+      end
+    end
+
     it "tries a step as often as its retry_limit says, the first attempt included" do
       attempts = journal
       flow = single(retry_limit: 4, backoff: "none") { |ctx| (attempts << ctx.attempt) && raise("no") }

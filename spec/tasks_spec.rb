@@ -11,6 +11,13 @@ RSpec.describe TaskerCore::Task do
       end)
     end
 
+    it "take the template's name as the first argument only" do
+      handle.register(single { 1 })
+      expect { handle.create_task("single", name: "other") }
+        .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq("name") }
+      expect(handle.tasks.count).to eq(0)
+    end
+
     def create(**options) = handle.create_task("flow", **options)
 
     describe "creation" do

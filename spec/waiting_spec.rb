@@ -23,6 +23,15 @@ RSpec.describe "Waiting" do
       expect(seconds { expect(task.wait).to be_complete }).to be < 1
     end
 
+    it "gives a task that ended long ago at once while others are waited for" do
+      tasks = Array.new(10) { run_task(single { 1 }) }
+      waiting = Thread.new { handle.create_task("flow").wait rescue nil } # rubocop:disable Style/RescueModifier
+      sleep 0.6
+      expect(seconds { tasks.each(&:wait) }).to be < 1
+      handle.close
+      waiting.join
+    end
+
     it "gives a task that ended in error" do
       handle.register(single(retryable: false) { raise "no" })
       task = handle.create_task("flow")

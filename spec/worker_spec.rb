@@ -43,6 +43,15 @@ RSpec.describe TaskerCore::Worker do
       handle.worker(threads: 1).stop(timeout: 5)
     end
 
+    it "is started once, by however many threads" do
+      handle.register(single { sleep 0.005 })
+      worker = handle.worker(threads: 2)
+      Array.new(6) { Thread.new { worker.start } }.each(&:join)
+      expect(Thread.list.count { |thread| thread.name.to_s.start_with?("tasker-worker") }).to eq(2)
+      tasks = Array.new(20) { handle.create_task("flow") }
+      expect(tasks.map { |task| task.wait(timeout: 20).status }.uniq).to eq(["complete"])
+    end
+
     it "ends a join when it is stopped" do
       worker = handle.worker(threads: 1).start
       joined = Thread.new { worker.join }
@@ -137,6 +146,28 @@ RSpec.describe TaskerCore::Worker do
       bad = handle.create_task("flow", context: { bad: true }).wait(timeout: 10)
       good = handle.create_task("flow").wait(timeout: 10)
       expect([bad.status, good.status]).to eq(%w[error complete])
+    end
+
+    it "goes on when the logger raises, and still tells on_error" do
+      logger = Class.new { %i[add info warn error].each { |name| define_method(name) { |*| raise "disk full" } } }.new
+      allow(TaskerCore.configuration).to receive(:logger).and_return(logger)
+      handle.register(single(retry_limit: 2, backoff: "none") { raise "lost" })
+      task = handle.create_task("flow")
+      told = []
+      threads = nil
+      expect do
+        handle.work(until: :idle, threads: 1, timeout: 10, on_error: lambda { |error, _|
+          told << error.message
+          threads = (threads || []) << Thread.current
+        })
+      end.to output(/logger failed/).to_stderr
+      expect(told).to eq(%w[lost lost])
+      expect(threads.uniq.size).to eq(1)
+      expect(task.reload).to be_error
+    end
+
+    it "refuses an on_error that can't be called" do
+      expect { handle.worker(on_error: 5) }.to raise_error(TaskerCore::ValidationError, /on_error/)
     end
 
     it "loses nothing when one of its threads is killed" do

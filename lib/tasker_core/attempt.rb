@@ -25,6 +25,7 @@ module TaskerCore
       @registry = registry
       @settings = settings
       @context = StepContext.new(assignment, native_worker, settings.logger)
+      @pid = Process.pid
     end
 
     # Interrupts reach the handler and nothing else. When the thread is killed in it, the step is given back; when
@@ -32,15 +33,22 @@ module TaskerCore
     def run
       Thread.current.thread_variable_set(:tasker_core_attempt, self)
       result = Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
-      succeed(result)
+      succeed(result) unless elsewhere?
     rescue Exception => e # rubocop:disable Lint/RescueException -- exit and the like fail their attempt only
+      raise if elsewhere?
+
       fail_with(e) unless @reported
     ensure
-      give_back unless @reported
+      give_back unless @reported || elsewhere?
       Thread.current.thread_variable_set(:tasker_core_attempt, nil)
     end
 
     private
+
+    # Whether this is a child that the handler forked: the step is its parent's.
+    def elsewhere?
+      Process.pid != @pid
+    end
 
     def handler
       key = [@assignment.namespace, @assignment.task_name, @assignment.version]
@@ -72,12 +80,15 @@ module TaskerCore
     end
 
     def permanent?(error)
-      error.is_a?(PermanentError) || (error.is_a?(DatabaseError) && !error.retryable?)
+      case error
+      when PermanentError then true
+      when DatabaseError then !error.retryable?
+      else false
+      end
     end
 
     def report(error, permanent)
-      failure = { class: error.class.name || "an anonymous class", message: message_of(error),
-                  backtrace: (error.backtrace || []).first(MOST_LINES).map { |line| clean(line) },
+      failure = { class: class_of(error), message: message_of(error), backtrace: backtrace_of(error),
                   permanent: permanent, **details(error) }
       begin
         @native_worker.fail(@assignment.number, failure)
@@ -96,10 +107,23 @@ module TaskerCore
       end
     end
 
+    # An exception's own methods may do anything, and none of it may keep the failure from being recorded.
+    def class_of(error)
+      clean(error.class.name || "an anonymous class")
+    rescue Exception # rubocop:disable Lint/RescueException -- see above
+      "a class that could not be named"
+    end
+
     def message_of(error)
       clean(error.message)
-    rescue StandardError => e
+    rescue Exception => e # rubocop:disable Lint/RescueException -- see above
       "its message could not be made: #{e.class}"
+    end
+
+    def backtrace_of(error)
+      (error.backtrace || []).first(MOST_LINES).map { |line| clean(line) }
+    rescue Exception # rubocop:disable Lint/RescueException -- see above
+      []
     end
 
     def clean(text)
@@ -108,9 +132,9 @@ module TaskerCore
 
     def tell(error, permanent)
       final = permanent || @context.last_attempt?
-      @settings.logger.add(final ? Logger::WARN : Logger::INFO) do
+      @settings.log(final ? Logger::WARN : Logger::INFO) do
         "#{@context.step_id}: attempt #{@context.attempt} of #{@context.retry_limit} failed: " \
-          "#{error.class}: #{message_of(error)}"
+          "#{class_of(error)}: #{message_of(error)}"
       end
       @settings.told(error, @context)
     end

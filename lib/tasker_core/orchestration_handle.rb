@@ -156,6 +156,10 @@ module TaskerCore
         raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
       end
 
+      unless on_error.nil? || on_error.respond_to?(:call)
+        raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: on_error.inspect)
+      end
+
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)
@@ -241,6 +245,8 @@ module TaskerCore
 
     # What a task is to run, with what is asked of it.
     def wanted(template, options)
+      raise ValidationError.at("name", "is the first argument, not an option") if options.key?(:name)
+
       options = { **options, run_at: plain_time(options[:run_at]) } if options.key?(:run_at)
       case template
       when Class

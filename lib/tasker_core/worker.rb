@@ -38,13 +38,20 @@ module TaskerCore
         before
       end
 
+      # Logs; a logger that fails is no reason for a worker to fail.
+      def log(severity, &)
+        logger.add(severity, &)
+      rescue StandardError => e
+        Kernel.warn("tasker_core's logger failed: #{e.class}")
+      end
+
       # Calls `on_error`; what it raises is logged and goes no further.
       def told(error, context)
         return unless on_error
 
         on_error.respond_to?(:arity) && on_error.arity == 1 ? on_error.call(error) : on_error.call(error, context)
       rescue StandardError => e
-        logger.error { "on_error failed: #{e.class}: #{e.message}" }
+        log(Logger::ERROR) { "on_error failed: #{e.class}: #{e.message}" }
       end
     end
 
@@ -85,6 +92,7 @@ module TaskerCore
       @queues = queues
       @settings = Settings.new(TaskerCore.configuration.logger, on_error)
       @leader = Mutex.new
+      @starting = Mutex.new
       @pool = []
     end
 
@@ -94,14 +102,7 @@ module TaskerCore
     # @raise [ValidationError] when an option is wrong
     # @raise [DatabaseError] when the database fails
     def start
-      return self if running?
-
-      @signal = Waiting::Signal.new
-      @native = open_native
-      @pid = Process.pid
-      @pool = []
-      @threads.times { |place| spawn(place) }
-      Worker.started(self)
+      @starting.synchronize { start_threads unless running? }
       self
     end
 
@@ -167,6 +168,15 @@ module TaskerCore
 
     private
 
+    def start_threads
+      @signal = Waiting::Signal.new
+      @native = open_native
+      @pid = Process.pid
+      @pool = []
+      @threads.times { |place| spawn(place) }
+      Worker.started(self)
+    end
+
     def mine?
       !@native.nil? && @pid == Process.pid
     end
@@ -192,8 +202,9 @@ module TaskerCore
       end
     end
 
+    # A child that a handler forked comes here when the handler returns in it, and ends.
     def run_steps
-      while (assignment = next_assignment)
+      while mine? && (assignment = next_assignment)
         Attempt.new(assignment, @native, @registry, @settings).run
       end
     end
@@ -218,7 +229,7 @@ module TaskerCore
 
     def report_troubles
       @native.troubles.each do |message|
-        @settings.logger.warn { message }
+        @settings.log(Logger::WARN) { message }
         @settings.told(DatabaseError.new(message, retryable: true), nil)
       end
     end

@@ -16,12 +16,12 @@ module TaskerCore
 
     # @return [Hash]
     def read
-      text = File.read(path, encoding: "bom|utf-8")
+      text = File.read(path, mode: "rb:bom|utf-8")
       document = Psych.parse(text, filename: path)
       walk(document.root, "") if document
       template = Psych.safe_load(text, permitted_classes: [], aliases: true, filename: path)
       template.is_a?(Hash) ? template : refuse("", "a template is a mapping of keys to values")
-    rescue SystemCallError => e
+    rescue SystemCallError, ArgumentError => e
       raise ConfigurationError, "the template #{path} can't be read: #{e.message}"
     rescue Psych::SyntaxError => e
       refuse("", "#{e.problem} #{e.context}".strip, line: e.line)

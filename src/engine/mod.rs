@@ -179,6 +179,8 @@ impl Engine {
             known.extend(
                 registry.all().iter().map(|stored| (stored.template.namespace.clone(), stored.template.name.clone())),
             );
+            known.sort_unstable();
+            known.dedup();
             return Err(unknown_template(namespace, name, &known));
         };
         let wanted = Revision { id: found.revision, catalog: self.catalog.clone() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::Engine;
@@ -20,7 +20,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Who waits for which task.
 #[derive(Default)]
-pub(super) struct Waiters(Mutex<State>);
+pub(super) struct Waiters {
+    state: Mutex<State>,
+    /// Ends the pause between two looks: somebody new may wait for a task that has ended already.
+    arrived: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -31,7 +35,7 @@ struct State {
 impl Waiters {
     /// Tells those who wait for these tasks.
     pub(super) fn ended(&self, ids: &HashSet<TaskId>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.waiting.is_empty() {
             return;
         }
@@ -43,7 +47,7 @@ impl Waiters {
 
     /// Ends every wait. Whoever waits after this starts a look of its own, which ends at once.
     pub(super) fn close(&self) {
-        *self.0.lock() = State::default();
+        *self.state.lock() = State::default();
     }
 }
 
@@ -56,12 +60,14 @@ impl Engine {
     pub async fn wait(self: &Arc<Self>, id: TaskId, timeout: Option<Duration>) -> Result<()> {
         let (sender, receiver) = oneshot::channel();
         let start_looking = {
-            let mut state = self.waiters.0.lock();
+            let mut state = self.waiters.state.lock();
             state.waiting.entry(id).or_default().push(sender);
             !std::mem::replace(&mut state.looking, true)
         };
         if start_looking {
             tokio::spawn(look(self.clone()));
+        } else {
+            self.waiters.arrived.notify_one();
         }
         let ended = async { receiver.await.map_err(|_| EngineError::HandleClosed) };
         match timeout {
@@ -79,7 +85,7 @@ async fn look(engine: Arc<Engine>) {
     let mut pause = FIRST_LOOK;
     loop {
         let ids: Vec<TaskId> = {
-            let mut state = engine.waiters.0.lock();
+            let mut state = engine.waiters.state.lock();
             for senders in state.waiting.values_mut() {
                 senders.retain(|sender| !sender.is_closed());
             }
@@ -100,6 +106,7 @@ async fn look(engine: Arc<Engine>) {
         pause = (pause * 2).min(LONGEST_PAUSE);
         tokio::select! {
             () = tokio::time::sleep_until(deadline) => {}
+            () = engine.waiters.arrived.notified() => pause = FIRST_LOOK,
             changed = wakeups.changed() => if changed.is_err() { tokio::time::sleep_until(deadline).await },
         }
     }

@@ -124,6 +124,9 @@ impl DatabaseUrl {
                 "the database URL names no file: sqlite:tasker.sqlite3, or sqlite::memory: for one in memory".into(),
             ));
         }
+        if place.starts_with(':') && place != ":memory:" {
+            return Err(refused(format!("{place:?} is no place for a database: sqlite::memory: is one in memory")));
+        }
         let mut url = SqliteUrl {
             path: (place != ":memory:").then(|| PathBuf::from(decode(place))),
             pool: None,

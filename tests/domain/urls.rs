@@ -69,6 +69,14 @@ fn what_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_misspelt_memory_is_no_file() {
+    for text in ["sqlite::memory:x", "sqlite::memory", "sqlite://:mem:"] {
+        let refused = DatabaseUrl::parse(text).unwrap_err().to_string();
+        assert!(refused.contains("sqlite::memory: is one in memory"), "{text}: {refused}");
+    }
+}
+
+#[test]
 fn a_password_is_never_shown() {
     let url = DatabaseUrl::parse("postgres://me:s3cret@host:6543/d?password=s3cret&sslmode=disable").unwrap();
     assert_eq!(url.redacted(), "postgres://me@host:6543/d");

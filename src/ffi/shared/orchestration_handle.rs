@@ -81,7 +81,7 @@ impl OrchestrationHandle {
     /// When there is no runtime and none can be started; the rest comes with the call.
     pub fn open(place: Place, ttl: Option<Duration>) -> Result<Call<Arc<Self>>> {
         let process = Process::current()?;
-        let handle = Arc::new(Self::new(place, ttl, Arc::default(), Attachment::new(process)));
+        let handle = Arc::new(Self::new(place.fixed()?, ttl, Arc::default(), Attachment::new(process)));
         let opened = handle.run(|engine, handle| async move {
             drop(engine);
             Ok(handle)

@@ -7,8 +7,8 @@ use super::call::Call;
 use super::process::Process;
 use crate::engine::error::Result;
 use crate::engine::{Engine, EngineOptions};
-use crate::storage::url::{DatabaseUrl, StoreOptions};
-use crate::storage::{AnyStore, Store};
+use crate::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
+use crate::storage::{AnyStore, Store, StoreError};
 
 /// See the module.
 pub struct OrchestrationSystem {
@@ -28,12 +28,22 @@ pub struct Place {
 }
 
 impl Place {
+    /// The same place, wherever the process goes: a relative path means the working directory of now, also when the
+    /// database is opened again later, by a forked child or a daemon.
+    pub(super) fn fixed(mut self) -> Result<Self> {
+        if let DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) = &mut self.url {
+            *path = std::path::absolute(&path)
+                .map_err(|error| StoreError::Configuration(format!("the database file {}: {error}", path.display())))?;
+        }
+        Ok(self)
+    }
+
     /// What two handles must have in common to share a pool; `None` is never shared.
     fn key(&self) -> Option<String> {
         match &self.url {
             DatabaseUrl::Sqlite(url) => {
-                let path = std::path::absolute(url.path.as_ref()?).ok()?;
-                Some(format!("sqlite:{}", path.canonicalize().unwrap_or(path).display()))
+                let path = url.path.as_ref()?;
+                Some(format!("sqlite:{}", path.canonicalize().as_ref().unwrap_or(path).display()))
             }
             DatabaseUrl::Postgres(url) => Some(url.url.to_string()),
         }
