@@ -40,8 +40,9 @@ module TaskerCore
     def problem_of_name(name)
       found = Object.const_get(name)
       found.is_a?(String) ? "names a String, not a handler" : problem(found)
-    rescue NameError
-      "there is no constant #{name}#{Nearest.hint(name, known_names)}"
+    rescue NameError => e
+      lost = name.split("::").include?(e.name.to_s)
+      lost ? "there is no constant #{name}#{Nearest.hint(name, known_names)}" : "#{name} can't be loaded: #{e.message}"
     end
 
     def problem_of_class(handler)
@@ -59,11 +60,15 @@ module TaskerCore
         unless !lambda || [1, -1, -2].include?(handler.arity)
     end
 
+    # Those that are loaded.
     def known_names
-      found = StepHandler.subclasses
-      found.concat(found.flat_map(&:subclasses)).filter_map(&:name).uniq
+      [StepHandler::Http, *descendants(StepHandler)].filter_map(&:name).uniq
     end
 
-    private_class_method :named?, :problem_of_name, :problem_of_class, :problem_of_callable, :known_names
+    def descendants(handler)
+      handler.subclasses.flat_map { |subclass| [subclass, *descendants(subclass)] }
+    end
+
+    private_class_method :named?, :problem_of_name, :problem_of_class, :problem_of_callable, :known_names, :descendants
   end
 end

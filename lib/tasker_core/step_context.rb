@@ -68,6 +68,9 @@ module TaskerCore
     # @return [Boolean] whether the step is in error when this attempt fails
     def last_attempt? = attempt >= retry_limit
 
+    # @return [Float] how many seconds one attempt of this step may take; {#heartbeat} starts them anew
+    def timeout = @assignment.timeout
+
     # @return [String] the same for every attempt of this step, and different for every other step: for services
     #   that do a thing once for a key
     def idempotency_key = "#{task_id}/#{@assignment.index}"

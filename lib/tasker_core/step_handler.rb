@@ -13,6 +13,9 @@ module TaskerCore
   #     end
   #   end
   class StepHandler
+    # Ready made: one HTTP request. It is loaded when it is first used.
+    autoload :Http, "tasker_core/step_handler/http"
+
     # Does the step. It may run more than once: give outside services {StepContext#idempotency_key}.
     #
     # @param _ctx [StepContext]

@@ -61,6 +61,11 @@ impl Assignment {
         self.core().step().map_or(1, |step| step.policy.retry_limit)
     }
 
+    /// How long this attempt may take, in seconds.
+    fn timeout(&self) -> Option<f64> {
+        self.core().step().map(|step| step.policy.timeout.as_secs_f64())
+    }
+
     fn context(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         to_ruby(ruby, &this.core().task.head.context)
     }
@@ -115,6 +120,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("handler", method!(Assignment::handler, 0))?;
     class.define_method("attempt", method!(Assignment::attempt, 0))?;
     class.define_method("retry_limit", method!(Assignment::retry_limit, 0))?;
+    class.define_method("timeout", method!(Assignment::timeout, 0))?;
     class.define_method("context", method!(Assignment::context, 0))?;
     class.define_method("config", method!(Assignment::config, 0))?;
     class.define_method("result", method!(Assignment::result, 1))?;
