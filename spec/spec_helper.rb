@@ -27,6 +27,7 @@ RSpec.configure do |config|
   config.include Support::Deadlines
   config.include Support::Workflows
   config.include Support::Programs
+  config.include Support::LoopbackServers
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|
@@ -34,5 +35,6 @@ RSpec.configure do |config|
   end
 
   config.after { @programs&.each(&:kill) }
+  config.after { stop_servers }
   config.after(:suite) { Support::PostgresServer.stop }
 end

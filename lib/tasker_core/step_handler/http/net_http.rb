@@ -31,20 +31,31 @@ module TaskerCore
 
         def exchange(http, request)
           http.start unless http.started?
+          answer = nil
           body = +""
-          answer = http.request(native(request)) do |incoming|
-            incoming.read_body { |part| append(body, part, request) }
+          whole = catch(:cut_off) do
+            http.request(native(request)) { |incoming| read(answer = incoming, body, request) }
           end
+          discard(http) unless whole
           Response.new(status: answer.code, headers: answer.each_header.to_h, body: body)
         end
 
-        def append(body, part, request)
-          body << part
-          return if body.bytesize <= request.max_body
+        # Of an answer that is no success the beginning will do.
+        def read(answer, body, request)
+          answer.read_body do |part|
+            body << part
+            next if body.bytesize <= request.max_body
 
-          raise PermanentError.new("#{request} answered with more than #{request.max_body} bytes",
-                                   error_code: "body_too_large",
-                                   context: { method: request.method, url: Redaction.url(request.url) })
+            raise too_large(request) if answer.is_a?(Net::HTTPSuccess)
+
+            throw :cut_off
+          end
+        end
+
+        def too_large(request)
+          PermanentError.new("#{request} answered with more than #{request.max_body} bytes",
+                             error_code: "body_too_large",
+                             context: { method: request.method, url: Redaction.url(request.url) })
         end
 
         def native(request)
@@ -59,12 +70,15 @@ module TaskerCore
         def connection(request)
           origin = [request.url.scheme, request.url.host, request.url.port]
           kept = Thread.current.thread_variable_get(KEEPER)
-          unless kept&.origin == origin && kept.pid == Process.pid
-            discard(kept.http) if kept && kept.pid == Process.pid
-            kept = Kept.new(build(request), origin, Process.pid)
-            Thread.current.thread_variable_set(KEEPER, kept)
+          kept = replace(kept, request, origin) unless kept && kept.pid == Process.pid && kept.origin == origin
+          kept.http.tap { |http| http.open_timeout = http.ssl_timeout = request.open_timeout }
+        end
+
+        def replace(kept, request, origin)
+          discard(kept.http) if kept && kept.pid == Process.pid
+          Kept.new(build(request), origin, Process.pid).tap do |made|
+            Thread.current.thread_variable_set(KEEPER, made)
           end
-          kept.http.tap { |http| limit(http, request) }
         end
 
         def build(request)
@@ -73,12 +87,11 @@ module TaskerCore
           http.verify_mode = OpenSSL::SSL::VERIFY_PEER if http.use_ssl?
           # Net::HTTP would send a request twice of which it doesn't know whether it arrived; retrying is the step's.
           http.max_retries = 0
+          # And would take the half of an answer for the whole.
+          http.ignore_eof = false
+          # One limit holds for all of a request, in call; these would hold for each read and write.
+          http.read_timeout = http.write_timeout = nil
           http
-        end
-
-        def limit(http, request)
-          http.open_timeout = http.ssl_timeout = [request.open_timeout, request.timeout].min
-          http.read_timeout = http.write_timeout = request.timeout
         end
 
         # Closes a connection of which nobody knows what is still to come on it.

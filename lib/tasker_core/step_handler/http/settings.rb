@@ -47,7 +47,7 @@ module TaskerCore
         def success?(status) = among?("success", ["2xx"], status)
 
         def retryable?(status)
-          RETRYABLE.include?(status) || status >= 500 || among?("retry_on", [], status)
+          among?("retry_on", [], status) || RETRYABLE.include?(status) || status >= 500
         end
 
         # The result: what the block makes of the body, alone or with other parts of the response.
