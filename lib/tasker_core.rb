@@ -17,9 +17,12 @@ require_relative "tasker_core/task_list"
 require_relative "tasker_core/step_handler"
 require_relative "tasker_core/step_context"
 require_relative "tasker_core/workflow"
+require_relative "tasker_core/yaml_document"
 require_relative "tasker_core/yaml_template"
+require_relative "tasker_core/overlay"
 require_relative "tasker_core/environments"
 require_relative "tasker_core/definition"
+require_relative "tasker_core/template_directory"
 require_relative "tasker_core/handlers"
 require_relative "tasker_core/handler_registry"
 require_relative "tasker_core/template"
@@ -96,6 +99,11 @@ module TaskerCore
     # Registers a template on the default handle; see {OrchestrationHandle#register}.
     def register(template, handlers: {})
       handle.register(template, handlers: handlers)
+    end
+
+    # Registers a directory's templates on the default handle; see {OrchestrationHandle#register_directory}.
+    def register_directory(path = "config/tasker")
+      handle.register_directory(path)
     end
 
     # Creates a task on the default handle; see {OrchestrationHandle#create_task}.

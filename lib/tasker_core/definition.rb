@@ -14,7 +14,8 @@ module TaskerCore
     def initialize(given, handlers)
       @file = YamlTemplate.new(given) if given.is_a?(String) || given.respond_to?(:to_path)
       @given_handlers = by_step(given, handlers)
-      @template = Environments.apply(definition_of(given))
+      @environments = Environments.new(definition_of(given))
+      @template = @environments.template
       @handlers = {}
       @faults = []
       split
@@ -26,25 +27,44 @@ module TaskerCore
     # @raise [ValidationError] with all faults
     def check
       located do
-        found = begin
-          Native.check_template(template)
-        rescue ValidationError => e
-          @faults = e.faults + @faults
-        end
-        raise ValidationError.new(faults: @faults.freeze) unless @faults.empty?
+        key, known = examine(template)
+        elsewhere = @environments.faults_elsewhere(known) { |other| examine(without_handlers(other)).last }
+        faults = known + @faults + @environments.faults + elsewhere
+        raise ValidationError.new(faults: faults.freeze) unless faults.empty?
 
-        found
+        key
       end
     end
 
-    # Runs the block; a ValidationError in it names the file and the line, when there is a file.
+    # Runs the block; a ValidationError in it names the place in what was given, and with a file that and the line.
     def located
       yield
     rescue ValidationError => e
-      raise @file ? @file.locate(e) : e
+      raise @file ? @file.locate(as_given(e)) : as_given(e)
     end
 
     private
+
+    # @return [Array(Array<String>, Array<Hash>)] the template's key, nil where it has faults, and these
+    def examine(template)
+      [Native.check_template(template), []]
+    rescue ValidationError => e
+      [nil, e.faults]
+    end
+
+    # For another environment, whose handlers need not exist in this one.
+    def without_handlers(template)
+      key = template.key?("steps") ? "steps" : :steps
+      return template unless template[key].is_a?(Array)
+
+      steps = template[key].map { |step| step.is_a?(Hash) ? step.reject { |name, _| name.to_s == "handler" } : step }
+      { **template, key => steps }
+    end
+
+    def as_given(error)
+      faults = error.faults.map { |fault| { **fault, path: @environments.origin(fault[:path]) }.freeze }
+      faults == error.faults ? error : ValidationError.new(faults: faults.freeze)
+    end
 
     def definition_of(given)
       return @file.read if @file

@@ -1,72 +1,64 @@
 # frozen_string_literal: true
 
 module TaskerCore
-  # A template's `environments`: what the current one says is merged deeply over the rest, steps by name. The
-  # current environment is `TASKER_ENV`, else `RAILS_ENV`, else `RACK_ENV`, else `development`.
+  # A template with the values of its `environments`. What the current one says is merged deeply over the rest, steps
+  # by name; the others are checked as if each were the current one, so that a fault in production's is found before
+  # production. The current environment is `TASKER_ENV`, else `RAILS_ENV`, else `RACK_ENV`, else `development`.
   #
   # @api private
-  module Environments
-    module_function
-
-    def current
-      ENV["TASKER_ENV"] || ENV["RAILS_ENV"] || ENV["RACK_ENV"] || "development"
+  class Environments
+    def self.current
+      ENV.values_at("TASKER_ENV", "RAILS_ENV", "RACK_ENV").find { |name| name && !name.empty? } || "development"
     end
 
-    # @param template [Hash]
-    # @return [Hash] without `environments`
-    def apply(template)
-      environments = template[:environments] || template["environments"]
-      return template unless environments.is_a?(Hash)
+    # @return [Hash] the template for the current environment
+    attr_reader :template
+    # @return [Array<Hash>] what is wrong with the environments themselves
+    attr_reader :faults
 
-      rest = template.reject { |key, _| key.to_s == "environments" }
-      _, own = environments.find { |name, _| name.to_s == current }
-      return rest if own.nil?
-
-      unless own.is_a?(Hash)
-        raise ValidationError.at("environments.#{current}", "is a mapping of keys to values", expected: "a Hash",
-                                                                                              got: own.class.name)
-      end
-      overlay(rest, own)
+    # @param given [Hash]
+    def initialize(given)
+      @base = given.reject { |key, _| key.to_s == "environments" }
+      @faults = []
+      @overlays = overlays(given.fetch(:environments) { given["environments"] })
+      @current = @overlays[Environments.current]
+      @template = @current ? @current.template : @base
     end
 
-    def overlay(template, own)
-      own.reduce(template) do |merged, (key, value)|
-        key.to_s == "steps" ? put(merged, key) { |steps| merge_steps(steps, value) } : deep(merged, key, value)
-      end
+    # The place in what was given from which a value of the current template came.
+    def origin(path)
+      @current ? @current.origin(path) : path
     end
 
-    def merge_steps(steps, own)
-      return own unless steps.is_a?(Array) && own.is_a?(Array)
-
-      own.each_with_index.reduce(steps) do |merged, (step, index)|
-        names = merged.map { |candidate| name_of(candidate) }
-        place = names.index(name_of(step)) or raise unknown_step(step, index, names)
-        merged.dup.tap { |copy| copy[place] = step.reduce(merged[place]) { |all, (key, value)| deep(all, key, value) } }
+    # @param known [Array<Hash>] the faults of the current template
+    # @yieldparam template [Hash] for another environment
+    # @yieldreturn [Array<Hash>] its faults
+    # @return [Array<Hash>] those that it has beside the known ones, at the places where they were given
+    def faults_elsewhere(known)
+      @overlays.values.reject { |overlay| overlay.equal?(@current) }.flat_map do |overlay|
+        (yield(overlay.template) - known).map { |fault| overlay.own_fault(fault) }
       end
     end
 
-    def name_of(step)
-      step.is_a?(Hash) ? (step[:name] || step["name"]).to_s : ""
+    private
+
+    def overlays(given)
+      return {} if given.nil?
+      return refuse("environments", given) unless given.is_a?(Hash)
+
+      given.filter_map do |name, own|
+        next if own.nil?
+        next refuse("environments.#{name}", own) && nil unless own.is_a?(Hash)
+
+        overlay = Overlay.new(@base, own, "environments.#{name}")
+        @faults.concat(overlay.faults)
+        [name.to_s, overlay]
+      end.to_h
     end
 
-    def unknown_step(step, index, names)
-      name = name_of(step)
-      ValidationError.at("environments.#{current}.steps[#{index}].name",
-                         "there is no step #{name.inspect}#{Nearest.hint(name, names)}")
+    def refuse(path, given)
+      @faults << ValidationError.fault(path, "is a mapping of keys to values", expected: "a Hash", got: given.inspect)
+      {}
     end
-
-    def deep(hash, key, value)
-      put(hash, key) do |old|
-        old.is_a?(Hash) && value.is_a?(Hash) ? value.reduce(old) { |all, (k, v)| deep(all, k, v) } : value
-      end
-    end
-
-    # The Hash with another value under a key that may stand in it as a Symbol or a String.
-    def put(hash, key)
-      found = hash.keys.find { |other| other.to_s == key.to_s } || key
-      { **hash, found => yield(hash[found]) }
-    end
-
-    private_class_method :overlay, :merge_steps, :name_of, :unknown_step, :deep, :put
   end
 end

@@ -48,14 +48,37 @@ module TaskerCore
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
     def register(template, handlers: {})
       definition = Definition.new(template, handlers)
-      key = definition.check
-      before = @registry.put(key, definition.handlers)
-      Notifications.refresh(@native)
-      normal = definition.located { Waiting.await(@native.register(definition.template)) }
+      stored = store(definition, definition.check)
       @registry.remember(template) if template.is_a?(Class)
-      Template.new(normal, definition.handlers)
-    ensure
-      @registry.put(key, before) if key && normal.nil?
+      stored
+    end
+
+    # Registers every YAML file (`.yml`, `.yaml`) of a directory and of the directories in it, in the order of their
+    # paths. All are checked before the first is stored, and what is wrong with any of them is said at once, with file
+    # and line. What only the database can refuse, such as another graph under a version that tasks use, ends it
+    # there: the files before that one stay registered.
+    #
+    # @param path [String, Pathname] default: `config/tasker`
+    # @return [Array<Template>] none where there are no such files
+    # @raise [ConfigurationError] when there is no such directory
+    # @raise [ValidationError] with the faults of all files, among them a template that is defined in two
+    # @raise [DatabaseError] when the database fails
+    # @example
+    #   Dir.mkdir("templates")
+    #   File.write("templates/hello.yml", <<~YAML)
+    #     name: hello
+    #     steps:
+    #       - name: greet
+    #         handler: Greet
+    #   YAML
+    #   class Greet < TaskerCore::StepHandler
+    #     def call(_ctx) = "hello"
+    #   end
+    #
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register_directory("templates").map(&:name) # => ["hello"]
+    def register_directory(path = "config/tasker")
+      TemplateDirectory.new(path).definitions.map { |definition, key| store(definition, key) }
     end
 
     # Creates a task.
@@ -269,6 +292,16 @@ module TaskerCore
     alias to_s inspect
 
     private
+
+    # Handlers are there before the template is: a worker may take a step of it at once.
+    def store(definition, key)
+      before = @registry.put(key, definition.handlers)
+      Notifications.refresh(@native)
+      normal = definition.located { Waiting.await(@native.register(definition.template)) }
+      Template.new(normal, definition.handlers)
+    ensure
+      @registry.put(key, before) unless normal
+    end
 
     # What a task is to run, with what is asked of it.
     def wanted(template, options)
