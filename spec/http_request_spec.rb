@@ -53,6 +53,14 @@ RSpec.describe TaskerCore::StepHandler::Http do
         expect(ask({ base_url: mirror.url("/v1"), url: other.url("/") }).result).to eq("other")
       end
 
+      it "goes to the base_url that the config or the environment names" do
+        ENV["HTTP_SPEC_HOST"] = mirror.url
+        config = { base_url: "{env.HTTP_SPEC_HOST}/{config.api}/", url: "carts", api: "v2" }
+        expect(told(config).result["target"]).to eq("/v2/carts")
+      ensure
+        ENV.delete("HTTP_SPEC_HOST")
+      end
+
       it "carries the same idempotency key in every attempt, and another one in every task" do
         answers = [[503, {}, ""], [200, {}, ""], [200, {}, ""]]
         server = serve { answers.shift }
@@ -129,6 +137,8 @@ RSpec.describe TaskerCore::StepHandler::Http do
         "a way out in two values" => [{ url: "http://h.example/carts/{a}{a}" }, { a: "." }],
         "a placeholder for the host" => [{ url: "http://{a}.example/" }, { a: "evil" }],
         "a placeholder for all of a URL" => [{ url: "{a}" }, { a: "http://evil.example" }],
+        "a task's value in base_url" => [{ url: "/", base_url: "http://{a}.example" }, { a: "evil" }],
+        "a base_url without a host" => [{ url: "/", base_url: "shop" }, {}],
         "a lone brace" => [{ url: "http://h.example/{a" }, { a: 1 }],
         "the environment in a URL" => [{ url: "http://h.example/{env.HOME}" }, {}],
         "a line break in a header" => [{ headers: { "X-A" => "{a}" } }, { a: "b\r\nX-Evil: 1" }],

@@ -23,7 +23,7 @@ module TaskerCore
     # | key | default | meaning |
     # |---|---|---|
     # | `url` | none: it must be there | `https://…`, or the path behind `base_url` |
-    # | `base_url` | none | what a `url` that names no host is put behind, such as `https://shop.example/v1` |
+    # | `base_url` | none | what a `url` that names no host is put behind; `{config.…}` and `{env.…}` may stand in it |
     # | `method` | `GET`, with a body `POST` | |
     # | `query` | none | values by name, added to the URL's own; an Array repeats the name, null leaves it out |
     # | `headers` | `Accept: application/json` | text by name; null leaves one out |
@@ -46,10 +46,10 @@ module TaskerCore
     # | `{context}`, `{context.results}` | the whole context; a field of it that is called like one of these words |
     # | `{results.validate.total}` | of the result of a step that this one depends on |
     # | `{config.page_size}` | of the step's own config, where its environments may set it |
-    # | `{env.SHOP_TOKEN}` | of the process's environment; in `headers` only, so that it is stored nowhere |
+    # | `{env.SHOP_TOKEN}` | of the process's environment; in `headers`, where it is stored nowhere, and `base_url` |
     #
-    # In `url` a value is escaped and may be neither empty nor null: it can't add a segment or a parameter. Scheme,
-    # host and port hold no placeholder. In `query` and `body`, a String that is one placeholder and nothing else
+    # In `url` a value is escaped and may be neither empty nor null: it can't add a segment or a parameter, and no
+    # value of a task chooses the host. In `query` and `body`, a String that is one placeholder and nothing else
     # becomes the value itself, a number or a whole Hash. A value that isn't there is a permanent error.
     #
     # ## The answer

@@ -10,7 +10,10 @@ module TaskerCore
       class Placeholders
         TOKEN = /\{\{|\}\}|\{[^{}]*\}|[{}]/
         ALONE = /\A\{([^{}]+)\}\z/
-        private_constant :TOKEN, :ALONE
+        SOURCES = %w[context results config env].freeze
+        # What may be recorded, and so stand in anything but a header.
+        RECORDED = %w[context results config].freeze
+        private_constant :TOKEN, :ALONE, :SOURCES, :RECORDED
 
         def initialize(ctx)
           @ctx = ctx
@@ -18,17 +21,17 @@ module TaskerCore
 
         # @param text [String]
         # @param place [String] the key in `config` that it stands under
-        # @param environment [Boolean] whether `{env.…}` may stand in it
+        # @param from [Array<String>] where its values may come from: `context, results, config, env`
         # @yieldparam value [String] of one placeholder, to be made fit for the text
         # @return [String]
-        def fill(text, place, environment: false)
+        def fill(text, place, from: RECORDED)
           text.gsub(TOKEN) do |token|
             case token
             when "{{" then "{"
             when "}}" then "}"
             when "{", "}" then raise Settings.wrong(place, "has a lone brace; write it twice where it is meant so")
             else
-              value = scalar(look_up(token[1..-2], place, environment), token, place)
+              value = scalar(look_up(token[1..-2], place, from), token, place)
               block_given? ? yield(value, token) : value
             end
           end
@@ -39,7 +42,7 @@ module TaskerCore
           case value
           when Hash then value.to_h { |key, item| [key, fill_all(item, "#{place}.#{key}")] }
           when Array then value.each_with_index.map { |item, index| fill_all(item, "#{place}[#{index}]") }
-          when ALONE then look_up(value[ALONE, 1], place, false)
+          when ALONE then look_up(value[ALONE, 1], place, RECORDED)
           when String then fill(value, place)
           else value
           end
@@ -47,15 +50,13 @@ module TaskerCore
 
         private
 
-        def look_up(name, place, environment)
-          first, *rest = words = name.split(".", -1)
-          case first
-          when "env" then environment ? from_environment(rest, name, place) : raise(no_environment(name, place))
-          when "config" then dig(@ctx.config, rest, name, place)
-          when "context" then dig(@ctx.context, rest, name, place)
-          when "results" then dig(@ctx.results, rest, name, place)
-          else dig(@ctx.context, words, name, place)
-          end
+        def look_up(name, place, from)
+          words = name.split(".", -1)
+          source = SOURCES.include?(words.first) ? words.shift : "context"
+          raise Settings.wrong(place, "{#{name}}: no value of #{source} may stand here") unless from.include?(source)
+          return from_environment(words, name, place) if source == "env"
+
+          dig(@ctx.public_send(source), words, name, place)
         end
 
         def dig(value, words, name, place)
@@ -89,10 +90,6 @@ module TaskerCore
 
         def missing(name, place, hint = "")
           PermanentError.new("config.#{place}: there is no value for {#{name}}#{hint}", error_code: "missing_value")
-        end
-
-        def no_environment(name, place)
-          Settings.wrong(place, "{#{name}} may stand in headers only, where it is stored nowhere")
         end
       end
     end

@@ -9,8 +9,11 @@ module TaskerCore
       class RequestBuilder
         # What comes before the path. No value may choose the host.
         ORIGIN = %r{\A(https?)://[^/?#\s{}]+(?=[/?#]|\z)}i
+        # What the deployment says, and no task.
+        TRUSTED = %w[config env].freeze
+        ANYWHERE = %w[context results config env].freeze
         DOTS = /\A(\.|%2e){1,2}\z/i
-        private_constant :ORIGIN, :DOTS
+        private_constant :ORIGIN, :TRUSTED, :ANYWHERE, :DOTS
 
         def initialize(settings, placeholders)
           @settings = settings
@@ -27,21 +30,26 @@ module TaskerCore
         private
 
         def url
-          template = template_of_url
-          origin = template[ORIGIN] or
-            raise Settings.wrong("url", "starts with http:// or https:// and a host without placeholders")
-          path, query = template.delete_prefix(origin).split("#", 2).first.to_s.split("?", 2)
+          base, template = base_and_rest
+          path, query = template.split("#", 2).first.to_s.split("?", 2)
           path = fill_url(path.to_s)
           refuse_dots(path)
           query = [query && fill_url(query), encoded_query].compact.reject(&:empty?).join("&")
-          "#{origin}#{path.empty? ? "/" : path}#{"?#{query}" unless query.empty?}"
+          "#{base}#{path}#{"?#{query}" unless query.empty?}"
         end
 
-        def template_of_url
-          base = @settings.base_url
-          return @settings.url if base.nil? || @settings.url.match?(ORIGIN)
+        # What comes first and is known to name a host, and the path that is still to be filled.
+        def base_and_rest
+          url = @settings.url
+          if (origin = url[ORIGIN])
+            rest = url.delete_prefix(origin)
+            return [origin, rest.start_with?("/") ? rest : "/#{rest}"]
+          end
+          base = @placeholders.fill(@settings.base_url.to_s, "base_url", from: TRUSTED)
+          key = @settings.base_url ? "base_url" : "url"
+          raise Settings.wrong(key, "starts with http:// or https:// and a host") unless base.match?(ORIGIN)
 
-          "#{base.chomp("/")}/#{@settings.url.delete_prefix("/")}"
+          [base.chomp("/"), "/#{url.delete_prefix("/")}"]
         end
 
         def fill_url(template)
@@ -78,7 +86,7 @@ module TaskerCore
             place = "headers.#{name}"
             raise Settings.wrong(place, "is text, not a #{value.class}") if value.is_a?(Hash) || value.is_a?(Array)
 
-            [name, @placeholders.fill(value.to_s, place, environment: true)]
+            [name, @placeholders.fill(value.to_s, place, from: ANYWHERE)]
           end
           own.keys.any? { |name| name.casecmp?("accept") } ? own : { "Accept" => "application/json", **own }
         end
