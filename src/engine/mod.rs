@@ -4,9 +4,10 @@
 //! * [`transactions`]: what changes in one commit. Start with [`transactions::settle`].
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
-//! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
+//! * [`clock`]: time that tests move. [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
+mod clock;
 pub mod error;
 pub mod intent;
 pub mod session;

@@ -4,7 +4,7 @@
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
-//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
+//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
@@ -22,6 +22,7 @@ mod names;
 mod signal;
 mod step;
 mod task;
+mod testing;
 mod transition;
 mod worker;
 
@@ -43,5 +44,6 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
     fork::init(native)?;
-    check::init(native)
+    check::init(native)?;
+    testing::init(ruby, native)
 }

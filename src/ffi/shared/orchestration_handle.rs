@@ -97,7 +97,10 @@ impl OrchestrationHandle {
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
-    fn run<T, F>(self: &Arc<Self>, operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static) -> Call<T>
+    pub(in crate::ffi) fn run<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
@@ -114,6 +117,44 @@ impl OrchestrationHandle {
         }
     }
 
+    /// Runs an operation on its database even after it expired or was closed; an operation that tests
+    /// clean up with.
+    pub(in crate::ffi) fn run_anyway<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let process = match Process::current() {
+            Err(error) => return Call::done(Err(error)),
+            Ok(process) => process,
+        };
+        let attached = self.state.lock().attachment.as_ref().filter(|at| at.process.pid() == process.pid()).cloned();
+        if attached.is_none() && self.is_in_memory() {
+            return Call::done(Err(EngineError::HandleClosed));
+        }
+        let handle = self.clone();
+        let Attachment { system, .. } = attached.unwrap_or_else(|| Attachment::new(process));
+        Call::start(process.runtime(), async move {
+            let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?.clone();
+            let done = operation(system.clone(), handle).await;
+            OrchestrationSystem::release(system).await;
+            done
+        })
+    }
+
+    /// Whether its database lives in the memory of the process that opened it.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
+    }
+
+    /// The database.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.place.url
+    }
+
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
     fn attach(&self) -> Result<Attachment> {
         self.validate()?;
@@ -122,7 +163,7 @@ impl OrchestrationHandle {
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
             Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
-            Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+            Some(_) if self.is_in_memory() => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
