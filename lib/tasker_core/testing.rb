@@ -78,7 +78,7 @@ module TaskerCore
     #   shop.steps # => ["pay", "ship"]
     #   shop.create_task(context: { id: 7 }).namespace # => "shop"
     def create_foundation(handle = TaskerCore.handle, namespace: NAMESPACE, name: nil, version: "1.0.0",
-                          steps: %w[step_1], defaults: {}, handlers: {}, force: false, &handler)
+                          steps: %w[step1], defaults: {}, handlers: {}, force: false, &handler)
       steps = steps.map { |step| step.is_a?(Hash) ? step : { name: step.to_s } }
       template = { namespace: namespace, name: name || unique("foundation"), version: version, defaults: defaults,
                    steps: steps }
@@ -127,7 +127,7 @@ module TaskerCore
     # @param handle [OrchestrationHandle]
     # @param pattern [Symbol, String] `:linear`, `:diamond`, `:parallel`, `:tree` or `:dense`
     # @param steps [Integer, Array<String, Symbol>, nil] how many, or their names; at most 1000. Default: 3, 4, 4, 7 and
-    #   9 steps, called `step_1` and so on
+    #   9 steps, called `step1` and so on
     # @param namespace [String]
     # @param name [String, nil] the template's; one of its own where it is left out
     # @param version [String]
@@ -291,7 +291,8 @@ module TaskerCore
       # @!visibility private
       def self.included(group)
         super
-        group.append_after { TaskerCore::Testing.cleanup } if group.respond_to?(:append_after)
+        # Minitest::Spec has an `after` too, which a group's own would replace.
+        group.after { TaskerCore::Testing.cleanup } if group.respond_to?(:append_after)
       end
 
       # Minitest's hook after each test.

@@ -65,9 +65,18 @@ module TaskerCore
       end
 
       def clean_up
-        Waiting.await(@native.clean_up)
+        take_back
         @keys.each { |key| @handle.registry.put(key, nil) }
         @keys.clear
+      end
+
+      private
+
+      # A database that can't be opened any more was dropped, and what was made went with it.
+      def take_back
+        Waiting.await(@native.clean_up)
+      rescue ConfigurationError
+        raise unless @handle.closed?
       end
     end
   end

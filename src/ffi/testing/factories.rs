@@ -22,6 +22,7 @@ use crate::ffi::shared::orchestration_handle::OrchestrationHandle;
 use crate::ffi::shared::orchestration_system::OrchestrationSystem;
 use crate::ffi::shared::types::parse_task_id;
 use crate::storage::Store;
+use crate::storage::url::DatabaseUrl;
 
 /// How many tasks one transaction removes.
 const CHUNK: usize = 500;
@@ -121,14 +122,14 @@ impl Factories {
     }
 
     /// Removes what was made and moves the clock back. Steps that a worker holds are removed too: what
-    /// it reports of them is late. An expired or closed handle is no hindrance. What could not be
-    /// removed is tried again by the next call.
+    /// it reports of them is late. An expired or closed handle is no hindrance, nor a file that is
+    /// gone. What could not be removed is tried again by the next call.
     pub fn clean_up(&self) -> Call<()> {
         let made = self.made.clone();
         for (clock, step) in made.lock().moved.drain(..) {
             clock.fetch_sub(step, Ordering::Relaxed);
         }
-        if self.handle.is_closed() && self.handle.is_in_memory() {
+        if self.handle.is_closed() && is_gone(self.handle.url()) {
             *made.lock() = Made::default();
             return Call::done(Ok(()));
         }
@@ -138,6 +139,14 @@ impl Factories {
             remove_templates(engine, handle.registry(), &made).await?;
             remove_tasks(engine, &made).await
         })
+    }
+}
+
+/// Whether the database that nobody of this process has open is no more: opening it would make another.
+fn is_gone(url: &DatabaseUrl) -> bool {
+    match url {
+        DatabaseUrl::Sqlite(place) => place.path.as_ref().is_none_or(|path| !path.exists()),
+        DatabaseUrl::Postgres(_) => false,
     }
 }
 

@@ -55,7 +55,7 @@ pub struct PatternInput {
     /// How many steps; the names' number or the pattern's own where it is left out.
     #[serde(default)]
     pub count: Option<i64>,
-    /// The steps' names; `step_1`, `step_2` and so on where they are left out.
+    /// The steps' names; `step1`, `step2` and so on where they are left out.
     #[serde(default)]
     pub names: Option<Vec<String>>,
 }
@@ -120,7 +120,7 @@ impl PatternInput {
             let got = given.unwrap_or_default().to_string();
             Fault::new("steps", message).with(format!("{least} to {MOST_STEPS}"), got)
         })?;
-        let names = self.names.unwrap_or_else(|| (1..=fits).map(|n| format!("step_{n}")).collect());
+        let names = self.names.unwrap_or_else(|| (1..=fits).map(|n| format!("step{n}")).collect());
         let shape = self.pattern.shape(fits).into_iter().zip(&names);
         let steps = shape.map(|((layer, needs), name)| PatternStep {
             name: name.clone(),
