@@ -24,7 +24,9 @@ async fn task_everywhere(db: &Database, diamond: &Diamond, key: &str) -> TaskId 
     db.write(PutReady { rows: vec![ready(diamond.lane, 3, id, 0)] }).await;
     let timer = TimerRow { due: Timestamp(5), kind: TimerKind::Retry, ready: ready(diamond.lane, 0, id, 1) };
     db.write(PutTimers { rows: vec![timer] }).await;
+    let revision = diamond.revision;
     let steps = (0..4).map(|index| StepTransition {
+        revision,
         key: StepKey { task: id, index },
         seq: Token(0).entered(),
         from: None,
@@ -33,7 +35,7 @@ async fn task_everywhere(db: &Database, diamond: &Diamond, key: &str) -> TaskId 
         by: None,
         detail: None,
     });
-    let task = TaskTransition { id, seq: 0, from: None, to: TaskState::Pending, detail: None };
+    let task = TaskTransition { id, revision, seq: 0, from: None, to: TaskState::Pending, detail: None };
     db.write(Record { steps: steps.collect(), tasks: vec![task] }).await;
     id
 }
