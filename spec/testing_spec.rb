@@ -143,6 +143,19 @@ RSpec.describe TaskerCore::Testing do
     expect(outcome.lines).to eq(%w[complete true 0]), outcome.output
   end
 
+  it "says what a handle is, when it is given something else" do
+    expect { testing.create_task("order") }
+      .to raise_error(TaskerCore::ValidationError, /\Ahandle: .*template:/) { |e| expect(e.got).to eq("String") }
+  end
+
+  it "shows what it made in one short line" do
+    flow = testing.create_workflow(in_memory, pattern: :dense, steps: 100, name: "dense")
+    expect(flow.inspect).to eq("#<TaskerCore::Testing::PatternWorkflow testing/dense 1.0.0: 100 steps>")
+    run = testing.run_workflow(flow)
+    expect(run.inspect).to eq("#<TaskerCore::Testing::WorkflowRun #{flow.task.id} complete: 100 of 100 steps ran>")
+    expect { run.step(:stp1) }.to raise_error(TaskerCore::NotFoundError, /did you mean "step1"/)
+  end
+
   it "is not loaded with the gem" do
     expect(run_program("p defined?(TaskerCore::Testing)").lines).to eq(["nil"])
   end
@@ -167,7 +180,7 @@ RSpec.describe TaskerCore::Testing do
         RSpec::Core::Runner.run([], $stderr, File.open(File::NULL, "w"))
         puts HANDLE.tasks.count
       RUBY
-      expect(outcome.lines).to eq(%w[0 complete 0 false 0]), outcome.output
+      expect(outcome.lines.tally).to eq("0" => 3, "complete" => 1, "false" => 1), outcome.output
     end
 
     it "clean up after each test of Minitest" do

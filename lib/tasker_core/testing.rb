@@ -150,7 +150,7 @@ module TaskerCore
     def create_workflow(handle = TaskerCore.handle, pattern: :linear, steps: nil, namespace: NAMESPACE, name: nil,
                         version: "1.0.0", defaults: {}, handlers: {}, force: false, **options, &handler)
       ledger = Ledger.of(handle, force: force)
-      shape = Native.pattern_steps({ pattern: pattern, **(steps.is_a?(Array) ? { names: steps } : { count: steps }) })
+      shape = Native.pattern_steps({ pattern: pattern, steps: steps })
       template = { namespace: namespace, name: name || unique(pattern), version: version, defaults: defaults,
                    steps: shape.map { |step| step.slice(:name, :depends_on) } }
       registered = ledger.register(template, handlers, handler)
@@ -221,7 +221,7 @@ module TaskerCore
     end
 
     # Moves the database's clock forward for every handle of this process on that database: retries, a task's `run_at`
-    # and the leases of other workers fall due. Workers that are running see it within a second. Other processes keep
+    # and the leases of other workers fall due, and workers of this process look for them at once. Other processes keep
     # their time, and so do timeouts of steps.
     #
     # @param handle [OrchestrationHandle]

@@ -90,6 +90,17 @@ RSpec.describe "Factories over several handles" do
     end
   end
 
+  on_postgres do
+    it "forget a database that was dropped" do
+      name = Support::PostgresServer.make
+      dropped = open_handle(Support::PostgresServer.url(name))
+      testing.create_task(dropped)
+      dropped.close
+      Support::PostgresServer.drop(name)
+      expect { testing.cleanup }.not_to raise_error
+    end
+  end
+
   on_sqlite do
     it "forget a database whose file is gone" do
       testing.create_task(handle)

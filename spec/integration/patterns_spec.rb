@@ -73,7 +73,7 @@ RSpec.describe "Workflow patterns with handlers in Ruby" do
     end
 
     it "take names for their steps, and say which layers they have" do
-      flow = testing.create_workflow(handle, pattern: "tree", steps: %w[root l r ll lr])
+      flow = testing.create_workflow(handle, pattern: "tree", steps: %i[root l r ll lr])
       expect(flow.layers).to eq([%w[root], %w[l r], %w[ll lr]])
       expect(flow.parents(:lr)).to eq(%w[l])
       expect(flow.task.step(:ll).depends_on).to eq(%w[l])
@@ -104,8 +104,10 @@ RSpec.describe "Workflow patterns with handlers in Ruby" do
         expect { testing.create_workflow(handle, pattern: pattern, steps: count) }
           .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq("steps") }
       end
-      expect { testing.create_workflow(handle, pattern: :linear, steps: %w[a a]) }
-        .to raise_error(TaskerCore::ValidationError, /already defined/)
+      { %w[a a] => "steps[1].name", ["a", 5] => "steps[1]", "4" => "steps", 4.0 => "steps" }.each do |steps, path|
+        expect { testing.create_workflow(handle, pattern: :linear, steps: steps) }
+          .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq(path) }
+      end
       expect(census).to eq(before)
     end
   end

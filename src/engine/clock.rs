@@ -1,7 +1,7 @@
 //! What a test does to time: the database's clock is moved under the engine, which then looks at
 //! everything that has fallen due.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Engine;
 use super::error::Result;
@@ -24,6 +24,7 @@ impl Engine {
         if let Some(session) = self.keeper.key() {
             self.renew(session).await;
         }
-        self.ring();
+        let workers: Vec<_> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
+        workers.iter().for_each(|worker| worker.clock_moved());
     }
 }

@@ -116,6 +116,22 @@ on_each_database! {
         other.end();
     }
 
+    fn a_worker_that_never_looks_unasked_hears_of_a_clock_that_is_moved(url: &str) {
+        let handle = open_unpolled(url);
+        let factories = factories(&handle);
+        register(&handle, single("own"));
+        let crew = Crew::start(&handle, 1, None, Arc::new(|step| match step.attempt() {
+            1 => fail("not yet", false, Some(Duration::from_secs(7_200))),
+            _ => done(json!(2)),
+        }));
+        let task = create(&handle, json!({ "name": "own" })).unwrap();
+        eventually("it waits for a retry", || steps(&handle, &task)["only"].row.next_retry_at.is_some());
+        wait(factories.advance(Duration::from_secs(7_200))).unwrap();
+        eventually("it is tried again", || crew.order().len() == 2);
+        crew.stop(runtime());
+        wait(factories.clean_up()).unwrap();
+    }
+
     fn the_clock_moves_for_every_handle_and_goes_back(url: &str) {
         let (handle, other) = (open(url), open(url));
         let (ours, theirs) = (factories(&handle), factories(&other));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use tasker_core::domain::graph::Graph;
-use tasker_core::ffi::testing::patterns::{MOST_STEPS, Pattern, PatternInput, PatternStep};
+use tasker_core::ffi::testing::patterns::{MOST_STEPS, Pattern, PatternInput, PatternStep, Steps};
 
 const ALL: [Pattern; 5] = [Pattern::Linear, Pattern::Diamond, Pattern::Parallel, Pattern::Tree, Pattern::Dense];
 
@@ -17,7 +17,7 @@ fn least(pattern: Pattern) -> usize {
 }
 
 fn steps(pattern: Pattern, count: usize) -> Vec<PatternStep> {
-    PatternInput { pattern, count: Some(count as i64), names: None }.steps().unwrap()
+    PatternInput { pattern, steps: Some(Steps::Count(count as i64)) }.steps().unwrap()
 }
 
 /// The graph that a template of these steps has: building it refuses cycles, unknown and double edges.
@@ -84,7 +84,7 @@ proptest! {
 #[test]
 fn names_are_the_steps_in_order() {
     let names = ["check", "pay", "pack", "ship"].map(String::from).to_vec();
-    let steps = PatternInput { pattern: Pattern::Diamond, count: None, names: Some(names) }.steps().unwrap();
+    let steps = PatternInput { pattern: Pattern::Diamond, steps: Some(Steps::Names(names)) }.steps().unwrap();
     let found: Vec<(&str, usize, &[String])> =
         steps.iter().map(|step| (step.name.as_str(), step.layer, step.depends_on.as_slice())).collect();
     let (check, sides) = (["check".to_owned()], ["pay".to_owned(), "pack".to_owned()]);
@@ -95,11 +95,11 @@ fn names_are_the_steps_in_order() {
 fn a_size_that_has_no_such_shape_is_refused() {
     for pattern in ALL {
         for count in [i64::MIN, -1, 0, least(pattern) as i64 - 1, MOST_STEPS as i64 + 1, i64::MAX] {
-            let faults = PatternInput { pattern, count: Some(count), names: None }.steps().unwrap_err();
+            let faults = PatternInput { pattern, steps: Some(Steps::Count(count)) }.steps().unwrap_err();
             let fault = &faults.all()[0];
             assert_eq!((fault.path.as_str(), fault.got.clone()), ("steps", Some(count.to_string())), "{pattern:?}");
         }
         assert_eq!(steps(pattern, MOST_STEPS).len(), MOST_STEPS);
-        assert!(PatternInput { pattern, count: None, names: None }.steps().unwrap().len() >= least(pattern));
+        assert!(PatternInput { pattern, steps: None }.steps().unwrap().len() >= least(pattern));
     }
 }

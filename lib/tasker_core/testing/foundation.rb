@@ -38,7 +38,7 @@ module TaskerCore
 
       # @return [String] one short line
       def inspect
-        "#<#{self.class} #{namespace}/#{name} #{version}: #{steps.join(", ")}>"
+        "#<#{self.class} #{namespace}/#{name} #{version}: #{steps.size} steps>"
       end
       alias to_s inspect
     end

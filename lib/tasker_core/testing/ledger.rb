@@ -12,6 +12,11 @@ module TaskerCore
       class << self
         # @raise [ConfigurationError] when there is none yet, and the database is not named as one for tests
         def of(handle, force: false)
+          unless handle.is_a?(OrchestrationHandle)
+            raise ValidationError.at("handle", "is what TaskerCore.open gives; a template is given as template:",
+                                     expected: "an OrchestrationHandle", got: handle.class.name)
+          end
+
           @lock.synchronize { @by_handle[handle] ||= new(handle, force) }
         end
 

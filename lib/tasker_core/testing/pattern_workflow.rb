@@ -42,7 +42,8 @@ module TaskerCore
       # @param order [Array<String>] such as {WorkflowRun#order}
       # @return [Boolean]
       def possible?(order)
-        edges.all? { |parent, child| !order.include?(child) || order.take_while { |s| s != child }.include?(parent) }
+        place = order.each_with_index.to_h
+        edges.all? { |parent, child| !place[child] || (place[parent] && place[parent] < place[child]) }
       end
     end
   end

@@ -33,22 +33,14 @@ module TaskerCore
 
       def run
         @deadline = Waiting.monotonic + @timeout
-        start
+        worker = @handle.worker(threads: @threads).start
         WorkflowRun.new(wait)
       ensure
-        stop
+        # Steps of other tasks that it runs have the rest of the time.
+        worker&.stop(timeout: [left, 0].max)
       end
 
       private
-
-      def start
-        @worker = @handle.worker(threads: @threads).start
-      end
-
-      # Steps of other tasks that it runs meanwhile have the rest of the time.
-      def stop
-        @worker&.stop(timeout: [left, 0].max)
-      end
 
       def left
         @deadline - Waiting.monotonic
@@ -65,14 +57,7 @@ module TaskerCore
       def look(standing)
         wait = standing.wait
         give_up(standing) if !left.positive? || wait.nil? || (!@travel && wait > left)
-        jump(wait) if @travel && wait&.positive?
-      end
-
-      # A worker that starts looks at the clock at once.
-      def jump(seconds)
-        stop
-        Ledger.of(@handle).advance(seconds)
-        start
+        Ledger.of(@handle).advance(wait) if @travel && wait&.positive?
       end
 
       # The task may have ended since its steps were looked at.

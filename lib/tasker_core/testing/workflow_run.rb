@@ -53,7 +53,7 @@ module TaskerCore
 
       # @return [String] one short line
       def inspect
-        "#<TaskerCore::Testing::WorkflowRun #{task.id} #{status}: #{order.join(", ")}>"
+        "#<TaskerCore::Testing::WorkflowRun #{task.id} #{status}: #{order.size} of #{steps.size} steps ran>"
       end
       alias to_s inspect
     end

@@ -119,8 +119,8 @@ impl OrchestrationHandle {
         }
     }
 
-    /// Runs an operation on its database even after it expired or was closed; an operation that tests
-    /// clean up with.
+    /// Runs an operation on its database even after it expired or was closed, as tests do that clean
+    /// up. A closed one in memory has no database any more.
     pub(in crate::ffi) fn run_anyway<T, F>(
         self: &Arc<Self>,
         operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
@@ -138,10 +138,12 @@ impl OrchestrationHandle {
             return Call::done(Err(EngineError::HandleClosed));
         }
         let handle = self.clone();
-        let Attachment { system, .. } = attached.unwrap_or_else(|| Attachment::new(process));
+        let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
         Call::start(process.runtime(), async move {
-            let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?.clone();
+            let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?.clone();
             let done = operation(system.clone(), handle).await;
+            // What was opened for this operation alone is closed when it has ended.
+            drop(cell);
             OrchestrationSystem::release(system).await;
             done
         })

@@ -23,7 +23,10 @@
 //! * **dense**: layers as wide as there are layers (the last may be narrower), each step of one needed by every
 //!   step of the next.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::domain::fault::{Fault, Faults};
 
@@ -52,12 +55,44 @@ pub enum Pattern {
 pub struct PatternInput {
     /// The shape.
     pub pattern: Pattern,
-    /// How many steps; the names' number or the pattern's own where it is left out.
+    /// Its steps; as many as show the shape where they are left out.
     #[serde(default)]
-    pub count: Option<i64>,
-    /// The steps' names; `step1`, `step2` and so on where they are left out.
-    #[serde(default)]
-    pub names: Option<Vec<String>>,
+    pub steps: Option<Steps>,
+}
+
+/// How many steps, called `step1`, `step2` and so on; or their names.
+#[derive(Clone, Debug)]
+pub enum Steps {
+    /// So many.
+    Count(i64),
+    /// These.
+    Names(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Steps {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StepsVisitor;
+        impl<'de> Visitor<'de> for StepsVisitor {
+            type Value = Steps;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of steps or a list of their names")
+            }
+
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Steps, E> {
+                Ok(Steps::Count(count))
+            }
+
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Steps, E> {
+                Ok(Steps::Count(i64::try_from(count).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Steps, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(names)).map(Steps::Names)
+            }
+        }
+        deserializer.deserialize_any(StepsVisitor)
+    }
 }
 
 /// One step of a pattern.
@@ -112,17 +147,22 @@ impl PatternInput {
     /// When there are too few or too many.
     pub fn steps(self) -> Result<Vec<PatternStep>, Faults> {
         let (least, standard) = self.pattern.sizes();
-        let given = self.names.as_ref().map(|names| names.len() as i64).or(self.count);
-        let count = given.map_or(Some(standard), |count| usize::try_from(count).ok());
-        let fits = count.filter(|count| (least..=MOST_STEPS).contains(count)).ok_or_else(|| {
+        let given = match &self.steps {
+            None => standard as i64,
+            Some(Steps::Count(count)) => *count,
+            Some(Steps::Names(names)) => names.len() as i64,
+        };
+        let fits = usize::try_from(given).ok().filter(|count| (least..=MOST_STEPS).contains(count));
+        let count = fits.ok_or_else(|| {
             let pattern = format!("{:?}", self.pattern).to_lowercase();
             let message = format!("a {pattern} workflow has {least} to {MOST_STEPS} steps");
-            let got = given.unwrap_or_default().to_string();
-            Fault::new("steps", message).with(format!("{least} to {MOST_STEPS}"), got)
+            Fault::new("steps", message).with(format!("{least} to {MOST_STEPS}"), given.to_string())
         })?;
-        let names = self.names.unwrap_or_else(|| (1..=fits).map(|n| format!("step{n}")).collect());
-        let shape = self.pattern.shape(fits).into_iter().zip(&names);
-        let steps = shape.map(|((layer, needs), name)| PatternStep {
+        let names = match self.steps {
+            Some(Steps::Names(names)) => names,
+            _ => (1..=count).map(|n| format!("step{n}")).collect(),
+        };
+        let steps = self.pattern.shape(count).into_iter().zip(&names).map(|((layer, needs), name)| PatternStep {
             name: name.clone(),
             layer,
             depends_on: needs.into_iter().filter_map(|step| names.get(step).cloned()).collect(),
