@@ -79,9 +79,9 @@ module TaskerCore
     #   shop.create_task(context: { id: 7 }).namespace # => "shop"
     def create_foundation(handle = TaskerCore.handle, namespace: NAMESPACE, name: nil, version: "1.0.0",
                           steps: %w[step1], defaults: {}, handlers: {}, force: false, &handler)
-      steps = steps.map { |step| step.is_a?(Hash) ? step : { name: step.to_s } }
-      template = { namespace: namespace, name: name || unique("foundation"), version: version, defaults: defaults,
-                   steps: steps }
+      name ||= "foundation_#{SecureRandom.hex(4)}"
+      template = { namespace: namespace, name: name, version: version, defaults: defaults,
+                   steps: steps.map { |step| step.is_a?(Hash) ? step : { name: step } } }
       Foundation.new(handle, Ledger.of(handle, force: force).register(template, handlers, handler))
     end
 
@@ -102,7 +102,7 @@ module TaskerCore
     #   TaskerCore::Testing.create_task(handle, context: { id: 7 }, priority: 3).priority # => 3
     def create_task(handle = TaskerCore.handle, template: nil, force: false, **options)
       ledger = Ledger.of(handle, force: force)
-      template ||= create_foundation(handle)
+      template ||= Testing.create_foundation(handle)
       ledger.create_task(template.is_a?(Foundation) ? template.template : template, options)
     end
 
@@ -151,7 +151,8 @@ module TaskerCore
                         version: "1.0.0", defaults: {}, handlers: {}, force: false, **options, &handler)
       ledger = Ledger.of(handle, force: force)
       shape = Native.pattern_steps({ pattern: pattern, steps: steps })
-      template = { namespace: namespace, name: name || unique(pattern), version: version, defaults: defaults,
+      name ||= "#{pattern}_#{SecureRandom.hex(4)}"
+      template = { namespace: namespace, name: name, version: version, defaults: defaults,
                    steps: shape.map { |step| step.slice(:name, :depends_on) } }
       registered = ledger.register(template, handlers, handler)
       PatternWorkflow.new(handle, registered, pattern.to_sym, shape, ledger.create_task(registered, options))
@@ -184,8 +185,8 @@ module TaskerCore
     def run_workflow(handle = nil, workflow, timeout: 10, threads: 5, travel: false, force: false) # rubocop:disable Style/OptionalArguments -- the handle comes first everywhere
       handle ||= workflow.is_a?(Foundation) ? workflow.handle : TaskerCore.handle
       task = workflow.is_a?(PatternWorkflow) ? workflow.task : workflow
-      task = handle.task(task.is_a?(Task) ? task.id : task)
       Ledger.of(handle, force: force)
+      task = handle.task(task.is_a?(Task) ? task.id : task)
       Runner.new(handle, task, timeout: timeout, threads: threads, travel: travel).run
     end
 
@@ -270,12 +271,6 @@ module TaskerCore
     ensure
       Ledger.clean_up(handle)
     end
-
-    # A name that nothing else has.
-    def unique(word)
-      "#{word}_#{SecureRandom.hex(4)}"
-    end
-    private_class_method :unique
 
     # For `include` in example groups of RSpec or test classes of Minitest: {Testing}'s methods, and a {Testing.cleanup}
     # after every example.

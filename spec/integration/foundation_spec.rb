@@ -64,6 +64,8 @@ RSpec.describe "Foundations made by factories" do
       before = census
       wrong = { steps: [{ name: "a", depends_on: "b" }, { name: "b", depends_on: "a" }] }
       expect { testing.create_foundation(handle, **wrong) }.to raise_error(TaskerCore::ValidationError, /cycle/)
+      expect { testing.create_foundation(handle, steps: ["a", 5]) }
+        .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq("steps[1].name") }
       expect { testing.create_foundation(handle, steps: %w[a], version: "one") }
         .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq("version") }
       expect { testing.create_foundation(handle, steps: %w[a], handlers: { b: -> {} }) }

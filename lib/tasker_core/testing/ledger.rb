@@ -22,15 +22,24 @@ module TaskerCore
 
         # Cleans up after one handle, or all; a failure of one does not keep the others from it.
         def clean_up(handle)
-          ledgers = @lock.synchronize { handle ? [@by_handle[handle]].compact : @by_handle.values }
-          failures = ledgers.filter_map do |ledger|
+          failures = take(handle).filter_map do |ledger|
             ledger.clean_up
-            @lock.synchronize { @by_handle.delete(ledger.handle) }
             nil
           rescue Error => e
+            @lock.synchronize { @by_handle[ledger.handle] ||= ledger }
             e
           end
           raise failures.first unless failures.empty?
+        end
+
+        private
+
+        # What other threads make from now on is for another time.
+        def take(handle)
+          @lock.synchronize do
+            taken = handle ? [@by_handle[handle]].compact : @by_handle.values
+            taken.each { |ledger| @by_handle.delete(ledger.handle) }
+          end
         end
       end
 
@@ -55,7 +64,7 @@ module TaskerCore
 
       # Creates a task; one that was there before, and is given back for its key, is not ours.
       def create_task(template, options)
-        known = options[:on_duplicate].to_s == "return" ? @handle.tasks(key: options[:key]).map(&:id) : []
+        known = options[:key] ? @handle.tasks(key: options[:key]).map(&:id) : []
         task = @handle.create_task(template, **options)
         @native.note_task(task.id) unless known.include?(task.id)
         task

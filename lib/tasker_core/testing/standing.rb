@@ -20,7 +20,6 @@ module TaskerCore
 
       # @return [Float, nil] seconds until something may go on: 0 when it may now, nil when nothing will by itself
       def wait
-        return if @task.paused?
         return 0.0 if @steps.any?(&:in_progress?)
 
         due = @steps.filter_map { |step| due_at(step) }.min
@@ -28,8 +27,6 @@ module TaskerCore
       end
 
       def to_s
-        return "it is paused" if @task.paused?
-
         @steps.select { |step| OPEN.include?(step.status) }.map { |step| "#{step.name} #{word_of(step)}" }.join("; ")
       end
 
