@@ -100,7 +100,7 @@ RSpec.describe "Workflow patterns with handlers in Ruby" do
       before = census
       expect { testing.create_workflow(handle, pattern: :dimond) }
         .to raise_error(TaskerCore::ValidationError, /did you mean "diamond"/)
-      { diamond: 3, parallel: 2, tree: 0, dense: 1_001, linear: -1 }.each do |pattern, count|
+      { diamond: 3, parallel: 2, tree: 0, dense: 1_001, linear: (2**64) - 1 }.each do |pattern, count|
         expect { testing.create_workflow(handle, pattern: pattern, steps: count) }
           .to raise_error(TaskerCore::ValidationError) { |error| expect(error.path).to eq("steps") }
       end

@@ -1,11 +1,12 @@
 //! `TaskerCore::Native::Factories`, what a suite made through one handle; and, as functions of
 //! `TaskerCore::Native`, the shapes of workflows and a step without a database.
 
+use std::time::Duration;
+
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, function, method};
 use serde::Deserialize;
 use tasker_core::domain::fault::Fault;
-use tasker_core::domain::time::seconds;
 use tasker_core::ffi::shared::errors::Segment;
 use tasker_core::ffi::testing::factories::{Factories as CoreFactories, TemplateKey};
 use tasker_core::ffi::testing::lone_step::LoneStepInput;
@@ -52,8 +53,8 @@ impl Factories {
     fn advance(&self, input: RHash) -> Result<Call, Failure> {
         guarded(|| {
             let given = AdvanceInput::from_rhash(input)?.seconds;
-            let wrong = || Fault::new("seconds", "is a number of seconds").with("seconds", given.to_string());
-            let span = seconds(given).ok_or_else(wrong)?;
+            let wrong = |_| Fault::new("seconds", "is a number of seconds").with("seconds", given.to_string());
+            let span = Duration::try_from_secs_f64(given).map_err(wrong)?;
             Ok(Call::new(self.0.advance(span), |ruby, now| Ok(time(ruby, now)?)))
         })
     }

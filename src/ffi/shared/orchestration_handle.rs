@@ -107,13 +107,25 @@ impl OrchestrationHandle {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        self.run_on_system(|system, handle| operation(system.engine().clone(), handle))
+    }
+
+    /// The same with all that this process has of the database.
+    pub(in crate::ffi) fn run_on_system<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
         match self.attach() {
             Err(error) => Call::done(Err(error)),
-            Ok(Attachment { process, system }) => {
+            Ok(Attachment { process, system: cell }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
-                    let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
-                    operation(system.engine().clone(), handle).await
+                    let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
+                    operation(system.clone(), handle).await
                 })
             }
         }
