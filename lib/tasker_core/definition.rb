@@ -22,12 +22,13 @@ module TaskerCore
 
     # Checks everything that can be checked without a database.
     #
+    # @param native [Native::Handle] whose limits hold
     # @return [Array(String, String, String)] namespace, name, version
     # @raise [ValidationError] with all faults
-    def check
+    def check(native)
       located do
         found = begin
-          Native.check_template(template)
+          native.check_template(template)
         rescue ValidationError => e
           @faults = e.faults + @faults
         end

@@ -17,10 +17,10 @@ module TaskerCore
       # See {TaskerCore.open}.
       #
       # @return [OrchestrationHandle]
-      def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil)
-        options = { url: url, ttl: Seconds.parse(ttl, "ttl"), pool: pool, lease: Seconds.parse(lease, "lease"),
-                    acquire_timeout: Seconds.parse(acquire_timeout, "acquire_timeout") }
-        new(Waiting.await(Native::Handle.open(options)), HandlerRegistry.new)
+      def open(url, ttl: nil, acquire_timeout: nil, lease: nil, **options)
+        spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease }
+        spans = spans.to_h { |name, span| [name, Seconds.parse(span, name.to_s)] }
+        new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
       end
 
       private :new
@@ -48,7 +48,7 @@ module TaskerCore
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
     def register(template, handlers: {})
       definition = Definition.new(template, handlers)
-      key = definition.check
+      key = definition.check(@native)
       before = @registry.put(key, definition.handlers)
       normal = definition.located { Waiting.await(@native.register(definition.template)) }
       @registry.remember(template) if template.is_a?(Class)
@@ -64,18 +64,19 @@ module TaskerCore
     # @param options [Hash]
     # @option options [String] :namespace ("default") the template's
     # @option options [String] :version the template's; the highest where it is left out
-    # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep
-    # @option options [String] :key what makes it the same task as another one of its template
+    # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
+    #   the handle was opened with other limits (see {TaskerCore.open})
+    # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
     #   or `:return` that task
-    # @option options [Integer] :priority higher goes first. Default: the template's, 0
+    # @option options [Integer] :priority -32767 to 32767, higher goes first. Default: the template's, 0
     # @option options [String] :queue whose workers run it. Default: the template's, "default"
     # @option options [Time, String] :run_at not before this moment
-    # @option options [Array<String>] :tags words to find it by
-    # @option options [String] :initiator who asks for it
-    # @option options [String] :reason why
+    # @option options [Array<String>] :tags words to find it by: at most 100, each of 1 to 512 characters
+    # @option options [String] :initiator who asks for it; 1 to 1024 characters
+    # @option options [String] :reason why; 1 to 1024 characters
     # @return [Task]
-    # @raise [ValidationError] when an option or the context is wrong
+    # @raise [ValidationError] with all faults (up to 20), when options or the context are wrong
     # @raise [NotFoundError] when there is no such template; the message names the nearest
     # @raise [DuplicateTaskError] when another task has the key
     # @raise [DatabaseError] when the database fails
@@ -211,7 +212,7 @@ module TaskerCore
       self
     end
 
-    # @return [OrchestrationHandle] a new one on the same database, with the same templates and ttl
+    # @return [OrchestrationHandle] a new one on the same database, with the same templates, ttl and limits
     # @raise [HandleClosedError] when this one is closed
     def refresh
       self.class.send(:new, @native.refresh, @registry)

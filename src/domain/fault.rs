@@ -48,6 +48,31 @@ impl Faults {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
+    /// At least this one.
+    pub fn of(first: Fault, more: impl IntoIterator<Item = Fault>) -> Self {
+        Self(std::iter::once(first).chain(more).collect())
+    }
+
+    /// These, and then those.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// The same, in the order of `key`; those with the same key stay as they stand.
+    pub fn sorted_by_key<K: Ord>(mut self, key: impl FnMut(&Fault) -> K) -> Self {
+        self.0.sort_by_key(key);
+        self
+    }
+
+    /// The same, with `note` at the end of the last message.
+    pub fn with_note(mut self, note: &str) -> Self {
+        if let Some(last) = self.0.last_mut() {
+            last.message.push_str(note);
+        }
+        self
+    }
+
     /// All of them, in the order in which they were found.
     pub fn all(&self) -> &[Fault] {
         &self.0

@@ -1,24 +1,20 @@
 //! Checks without a database, as functions of `TaskerCore::Native`.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
+use magnus::{Error, RArray, RHash, RModule, RString, Value, function};
 use tasker_core::domain::fault::hint;
-use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::types::ListTasksInput;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::types::{CreateTaskInput, ListTasksInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
-use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
 use crate::names::shown;
 
-/// Checks a template; gives its namespace, name and version.
-fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
-    guarded(|| {
-        let template = Template::build(TemplateInput::from_rhash(template)?)?;
-        Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
-    })
+/// Reads what `create_task` is given, as a handle with the usual limits does, and drops it.
+fn check_create_task(input: RHash) -> Result<(), Failure> {
+    guarded(|| Ok(CreateTaskInput::from_rhash(input, &Limits::default()).map(drop)?))
 }
 
 /// Checks a database URL.
@@ -33,9 +29,7 @@ fn check_url(url: Value) -> Result<(), Failure> {
 
 fn check_filter(filter: RHash) -> Result<(), Failure> {
     guarded(|| {
-        let input = ListTasksInput::from_rhash(filter)?;
-        input.filter()?;
-        input.page()?;
+        ListTasksInput::from_rhash(filter, &Limits::default())?.into_page()?;
         Ok(())
     })
 }
@@ -49,7 +43,7 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 }
 
 pub fn init(native: RModule) -> Result<(), Error> {
-    native.define_singleton_method("check_template", function!(check_template, 1))?;
+    native.define_singleton_method("check_create_task", function!(check_create_task, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
