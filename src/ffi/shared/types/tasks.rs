@@ -68,7 +68,7 @@ pub struct CreateTaskInput {
 /// `create_tasks`: as many tasks as there are contexts.
 #[derive(Debug, Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
-#[validate(schema(function = "a_key_for_each_context"))]
+#[validate(schema(function = "a_key_for_each_context", skip_on_field_errors = false))]
 pub struct CreateTasksInput {
     #[validate(custom(function = "rules::name"))]
     name: String,
