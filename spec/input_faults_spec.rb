@@ -66,7 +66,9 @@ RSpec.describe "What is wrong with an input" do
     end
 
     it "is told of all contexts and keys" do
-      found = faults_of { handle.create_tasks("flow", contexts: [{}, 3, { at: 1r }], keys: ["a", "", nil], prioritty: 1) }
+      found = faults_of do
+        handle.create_tasks("flow", contexts: [{}, 3, { at: 1r }], keys: ["a", "", nil], prioritty: 1)
+      end
       expect(found.map(&:first)).to eq(%w[contexts[1] contexts[2].at keys[1] prioritty])
       expect(faults_of { handle.create_tasks("flow", contexts: [{}], keys: %w[a b], queue: "") })
         .to eq([%w[keys 1 2], ["queue", "1 to 128 characters", "0"]])

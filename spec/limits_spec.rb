@@ -14,7 +14,7 @@ RSpec.describe "Limits" do
   end
 
   def open_with(**limits)
-    open_handle(**limits).tap { |handle| handle.register(single { |ctx| ctx.context["levels"].then { nested(_1 || 1) } }) }
+    open_handle(**limits).tap { |handle| handle.register(single { |ctx| nested(ctx.context["levels"] || 1) }) }
   end
 
   # The step of a task whose handler returned that many levels.
@@ -81,7 +81,8 @@ RSpec.describe "Limits" do
       handles << fresh
       handle.register(single { 1 })
       [limited, fresh].each do |one|
-        expect { one.create_task("flow", context: { a: [[1]] }) }.to raise_error(TaskerCore::ValidationError, /2 levels/)
+        expect(faults_of { one.create_task("flow", context: { a: [[1]] }) })
+          .to match([a_hash_including(expected: "at most 2 levels")])
       end
       expect(handle.create_task("flow", context: { a: [[1]] }).context).to eq("a" => [[1]])
     end

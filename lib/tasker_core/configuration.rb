@@ -122,7 +122,7 @@ module TaskerCore
     def count(number, name, most: 1_000)
       return number if number.is_a?(Integer) && number.between?(1, most)
 
-      raise ConfigurationError, "#{name}: is 1 to #{most}, not #{number.inspect}"
+      raise ConfigurationError, "#{name}: is 1 to #{most}, not #{Native.shown(number)}"
     end
 
     def embedded_file

@@ -117,9 +117,10 @@ module TaskerCore
     # @raise [NotFoundError] when there is none
     # @raise [ValidationError] when it is no task's id
     def task(id)
-      raise ValidationError.at("id", "is a String", expected: "a UUID", got: id.inspect) unless id.is_a?(String)
-
-      Waiting.await(@native.task(id))
+      case id
+      when String then Waiting.await(@native.task(id))
+      else raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
+      end
     end
 
     # The tasks that match all of these conditions, newest first.
@@ -153,15 +154,13 @@ module TaskerCore
       @native.validate!
       configuration = TaskerCore.configuration
       threads ||= configuration.threads
-      unless threads.is_a?(Integer) && threads.between?(1, 1_000)
-        raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
-      end
-
       unless on_error.nil? || on_error.respond_to?(:call)
-        raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: on_error.inspect)
+        raise ValidationError.at("on_error", "has no method call", expected: "what has call",
+                                                                   got: Native.shown(on_error))
       end
 
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
+      Native.check_worker({ threads: threads, queues: queues })
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)
       @workers = [*@workers.select(&:running?), worker]
@@ -263,19 +262,21 @@ module TaskerCore
 
     def no_template(given)
       ValidationError.at("name", "is a template's name or a Workflow class", expected: "a name or a Workflow class",
-                                                                             got: given.inspect)
+                                                                             got: Native.shown(given))
     end
 
-    # A Time for what is like one, such as an ActiveSupport::TimeWithZone.
+    # A Time for what is like one, such as an ActiveSupport::TimeWithZone. Whatever else it is, the engine refuses.
     def plain_time(value)
       value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
+    rescue StandardError
+      value
     end
 
     def check_goal(goal)
       return goal&.to_sym if [nil, :idle, "idle"].include?(goal)
 
       raise ValidationError.at("until", "is :idle, or left out to work until stopped", expected: ":idle",
-                                                                                       got: goal.inspect)
+                                                                                       got: Native.shown(goal))
     end
 
     # @return [Boolean] whether it ended before its time was over

@@ -5,7 +5,8 @@ use magnus::{Error, RArray, RHash, RModule, RString, Value, function};
 use tasker_core::domain::fault::hint;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::limits::Limits;
-use tasker_core::ffi::shared::types::{CreateTaskInput, ListTasksInput};
+use tasker_core::ffi::shared::reading::Input;
+use tasker_core::ffi::shared::types::{CreateTaskInput, ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
@@ -34,6 +35,16 @@ fn check_filter(filter: RHash) -> Result<(), Failure> {
     })
 }
 
+/// Checks a worker's options.
+fn check_worker(options: RHash) -> Result<(), Failure> {
+    guarded(|| Ok(WorkerInput::from_rhash(options, &Limits::default())?.check()?))
+}
+
+/// What a value is called in a message; none of its methods is called.
+fn shown_value(value: Value) -> String {
+    shown(value)
+}
+
 /// ` (did you mean "…"?)` for the nearest of `names`, or a list of them.
 fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
     guarded(|| {
@@ -46,5 +57,7 @@ pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_create_task", function!(check_create_task, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
+    native.define_singleton_method("check_worker", function!(check_worker, 1))?;
+    native.define_singleton_method("shown", function!(shown_value, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }
