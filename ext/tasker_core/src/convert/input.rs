@@ -1,10 +1,12 @@
 //! Ruby Hashes to typed structs, through serde. The class of every value is checked: 3.9 is no
 //! Integer and "false" is not false. Errors know the path to what is wrong.
 
+use std::borrow::Cow;
+
 use magnus::prelude::*;
 use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
-use magnus::{Float, Integer, RArray, RHash, StaticSymbol, Time, Value};
+use magnus::{Error, Float, Integer, RArray, RHash, Ruby, Time, Value};
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use tasker_core::domain::fault::Faults;
@@ -50,7 +52,7 @@ impl FromValue<'_> {
     }
 
     fn text(&self) -> Result<String, InputError> {
-        text_of(self.value).unwrap_or_else(|| Err(self.refused("a String")))
+        text_of(self.value).unwrap_or_else(|| Err(self.refused("a String"))).map(Cow::into_owned)
     }
 
     fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
@@ -106,7 +108,7 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
             value if RArray::from_value(value).is_some() => self.array(visitor),
             value if RHash::from_value(value).is_some() => self.hash(visitor),
             _ => match text_of(self.value) {
-                Some(text) => visitor.visit_string(text?),
+                Some(text) => visitor.visit_str(&text?),
                 None => Err(self.refused(&format!("{}", &visitor as &dyn serde::de::Expected))),
             },
         }
@@ -210,25 +212,57 @@ impl List for Array<'_> {
     }
 }
 
-/// The pairs of a Hash as it was at one moment. Its values stand in an Array of Ruby's, where the
-/// garbage collector sees them and may move what they name.
+/// The pairs of a Hash as it was at one moment.
 struct Pairs<'l> {
     names: std::vec::IntoIter<Name>,
-    values: RArray,
-    next: isize,
+    values: Values,
+    next: usize,
     limits: &'l Limits,
+}
+
+/// Ruby values where the garbage collector sees them: on the stack as long as they are few, else in an Array of
+/// Ruby's.
+enum Values {
+    Few([Value; FEW]),
+    Many(RArray),
+}
+
+const FEW: usize = 16;
+
+impl Values {
+    fn new(ruby: &Ruby, count: usize) -> Self {
+        if count <= FEW { Self::Few([ruby.qnil().as_value(); FEW]) } else { Self::Many(ruby.ary_new_capa(count)) }
+    }
+
+    fn put(&mut self, index: usize, value: Value) -> Result<(), Error> {
+        match self {
+            Self::Few(values) => values.get_mut(index).map(|place| *place = value).ok_or_else(|| changed(value)),
+            Self::Many(values) => values.push(value),
+        }
+    }
+
+    fn at(&self, index: usize) -> Result<Value, Error> {
+        match self {
+            Self::Few(values) => values.get(index).copied().ok_or_else(|| changed(values[0])),
+            Self::Many(values) => values.entry(index as isize),
+        }
+    }
+}
+
+fn changed(near: Value) -> Error {
+    Error::new(Ruby::get_with(near).exception_runtime_error(), "the Hash changed while it was read")
 }
 
 impl<'l> Pairs<'l> {
     fn of(hash: RHash, path: &Path<'_>, limits: &'l Limits) -> Result<Self, InputError> {
-        let values = magnus::Ruby::get_with(hash).ary_new_capa(hash.len());
+        let mut values = Values::new(&Ruby::get_with(hash), hash.len());
         let mut names = Vec::with_capacity(hash.len());
         let mut wrong = None;
         let walked = hash.foreach(|key: Value, value: Value| {
             match name_of(key) {
                 Some(name) => {
+                    values.put(names.len(), value)?;
                     names.push(name);
-                    values.push(value)?;
                 }
                 None if path.key(&shown(key)).needs(Remedy::LeaveOut) => {}
                 None => wrong = Some(no_name(key)),
@@ -247,10 +281,7 @@ impl<'l> Pairs<'l> {
 
 /// The text of a key, where it is one.
 fn name_of(key: Value) -> Option<Name> {
-    if let Some(name) = StaticSymbol::from_value(key).and_then(|symbol| symbol.name().ok()) {
-        return Some(Name::Borrowed(name));
-    }
-    text_of(key)?.ok().map(Name::Owned)
+    text_of(key)?.ok()
 }
 
 fn no_name(key: Value) -> InputError {
@@ -265,7 +296,7 @@ impl Object for Pairs<'_> {
     }
 
     fn read<'de, S: DeserializeSeed<'de>>(&self, seed: S, path: Path<'_>) -> Result<S::Value, InputError> {
-        let value: Value = self.values.entry(self.next - 1).map_err(|error| InputError::new(error.to_string()))?;
+        let value = self.values.at(self.next - 1).map_err(|error| InputError::new(error.to_string()))?;
         seed.deserialize(FromValue { value, path, limits: self.limits })
     }
 }
