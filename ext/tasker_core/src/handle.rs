@@ -21,6 +21,7 @@ use crate::convert::json_out::to_ruby;
 use crate::convert::output::{Record, strings};
 use crate::errors::{Failure, guarded};
 use crate::signal::Signal;
+use crate::subscription::Subscription;
 use crate::task::Task;
 use crate::worker::Worker;
 use crate::{step, transition};
@@ -105,7 +106,7 @@ impl Handle {
     fn worker(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input: WorkerInput = self.read(options)?;
-            let signal = wake.core().ok_or_else(|| EngineError::Internal("the worker's signal is closed".into()))?;
+            let signal = wake.open()?;
             let options = input.into_options(Arc::new(move || signal.raise()))?;
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {
@@ -113,6 +114,21 @@ impl Handle {
                 Ok(ruby.obj_wrap(Worker::new(worker, *handle.limits())?).as_value())
             }))
         })
+    }
+
+    fn subscribe(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
+        guarded(|| {
+            let input = self.read(options)?;
+            let signal = wake.open()?;
+            let subscribed = self.0.subscribe(input, Box::new(move || signal.raise()));
+            Ok(Call::new(subscribed, |ruby, subscription| {
+                Ok(ruby.obj_wrap(Subscription::new(subscription)).as_value())
+            }))
+        })
+    }
+
+    fn engine_id(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.engine_id(), |ruby, id| Ok(ruby.integer_from_u64(id).as_value()))))
     }
 
     fn info(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
@@ -226,6 +242,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
     class.define_method("worker", method!(Handle::worker, 2))?;
+    class.define_method("subscribe", method!(Handle::subscribe, 2))?;
+    class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;
     class.define_method("id", method!(Handle::id, 0))?;
     class.define_method("expires_in", method!(Handle::expires_in, 0))?;

@@ -3,7 +3,8 @@
 //! * [`convert`]: Ruby values into typed structs and JSON text, and back.
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
-//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
+//!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
+//!   [`transition`], [`event`].
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
@@ -16,11 +17,13 @@ mod call;
 mod check;
 mod convert;
 mod errors;
+mod event;
 mod fork;
 mod handle;
 mod names;
 mod signal;
 mod step;
+mod subscription;
 mod task;
 mod transition;
 mod worker;
@@ -39,9 +42,11 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     handle::init(ruby, native)?;
     worker::init(ruby, native)?;
     assignment::init(ruby, native)?;
+    subscription::init(ruby, native)?;
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    event::init(ruby, module)?;
     fork::init(native)?;
     check::init(native)
 }

@@ -4,6 +4,7 @@
 //! * [`orchestration_system`]: one engine for each database and process; what a fork needs.
 //! * [`process`]: the Tokio runtime of this process. [`call`]: an operation under way.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
+//! * [`event_bridge`]: from what was committed to a host's subscribers.
 //! * [`reading`]: how an input is read until all its faults are known, with [`errors`], [`path`],
 //!   [`nested`] and [`blank`]; an adapter brings the deserializer of its values. [`json_text`] is one
 //!   for text. [`validation`]: declared rules. [`limits`]: how deep and large free values may be.
@@ -11,6 +12,7 @@
 pub mod blank;
 pub mod call;
 pub mod errors;
+pub mod event_bridge;
 pub mod json_text;
 pub mod limits;
 pub mod nested;

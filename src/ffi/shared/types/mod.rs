@@ -18,6 +18,6 @@ mod views;
 
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
-pub use options::{HandleOptions, OpenInput, WaitInput, WorkerInput};
+pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
 pub use views::{HistoryView, StepView, TaskView};

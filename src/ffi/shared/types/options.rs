@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use validator::Validate;
 
-use super::rules::{self, Queue, positive};
+use super::rules::{self, Pattern, Queue, positive};
 use crate::domain::fault::Faults;
 use crate::domain::time::seconds;
 use crate::engine::EngineOptions;
 use crate::engine::error::Result;
+use crate::engine::events::Kinds;
 use crate::engine::worker::WorkerOptions;
 use crate::ffi::shared::limits::{Limits, MAX_BYTES, MAX_DEPTH};
 use crate::ffi::shared::orchestration_system::Place;
@@ -75,6 +76,47 @@ fn size(given: i64) -> Option<usize> {
 fn set<T>(place: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *place = given;
+    }
+}
+
+/// `subscribe`.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeInput {
+    #[validate(nested)]
+    patterns: Vec<Pattern>,
+    /// The most events that wait to be taken; 10,000 when left out.
+    #[serde(default)]
+    #[validate(range(min = 1, max = 1_000_000))]
+    capacity: Option<i64>,
+    #[serde(default)]
+    lasting: bool,
+}
+
+/// What a subscriber asks for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The kinds of events.
+    pub kinds: Kinds,
+    /// The most events that wait to be taken.
+    pub capacity: usize,
+    /// Whether it outlives the handle, and ends when the last one on its database is closed.
+    pub lasting: bool,
+}
+
+impl SubscribeInput {
+    /// What it asks for: all kinds of events where there is no pattern.
+    ///
+    /// # Errors
+    /// Everything that breaks its rules.
+    pub fn into_wanted(self) -> Result<Wanted, Faults> {
+        self.check()?;
+        let kinds = match self.patterns.as_slice() {
+            [] => Kinds::matching(["*"])?,
+            patterns => Kinds::matching(patterns.iter().map(|pattern| pattern.0.as_str()))?,
+        };
+        let capacity = self.capacity.and_then(size).unwrap_or(10_000);
+        Ok(Wanted { kinds, capacity, lasting: self.lasting })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::fault::Fault;
 use crate::domain::json::Json;
 use crate::domain::template;
 use crate::domain::time;
+use crate::engine::events::Kinds;
 use crate::ffi::shared::validation::{ITSELF, broken};
 
 /// The longest key and the longest tag, in characters.
@@ -51,6 +52,19 @@ pub struct Queue(pub String);
 impl Validate for Queue {
     fn validate(&self) -> Result<(), ValidationErrors> {
         of_item(name(&self.0))
+    }
+}
+
+/// Which events a subscriber wants.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(pub String);
+
+impl Validate for Pattern {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let Err(faults) = Kinds::matching([self.0.as_str()]) else { return Ok(()) };
+        let first = faults.all().first().cloned();
+        of_item(first.map_or(Ok(()), |fault| Err(broken(Fault { path: String::new(), ..fault }))))
     }
 }
 
