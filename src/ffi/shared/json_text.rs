@@ -30,6 +30,15 @@ struct Node<'t, 'p> {
 }
 
 impl Node<'_, '_> {
+    fn refused(&self, expected: &str) -> InputError {
+        let got = match self.value {
+            Value::Array(_) => "an array".into(),
+            Value::Object(_) => "an object".into(),
+            plain => plain.to_string().chars().take(60).collect::<String>(),
+        };
+        InputError::new(format!("expected {expected}, got {got}")).expecting(expected, got)
+    }
+
     fn free_json(&self) -> Result<String, InputError> {
         if is_deeper(self.value, self.limits.depth) {
             return Err(self.limits.too_deep());
@@ -70,6 +79,14 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
         }
     }
 
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
+        visitor.visit_i64(self.value.as_i64().ok_or_else(|| self.refused("an integer"))?)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
+        if self.value.is_array() { self.deserialize_any(visitor) } else { Err(self.refused("an array")) }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -94,23 +111,23 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
         if self.value.is_object() {
             return self.deserialize_any(visitor);
         }
-        Err(InputError::new("expected an object").expecting("an object", "no object"))
+        Err(self.refused("an object"))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, InputError> {
         match self.value.as_str() {
             Some(text) => visitor.visit_enum(IntoDeserializer::<InputError>::into_deserializer(text)),
-            None => Err(InputError::new(format!("expected the name of a {name}")).expecting("a string", "no string")),
+            None => Err(self.refused("a string")),
         }
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
         tuple_struct map identifier ignored_any
     }
 }

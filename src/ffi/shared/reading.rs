@@ -23,8 +23,13 @@ pub trait Input: DeserializeOwned {
     /// Whether `fault`, which breaks a rule, may only follow from one of `earlier`: the value that
     /// was judged had blanks where those stand.
     fn follows(fault: &Fault, earlier: &[Fault]) -> bool {
-        earlier.iter().any(|other| are_nested(&fault.path, &other.path))
+        is_hidden(fault, earlier)
     }
+}
+
+/// Whether `fault` lies at one of `earlier`, or one leads through the other.
+pub(super) fn is_hidden(fault: &Fault, earlier: &[Fault]) -> bool {
+    earlier.iter().any(|other| are_nested(&fault.path, &other.path))
 }
 
 /// Reads an input with `reading`, as often as it takes.
@@ -66,7 +71,7 @@ fn all_faults<T: Input>(
 }
 
 /// Whether two paths are the same, or one leads through the other.
-pub(super) fn are_nested(one: &str, other: &str) -> bool {
+fn are_nested(one: &str, other: &str) -> bool {
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     long.strip_prefix(short).is_some_and(|rest| short.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }

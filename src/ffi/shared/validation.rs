@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
-use super::reading::{Input, fields_of, rank};
+use super::reading::{fields_of, rank};
 use crate::domain::fault::{Fault, Faults};
 
 /// The field under which an item of a list tells what is wrong with it as a whole.
@@ -13,16 +13,18 @@ pub(super) const ITSELF: &str = "";
 /// The field under which the crate files what breaks a rule on a whole struct.
 const WHOLE: &str = "__all__";
 
-impl<T: Validate + DeserializeOwned> Input for T {
-    fn check(&self) -> Result<(), Faults> {
-        self.validate().map_err(|errors| {
-            let mut found = Vec::new();
-            collect(&errors, "", &mut found);
-            // The crate keeps them in a HashMap.
-            found.sort_by_key(|fault| rank(fields_of::<T>(), &fault.path));
-            Faults::check(found).err().unwrap_or_else(|| Fault::new("", errors.to_string()).into())
-        })
-    }
+/// Checks the rules that are declared on `input`.
+///
+/// # Errors
+/// Everything that breaks one, in the order of the fields.
+pub(super) fn check<T: Validate + DeserializeOwned>(input: &T) -> Result<(), Faults> {
+    input.validate().map_err(|errors| {
+        let mut found = Vec::new();
+        collect(&errors, "", &mut found);
+        // The crate keeps them in a HashMap.
+        found.sort_by_key(|fault| rank(fields_of::<T>(), &fault.path));
+        Faults::check(found).err().unwrap_or_else(|| Fault::new("", errors.to_string()).into())
+    })
 }
 
 /// `fault` as what a rule of our own gives to the crate.

@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::fault::Faults;
 use crate::domain::json::Json;
 use crate::domain::time::seconds;
-use crate::engine::error::{EngineError, Result};
+use crate::engine::error::EngineError;
 use crate::engine::transactions::verdict::Failure;
+use crate::ffi::shared::reading::Input;
 
-/// What went wrong with an attempt. It has no rules beside its shape: whatever a handler did, its
-/// failure must be recorded.
-#[derive(Debug, Deserialize, validator::Validate)]
+/// What went wrong with an attempt.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailInput {
     class: String,
@@ -34,12 +35,19 @@ struct StoredError<'a> {
     backtrace: &'a [String],
 }
 
+impl Input for FailInput {
+    /// It has no rules beside its shape: whatever a handler did, its failure must be recorded.
+    fn check(&self) -> Result<(), Faults> {
+        Ok(())
+    }
+}
+
 impl FailInput {
     /// The failure for the engine.
     ///
     /// # Errors
     /// [`EngineError::Internal`] when it has no JSON form.
-    pub fn into_failure(self) -> Result<Failure> {
+    pub fn into_failure(self) -> Result<Failure, EngineError> {
         let stored = StoredError {
             class: &self.class,
             message: &self.message,

@@ -16,6 +16,7 @@ use crate::engine::worker::WorkerOptions;
 use crate::ffi::shared::limits::{Limits, MAX_BYTES, MAX_DEPTH};
 use crate::ffi::shared::orchestration_system::Place;
 use crate::ffi::shared::reading::Input;
+use crate::ffi::shared::validation;
 use crate::storage::url::{DatabaseUrl, StoreOptions};
 
 /// How a handle behaves.
@@ -46,6 +47,12 @@ pub struct OpenInput {
     max_context_bytes: Option<i64>,
     #[validate(range(min = 1, max = MAX_BYTES))]
     max_result_bytes: Option<i64>,
+}
+
+impl Input for OpenInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
 }
 
 impl OpenInput {
@@ -104,6 +111,12 @@ pub struct Wanted {
     pub lasting: bool,
 }
 
+impl Input for SubscribeInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
 impl SubscribeInput {
     /// What it asks for: all kinds of events where there is no pattern.
     ///
@@ -130,6 +143,12 @@ pub struct WorkerInput {
     queues: Option<Vec<Queue>>,
 }
 
+impl Input for WorkerInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
 impl WorkerInput {
     /// The worker's options; `wake` is called when there is news.
     ///
@@ -148,6 +167,12 @@ impl WorkerInput {
 pub struct WaitInput {
     #[validate(custom(function = "rules::limit"))]
     timeout: Option<f64>,
+}
+
+impl Input for WaitInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
 }
 
 impl WaitInput {

@@ -11,8 +11,8 @@ use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::template::{DEFAULT_NAMESPACE, MAX_PRIORITY, MIN_PRIORITY};
 use crate::engine::intent::TaskIntent;
-use crate::ffi::shared::reading::Input;
-use crate::ffi::shared::validation::broken;
+use crate::ffi::shared::reading::{Input, is_hidden};
+use crate::ffi::shared::validation::{self, broken};
 use crate::storage::rows::TaskFilter;
 
 /// What to do when a key belongs to another task.
@@ -139,6 +139,12 @@ fn plain(tags: Option<Vec<Tag>>) -> Vec<String> {
     tags.into_iter().flatten().map(|tag| tag.0).collect()
 }
 
+impl Input for CreateTaskInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
 impl CreateTaskInput {
     /// The template and what is asked of it.
     ///
@@ -158,6 +164,17 @@ impl CreateTaskInput {
             reason: self.reason,
         };
         Ok((wanted(self.namespace, self.name, self.version), intent))
+    }
+}
+
+impl Input for CreateTasksInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+
+    /// How many keys there ought to be is known only when the contexts are.
+    fn follows(fault: &Fault, earlier: &[Fault]) -> bool {
+        is_hidden(fault, earlier) || (fault.path == "keys" && earlier.iter().any(|other| other.path == "contexts"))
     }
 }
 
@@ -245,6 +262,12 @@ fn sought(text: &str) -> Result<(), ValidationError> {
 
 fn task_id(text: &str) -> Result<(), ValidationError> {
     parse_task_id(text).map(|_| ()).map_err(|fault| broken(Fault { path: String::new(), ..fault }))
+}
+
+impl Input for ListTasksInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
 }
 
 impl ListTasksInput {

@@ -2,7 +2,7 @@
 
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::template::{Template, TemplateInput};
-use crate::ffi::shared::reading::{Input, are_nested};
+use crate::ffi::shared::reading::{Input, is_hidden};
 
 impl Input for TemplateInput {
     fn check(&self) -> Result<(), Faults> {
@@ -13,9 +13,9 @@ impl Input for TemplateInput {
     fn follows(fault: &Fault, earlier: &[Fault]) -> bool {
         let is_of_graph = |path: &str| path.ends_with(".name") || path.ends_with(".depends_on") || path == "steps";
         let hides_graph = |path: &str| is_of_graph(path) || path.ends_with(']') || path.contains(".depends_on[");
-        earlier.iter().any(|other| {
-            are_nested(&fault.path, &other.path)
-                || (is_of_graph(&fault.path) && other.path.starts_with("steps") && hides_graph(&other.path))
-        })
+        earlier
+            .iter()
+            .any(|other| is_of_graph(&fault.path) && other.path.starts_with("steps") && hides_graph(&other.path))
+            || is_hidden(fault, earlier)
     }
 }
