@@ -62,6 +62,12 @@ RSpec.describe "What is wrong with an input" do
         error = error_of { handle.create_task("flow", context: { list: Array.new(100, Time.at(0)) }) }
         expect(error.faults.size).to eq(20)
         expect(error.faults.last[:path]).to eq("context.list[19]")
+        [{ tags: [""] * 100 }, { key: 1, context: { list: Array.new(100, Time.at(0)) } }].each do |options|
+          error = error_of { handle.create_task("flow", **options) }
+          expect(error.faults.size).to eq(20)
+          expect(error.message).to end_with("there may be more faults than these")
+        end
+        expect(paths_of { handle.create_tasks("flow", contexts: [1] * 1_000) }.last).to eq("contexts[19]")
       end
     end
 

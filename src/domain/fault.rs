@@ -65,10 +65,12 @@ impl Faults {
         self
     }
 
-    /// The same, with `note` at the end of the last message.
-    pub fn with_note(mut self, note: &str) -> Self {
-        if let Some(last) = self.0.last_mut() {
-            last.message.push_str(note);
+    /// The first `most` of them; the last one says so when there are more, or `may_be_more`.
+    pub fn at_most(mut self, most: usize, may_be_more: bool) -> Self {
+        let is_cut = self.0.len() > most;
+        self.0.truncate(most);
+        if let Some(last) = self.0.last_mut().filter(|_| is_cut || may_be_more) {
+            last.message.push_str("; there may be more faults than these");
         }
         self
     }

@@ -16,6 +16,7 @@ use super::event_bridge::{Subscription, Wake};
 use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
+use super::reading::MOST_FAULTS;
 use super::types::{
     CreateTaskInput, CreateTasksInput, HandleOptions, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
     TaskView, Wanted, WantedTemplate, parse_task_id,
@@ -294,7 +295,7 @@ impl OrchestrationHandle {
                     Err(found) => faults.extend(found.all().iter().cloned()),
                 }
             }
-            Faults::check(faults)?;
+            Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
             if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }

@@ -62,12 +62,12 @@ fn all_faults<T: Input>(
                     let own = broken.all().iter().filter(|fault| !T::follows(fault, &shape));
                     faults = own.cloned().fold(faults, |faults, fault| faults.and(fault.into()));
                 }
-                return faults.sorted_by_key(|fault| rank(fields_of::<T>(), &fault.path));
+                goes_on = false;
             }
         }
     }
     let faults = faults.sorted_by_key(|fault| rank(fields_of::<T>(), &fault.path));
-    if goes_on { faults.with_note("; there may be more faults than these") } else { faults }
+    faults.at_most(MOST_FAULTS, goes_on)
 }
 
 /// Whether two paths are the same, or one leads through the other.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
-use super::reading::{fields_of, rank};
+use super::reading::{MOST_FAULTS, fields_of, rank};
 use crate::domain::fault::{Fault, Faults};
 
 /// The field under which an item of a list tells what is wrong with it as a whole.
@@ -23,7 +23,8 @@ pub(super) fn check<T: Validate + DeserializeOwned>(input: &T) -> Result<(), Fau
         collect(&errors, "", &mut found);
         // The crate keeps them in a HashMap.
         found.sort_by_key(|fault| rank(fields_of::<T>(), &fault.path));
-        Faults::check(found).err().unwrap_or_else(|| Fault::new("", errors.to_string()).into())
+        let found = Faults::check(found).err().unwrap_or_else(|| Fault::new("", errors.to_string()).into());
+        found.at_most(MOST_FAULTS, false)
     })
 }
 
