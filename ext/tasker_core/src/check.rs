@@ -6,17 +6,12 @@ use tasker_core::domain::fault::hint;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::reading::Input;
-use tasker_core::ffi::shared::types::{CreateTaskInput, ListTasksInput, WorkerInput};
+use tasker_core::ffi::shared::types::{ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
 use crate::errors::{Failure, guarded};
 use crate::names::shown;
-
-/// Reads what `create_task` is given, as a handle with the usual limits does, and drops it.
-fn check_create_task(input: RHash) -> Result<(), Failure> {
-    guarded(|| Ok(CreateTaskInput::from_rhash(input, &Limits::default()).map(drop)?))
-}
 
 /// Checks a database URL.
 fn check_url(url: Value) -> Result<(), Failure> {
@@ -54,7 +49,6 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 }
 
 pub fn init(native: RModule) -> Result<(), Error> {
-    native.define_singleton_method("check_create_task", function!(check_create_task, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("check_worker", function!(check_worker, 1))?;
