@@ -75,6 +75,15 @@ RSpec.describe "Limits" do
       expect(faults_of { limited.create_task("flow", context: { t: "é" * 12 }) }.size).to eq(1)
     end
 
+    it "count the bytes of the JSON and not those of another encoding" do
+      limited = open_handle(max_context_bytes: 100)
+      limited.register(single { 1 })
+      %w[UTF-16LE UTF-32BE].each do |encoding|
+        expect(limited.create_task("flow", context: { t: ("x" * 92).encode(encoding) }).context).to eq("t" => "x" * 92)
+        expect(faults_of { limited.create_task("flow", context: { t: ("x" * 93).encode(encoding) }) }.size).to eq(1)
+      end
+    end
+
     it "are the handle's own, and go on with it when it is refreshed" do
       limited = open_with(max_depth: 2)
       fresh = limited.refresh

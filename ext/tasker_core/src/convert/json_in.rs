@@ -65,7 +65,8 @@ impl Writer<'_> {
 
     fn value(&mut self, value: Value) -> Result<(), InputError> {
         if let Some(string) = RString::from_value(value) {
-            self.fits(string.len())?;
+            // Before it is copied. In UTF-32 it has four times as many bytes as it may have in UTF-8.
+            self.fits(string.len() / 4)?;
             self.text(value)?;
         } else if Symbol::from_value(value).is_some() {
             self.text(value)?;
