@@ -14,12 +14,16 @@ use tasker_core::ffi::shared::reading::MOST_FAULTS;
 use super::text::text_of;
 use crate::names::{kind_of, shown};
 
+/// What is set aside for a value, so that one of the usual size never has to be moved.
+const USUAL_BYTES: usize = 1_000;
+const USUAL_KEYS: usize = 16;
+
 /// The JSON of `value`, of at most `most` bytes.
 ///
 /// # Errors
 /// With the paths to everything that has no JSON form.
 pub fn to_json(value: Value, most: usize, limits: &Limits) -> Result<String, InputError> {
-    let (out, keys, faults) = (Vec::with_capacity(128), Vec::new(), Vec::new());
+    let (out, keys, faults) = (Vec::with_capacity(USUAL_BYTES), Vec::with_capacity(USUAL_KEYS), Vec::new());
     let mut writer = Writer { out, keys, faults, depth: 0, most, limits };
     let ended = writer.value(value);
     let mut faults = writer.faults.into_iter().chain(ended.err());
