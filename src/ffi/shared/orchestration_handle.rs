@@ -12,12 +12,16 @@ use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
-use super::event_bridge::{SubscribeInput, Subscription, Wake};
+use super::event_bridge::{Subscription, Wake};
+use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
+use super::reading::MOST_FAULTS;
 use super::types::{
-    CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, StepView, TaskView, WantedTemplate, parse_task_id,
+    CreateTaskInput, CreateTasksInput, HandleOptions, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
+    TaskView, Wanted, WantedTemplate, parse_task_id,
 };
+use crate::domain::fault::Faults;
 use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
@@ -33,7 +37,7 @@ use crate::storage::url::DatabaseUrl;
 pub struct OrchestrationHandle {
     id: Uuid,
     place: Place,
-    ttl: Option<Duration>,
+    options: HandleOptions,
     created_at: SystemTime,
     created: Instant,
     registry: Arc<Registry>,
@@ -81,9 +85,9 @@ impl OrchestrationHandle {
     ///
     /// # Errors
     /// When there is no runtime and none can be started; the rest comes with the call.
-    pub fn open(place: Place, ttl: Option<Duration>) -> Result<Call<Arc<Self>>> {
+    pub fn open(place: Place, options: HandleOptions) -> Result<Call<Arc<Self>>> {
         let process = Process::current()?;
-        let handle = Arc::new(Self::new(place.fixed()?, ttl, Arc::default(), Attachment::new(process)));
+        let handle = Arc::new(Self::new(place.fixed()?, options, Arc::default(), Attachment::new(process)));
         let opened = handle.run(|engine, handle| async move {
             drop(engine);
             Ok(handle)
@@ -91,11 +95,11 @@ impl OrchestrationHandle {
         Ok(opened)
     }
 
-    fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
+    fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
         let (created_at, created) = (SystemTime::now(), Instant::now());
         let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
-        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state, closed }
+        Self { id: Uuid::now_v7(), place, options, created_at, created, registry, state, closed }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
@@ -197,6 +201,11 @@ impl OrchestrationHandle {
         self.id
     }
 
+    /// How deep and large the free values may be that go through it.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
     /// The templates registered on it.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -204,12 +213,12 @@ impl OrchestrationHandle {
 
     /// How long it is still valid; `None` when it does not expire.
     pub fn expires_in(&self) -> Option<Duration> {
-        self.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
+        self.options.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
     }
 
     /// Whether its ttl is over.
     pub fn is_expired(&self) -> bool {
-        self.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+        self.options.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
     }
 
     /// Whether it was closed.
@@ -225,7 +234,7 @@ impl OrchestrationHandle {
         if self.is_closed() {
             return Err(EngineError::HandleClosed);
         }
-        match self.ttl {
+        match self.options.ttl {
             Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
                 "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
                 self.id,
@@ -236,7 +245,7 @@ impl OrchestrationHandle {
         }
     }
 
-    /// A new handle on the same database, with the same templates and ttl.
+    /// A new handle on the same database, with the same templates, ttl and limits.
     ///
     /// # Errors
     /// When this one is closed, or there is no runtime and none can be started.
@@ -248,7 +257,7 @@ impl OrchestrationHandle {
             Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
             Some(_) => Attachment::new(process),
         };
-        Ok(Arc::new(Self::new(self.place.clone(), self.ttl, self.registry.clone(), attachment)))
+        Ok(Arc::new(Self::new(self.place.clone(), self.options, self.registry.clone(), attachment)))
     }
 
     /// What it is.
@@ -259,7 +268,7 @@ impl OrchestrationHandle {
         HandleInfo {
             id: self.id,
             created_at: self.created_at,
-            expires_at: self.ttl.map(|ttl| self.created_at + ttl),
+            expires_at: self.options.ttl.map(|ttl| self.created_at + ttl),
             status: match () {
                 () if state.attachment.is_none() => "closed",
                 () if self.is_expired() => "expired",
@@ -312,8 +321,9 @@ impl OrchestrationHandle {
 
     /// Creates one task and gives its first snapshot.
     pub fn create_task(self: &Arc<Self>, input: CreateTaskInput) -> Call<TaskView> {
+        let asked = input.into_intent();
         self.run(|engine, handle| async move {
-            let (wanted, intent) = input.into_intent();
+            let (wanted, intent) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
             let plan = intent.plan(&stored, "context")?;
             let planned = plan.row.clone();
@@ -328,12 +338,19 @@ impl OrchestrationHandle {
 
     /// Creates tasks in one transaction, all or none.
     pub fn create_tasks(self: &Arc<Self>, input: CreateTasksInput) -> Call<Vec<TaskId>> {
+        let asked = input.into_intents();
         self.run(|engine, handle| async move {
-            let (wanted, intents) = input.into_intents()?;
+            let (wanted, intents) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
-            let plans =
-                intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &format!("contexts[{i}]")));
-            let plans = plans.collect::<Result<Vec<_>, _>>()?;
+            let mut plans = Vec::with_capacity(intents.len());
+            let mut faults = Vec::new();
+            for (i, intent) in intents.into_iter().enumerate() {
+                match intent.plan(&stored, &format!("contexts[{i}]")) {
+                    Ok(plan) => plans.push(plan),
+                    Err(found) => faults.extend(found.all().iter().cloned()),
+                }
+            }
+            Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
             if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }
@@ -351,17 +368,16 @@ impl OrchestrationHandle {
     /// A page of tasks, newest first.
     pub fn tasks(self: &Arc<Self>, input: ListTasksInput) -> Call<Vec<TaskView>> {
         self.run(|engine, _| async move {
-            let before = input.before.as_deref().map(parse_task_id).transpose()?;
+            let Page { filter, before, limit } = input.into_page()?;
             let catalog = engine.catalog().clone();
-            let page = ListTasks { filter: input.filter()?, before, limit: input.page()?, catalog };
-            let found = engine.store().read(page).await?;
+            let found = engine.store().read(ListTasks { filter, before, limit, catalog }).await?;
             Ok(found.into_iter().map(|(row, stored)| TaskView { row, stored }).collect())
         })
     }
 
     /// How many tasks match.
     pub fn count(self: &Arc<Self>, input: ListTasksInput) -> Call<u64> {
-        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.filter()? }).await?) })
+        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.into_filter()? }).await?) })
     }
 
     /// The steps of a task, in the order of its template.
@@ -408,10 +424,11 @@ impl OrchestrationHandle {
     /// `lasting`.
     pub fn subscribe(self: &Arc<Self>, input: SubscribeInput, wake: Wake) -> Call<Arc<Subscription>> {
         self.run(|engine, handle| async move {
-            let subscription = Subscription::start(&engine, input.wanted()?, input.capacity()?, wake);
+            let Wanted { kinds, capacity, lasting } = input.into_wanted()?;
+            let subscription = Subscription::start(&engine, kinds, capacity, wake);
             let mut state = handle.state.lock();
             match state.attachment {
-                Some(_) if input.lasting => {}
+                Some(_) if lasting => {}
                 Some(_) => {
                     state.subscriptions.retain(|other| other.strong_count() > 0);
                     state.subscriptions.push(Arc::downgrade(&subscription));

@@ -6,4 +6,5 @@ pub mod input;
 pub mod json_in;
 pub mod json_out;
 pub mod output;
+pub mod symbols;
 pub mod text;
