@@ -137,6 +137,27 @@ RSpec.describe "Forks" do
       expect_complete(92)
     end
 
+    it "may come in a signal's trap, also while another fork is under way" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        children = []
+        trap("USR1") { children << fork { handle.create_task("flow", context: { n: 1 }) } }
+        worker = handle.worker(threads: 1).start
+        10.times do |n|
+          signalling = Thread.new { Process.kill("USR1", Process.pid) }
+          children << fork { handle.create_task("flow", context: { n: n }) }
+          signalling.join
+          sleep 0.001 until children.size == (n + 1) * 2
+        end
+        puts children.map { |pid| Process.wait2(pid).last.exitstatus }.tally
+        worker.stop(timeout: 10)
+        handle.work(until: :idle, timeout: 20)
+        handle.close
+      RUBY
+      expect(outcome.lines).to eq(["{0=>20}"]), outcome.output
+      expect_complete(20)
+    end
+
     it "leave system, spawn and backquotes as they are" do
       lines = run_program(<<~RUBY).lines
         #{setup}

@@ -1,13 +1,14 @@
 //! The boundary, seen from Rust.
 //!
 //! * [`orchestration_handle`]: the user's hold on one open engine; every operation starts here.
-//! * [`orchestration_system`]: one engine for each database and process; what a fork needs.
-//! * [`process`]: the Tokio runtime of this process. [`call`]: an operation under way.
+//! * [`orchestration_system`]: one engine for each database and process.
+//! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
 //! * [`errors`]: faults of typed inputs, with paths.
 
 pub mod call;
 pub mod errors;
+pub mod forks;
 pub mod orchestration_handle;
 pub mod orchestration_system;
 pub mod process;
