@@ -36,6 +36,15 @@ RSpec.describe "The gem" do
     expect(gemspec.files.grep(%r{\.(so|bundle|o|sqlite3)\z|target/})).to eq([])
   end
 
+  # bin/test-package looks at an installed gem.
+  it "has what only tests need where tests ask for it, and not when it is installed" do
+    expect(TaskerCore::Native).to respond_to(:arm_fault)
+    expect(File.read(root("ext/tasker_core/extconf.rb"))).not_to match(/feature/i)
+    %w[Cargo.toml ext/tasker_core/Cargo.toml].each do |manifest|
+      expect(File.read(root(manifest))[/^\[features\].*?(?=^\[|\z)/m]).not_to match(/^default/)
+    end
+  end
+
   it "loads nothing but itself and the standard library" do
     loaded = ask_program(<<~RUBY)
       handle = TaskerCore.open("sqlite::memory:")

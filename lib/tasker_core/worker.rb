@@ -206,6 +206,7 @@ module TaskerCore
     def run_steps
       while mine? && (assignment = next_assignment)
         Attempt.new(assignment, @native, @registry, @settings).run
+        report_troubles
       end
     end
 
@@ -228,9 +229,9 @@ module TaskerCore
     end
 
     def report_troubles
-      @native.troubles.each do |message|
-        @settings.log(Logger::WARN) { message }
-        @settings.told(DatabaseError.new(message, retryable: true), nil)
+      @native.troubles.each do |error|
+        @settings.log(error.is_a?(InternalError) ? Logger::ERROR : Logger::WARN) { error.message }
+        @settings.told(error, nil)
       end
     end
   end

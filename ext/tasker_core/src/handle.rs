@@ -104,7 +104,7 @@ impl Handle {
             let registered = self.0.register(TemplateInput::from_rhash(template)?);
             Ok(Call::new(registered, |ruby, stored| {
                 let normal = Json::of(stored.template.normal());
-                let normal = normal.map_err(|error| EngineError::Internal(error.to_string()))?;
+                let normal = normal.map_err(|error| EngineError::internal(error.to_string()))?;
                 to_ruby(ruby, &normal)
             }))
         })
@@ -164,7 +164,7 @@ impl Handle {
             let threads = usize::try_from(input.threads).ok().filter(|threads| (1..=1_000).contains(threads));
             let wrong = || Fault::new("threads", "is 1 to 1000").with("1 to 1000", input.threads.to_string());
             let threads = threads.ok_or_else(wrong)?;
-            let signal = wake.core().ok_or_else(|| EngineError::Internal("the worker's signal is closed".into()))?;
+            let signal = wake.core().ok_or_else(|| EngineError::internal("the worker's signal is closed"))?;
             let options = WorkerOptions { threads, queues: input.queues, wake: Arc::new(move || signal.raise()) };
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {

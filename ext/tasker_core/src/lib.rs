@@ -5,6 +5,7 @@
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
+//! * `faults`: what tests make go wrong, where the feature is on.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
@@ -16,6 +17,8 @@ mod call;
 mod check;
 mod convert;
 mod errors;
+#[cfg(feature = "fault_points")]
+mod faults;
 mod fork;
 mod handle;
 mod names;
@@ -42,6 +45,8 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    #[cfg(feature = "fault_points")]
+    faults::init(native)?;
     fork::init(native)?;
     check::init(native)
 }

@@ -23,7 +23,7 @@ const GIVEN: RawFd = -1;
 
 impl Signal {
     fn new() -> Result<Self, Failure> {
-        let failed = |error| EngineError::Internal(format!("the process has no descriptors left: {error}"));
+        let failed = |error| EngineError::internal(format!("the process has no descriptors left: {error}"));
         let (core, fileno) = CoreSignal::new().map_err(failed)?;
         Ok(Self { core: Mutex::new(Some(Arc::new(core))), fileno: AtomicI32::new(fileno) })
     }

@@ -19,8 +19,8 @@ use crate::assignment::Assignment;
 use crate::call::Call;
 use crate::convert::input::FromRHash;
 use crate::convert::json_in::{MAX_RESULT, to_json};
-use crate::convert::output::{Record, strings};
-use crate::errors::{Failure, guarded};
+use crate::convert::output::Record;
+use crate::errors::{Failure, exception, guarded};
 use crate::handle::timeout;
 
 #[magnus::wrap(class = "TaskerCore::Native::Worker", free_immediately, size)]
@@ -81,7 +81,7 @@ impl Worker {
                 context: input.context.as_ref(),
                 backtrace: &input.backtrace,
             };
-            let error = Json::of(&stored).map_err(|error| EngineError::Internal(error.to_string()))?;
+            let error = Json::of(&stored).map_err(|error| EngineError::internal(error.to_string()))?;
             let retry_after = input.retry_after.and_then(seconds);
             let failed = StepFailure { error, permanent: input.permanent, retry_after };
             Ok(self.core.report(number, Outcome::Failed(failed)))
@@ -150,8 +150,15 @@ impl Worker {
         self.core.phase() == Phase::Working
     }
 
+    /// What went wrong in the background, as exceptions.
     fn troubles(ruby: &Ruby, this: &Self) -> Result<RArray, Failure> {
-        guarded(|| Ok(strings(ruby, this.core.troubles().iter().map(String::as_str))?))
+        guarded(|| {
+            let errors = ruby.ary_new();
+            for trouble in this.core.troubles() {
+                errors.push(exception(ruby, trouble.into())?)?;
+            }
+            Ok(errors)
+        })
     }
 }
 

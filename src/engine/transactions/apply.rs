@@ -183,7 +183,7 @@ impl Touches {
 /// The moves that a touch may make, as the table of states has them.
 fn task_moves() -> Result<TaskMoves> {
     let settle =
-        |from: TaskState, event| from.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string()));
+        |from: TaskState, event| from.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string().into()));
     Ok(TaskMoves {
         started: settle(TaskState::Pending, TaskEvent::Start)?,
         finished: settle(TaskState::InProgress, TaskEvent::Finish)?,

@@ -8,6 +8,7 @@ use serde::de;
 
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::engine::error::EngineError;
+use crate::fault_points::Injected;
 
 /// One fault, gaining its path from the inside out.
 #[derive(Debug)]
@@ -60,6 +61,12 @@ impl InputError {
             }
         }
         Fault { path, message: self.message, expected: self.expected, got: self.got }
+    }
+}
+
+impl From<Injected> for InputError {
+    fn from(injected: Injected) -> Self {
+        Self::new(injected.to_string())
     }
 }
 

@@ -21,9 +21,10 @@ use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::{Registry, StoredTemplate};
-use crate::engine::error::{EngineError, Result};
+use crate::engine::error::{EngineError, Missing, Result};
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::worker::{Worker, WorkerOptions};
+use crate::fault_point;
 use crate::storage::Store;
 use crate::storage::rows::StoreFacts;
 use crate::storage::url::DatabaseUrl;
@@ -107,6 +108,7 @@ impl OrchestrationHandle {
             Ok(Attachment { process, system }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
+                    fault_point!(Call);
                     let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
                     operation(system.engine().clone(), handle).await
                 })
@@ -169,12 +171,9 @@ impl OrchestrationHandle {
             return Err(EngineError::HandleClosed);
         }
         match self.ttl {
-            Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
-                "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
-                self.id,
-                self.created.elapsed().as_secs_f64(),
-                ttl.as_secs_f64()
-            ))),
+            Some(ttl) if self.is_expired() => {
+                Err(EngineError::HandleExpired { id: self.id, age: self.created.elapsed(), ttl })
+            }
             _ => Ok(()),
         }
     }
@@ -263,7 +262,7 @@ impl OrchestrationHandle {
             match made.ids.first() {
                 Some(id) if *id == planned.id => Ok(TaskView::of_new(planned, stored, &made)),
                 Some(existing) => find(&engine, *existing).await,
-                None => Err(EngineError::Internal("a task was created without an id".into())),
+                None => Err(EngineError::internal("a task was created without an id")),
             }
         })
     }
@@ -384,6 +383,7 @@ impl Clone for Attachment {
 async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
     let found = found.into_iter().next();
-    let (row, stored) = found.ok_or_else(|| EngineError::NotFound(format!("there is no task {id}")))?;
+    let (row, stored) =
+        found.ok_or_else(|| EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}")))?;
     Ok(TaskView { row, stored })
 }

@@ -62,7 +62,7 @@ impl Process {
             .thread_name("tasker")
             .enable_all()
             .build()
-            .map_err(|error| EngineError::Internal(format!("the Tokio runtime could not be started: {error}")))?;
+            .map_err(|error| EngineError::internal(format!("the Tokio runtime could not be started: {error}")))?;
         let systems = Arc::new(tokio::sync::Mutex::new(Systems::new()));
         Ok(Self { pid, runtime, systems, forks: Forks::default(), next: OnceCell::new() })
     }

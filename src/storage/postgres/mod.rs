@@ -31,6 +31,8 @@ use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use crate::panics::caught;
+use crate::troubles::Troubles;
 
 /// Tasks in a PostgreSQL database.
 pub struct PostgresStore {
@@ -42,6 +44,7 @@ pub struct PostgresStore {
     in_use: Arc<AtomicU32>,
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
+    troubles: Arc<Troubles>,
 }
 
 impl PostgresStore {
@@ -54,8 +57,9 @@ impl PostgresStore {
     pub async fn open(url: &PostgresUrl, options: &StoreOptions) -> Result<Self> {
         let connect_options = connect::connect_options(url)?;
         connect::prepare(url, &connect_options).await?;
+        let troubles = Arc::default();
         let notifier = match url.prepared {
-            true => Notifier::start(&connect_options),
+            true => Notifier::start(&connect_options, Arc::clone(&troubles)),
             false => Notifier::none(),
         };
         Ok(Self {
@@ -65,6 +69,7 @@ impl PostgresStore {
             in_use: Arc::default(),
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
+            troubles,
         })
     }
 
@@ -87,8 +92,11 @@ impl PostgresStore {
         // What only reads leaves nothing unknown behind.
         let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
-        match (transaction.run(&mut tx).await, access) {
-            (Ok(output), Access::Write { .. }) => tx.commit().await.map(|()| output).map_err(begun),
+        match (super::run(transaction, &mut tx).await, access) {
+            (Ok(output), Access::Write { .. }) => {
+                let committed = caught(tx.commit()).await.unwrap_or_else(|panic| Err(panic.into()));
+                committed.map(|()| output).map_err(begun)
+            }
             (Ok(output), Access::Read) => Ok(output),
             (Err(error), _) => {
                 tx.roll_back().await;
@@ -100,12 +108,12 @@ impl PostgresStore {
     /// Why no connection was to be had in time.
     fn timed_out(&self) -> StoreError {
         let options = self.pool.options();
-        let (waited, max) = (options.get_acquire_timeout().as_secs_f64(), options.get_max_connections());
+        let (waited, max) = (options.get_acquire_timeout(), options.get_max_connections());
         match self.in_use.load(Ordering::Relaxed) > max {
             true => StoreError::PoolTimeout { waited, max },
-            false => {
-                StoreError::Unreachable(format!("PostgreSQL at {} cannot be reached for {waited:.1} s", self.place))
-            }
+            false => StoreError::Unreachable(
+                format!("PostgreSQL at {} cannot be reached for {:.1} s", self.place, waited.as_secs_f64()).into(),
+            ),
         }
     }
 }
@@ -147,6 +155,10 @@ impl Store for PostgresStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.notifier.wakeups()
+    }
+
+    fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     fn facts(&self) -> StoreFacts {

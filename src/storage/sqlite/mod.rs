@@ -34,6 +34,7 @@ use tokio::sync::{oneshot, watch};
 use super::rows::StoreFacts;
 use super::url::{SqliteUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use crate::troubles::Troubles;
 use checkpoint::Checkpoint;
 use job::{Purpose, TransactionJob};
 use place::Place;
@@ -72,10 +73,9 @@ impl SqliteStore {
                 let _ = ready.send(Err(error));
             }
         };
-        std::thread::Builder::new()
-            .name("tasker-sqlite".into())
-            .spawn(serve)
-            .map_err(|error| StoreError::Database(format!("the thread that writes cannot be started: {error}")))?;
+        std::thread::Builder::new().name("tasker-sqlite".into()).spawn(serve).map_err(|error| {
+            StoreError::Database(format!("the thread that writes cannot be started: {error}").into())
+        })?;
         let (readers, signals) = opened.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self { writer, readers, signals, in_memory })
     }
@@ -134,6 +134,10 @@ impl Store for SqliteStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.signals.wakeups.subscribe()
+    }
+
+    fn troubles(&self) -> &Troubles {
+        &self.signals.troubles
     }
 
     /// The pool is that of the readers; the one connection that writes is beside it.

@@ -10,6 +10,7 @@ use magnus::{Float, Integer, RArray, RHash, Time, Value};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use tasker_core::domain::json::FREE_JSON;
+use tasker_core::fault_point;
 use tasker_core::ffi::shared::errors::{InputError, Segment};
 use tasker_core::ffi::shared::types::MOMENT;
 
@@ -28,6 +29,7 @@ pub trait FromRHash: Sized {
 
 impl<T: DeserializeOwned> FromRHash for T {
     fn from_rhash(hash: RHash) -> Result<Self, InputError> {
+        fault_point!(ConversionIn);
         T::deserialize(FromValue(hash.as_value()))
     }
 }

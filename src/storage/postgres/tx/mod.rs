@@ -35,8 +35,9 @@ use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 use crate::storage::rows::*;
-use crate::storage::{Result, StoreError, TaskMoves, Tx};
+use crate::storage::{Result, Said, StoreError, TaskMoves, Tx};
 
 /// A beginning, with settings that end with the transaction, so that they are safe behind a pooler.
 ///
@@ -96,7 +97,12 @@ impl PostgresTx {
     pub(super) async fn commit(self) -> Result<()> {
         match self.failed {
             Some(error) => Err(error),
-            None => self.transaction.commit().await.map_err(store_error),
+            None => {
+                fault_point!(PostgresBeforeCommit);
+                self.transaction.commit().await.map_err(store_error)?;
+                fault_point!(PostgresAfterCommit);
+                Ok(())
+            }
         }
     }
 
@@ -113,7 +119,7 @@ impl PostgresTx {
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.
-                Some("23505") if self.resent => StoreError::Conflict(error.to_string()),
+                Some("23505") if self.resent => StoreError::Conflict(Said::by(&error, error.to_string(), code(&error))),
                 _ => store_error(error),
             };
             self.failed.get_or_insert_with(|| error.clone());
