@@ -67,6 +67,28 @@ RSpec.describe "The gem" do
     expect(after).to eq(before)
   end
 
+  # A class that is looked up on first use is looked up under a lock of Rust's, in which Ruby may switch threads:
+  # two that meet there wait for each other for ever.
+  it "has looked up all of its classes when it was required" do
+    looked_up, status = ask_program(<<~RUBY)
+      LOOKED_UP = []
+      Object.singleton_class.prepend(Module.new do
+        def const_get(name, *)
+          LOOKED_UP << name if name.to_s.start_with?("TaskerCore")
+          super
+        end
+      end)
+      handle = TaskerCore.open("sqlite::memory:")
+      handle.register({ name: "flow", steps: [{ name: "only", handler: ->(_) { 1 } }] })
+      task = handle.create_task("flow")
+      handle.work(until: :idle, timeout: 20)
+      task.history.first.inspect
+      puts JSON.generate([LOOKED_UP, task.reload.step(:only).status])
+      handle.close
+    RUBY
+    expect([looked_up, status]).to eq([[], "complete"])
+  end
+
   it "has no unsafe code" do
     unsafe = sources("src", "ext").select { |path| code(path).match?(/\bunsafe\b(?!_)/) }
     expect(unsafe).to eq([])

@@ -29,7 +29,7 @@ mod transition;
 mod worker;
 
 use magnus::prelude::*;
-use magnus::{Error, Ruby};
+use magnus::{Error, Ruby, TypedData};
 
 #[magnus::init]
 fn init(ruby: &Ruby) -> Result<(), Error> {
@@ -48,5 +48,21 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     #[cfg(feature = "fault_points")]
     faults::init(native)?;
     fork::init(native)?;
-    check::init(native)
+    check::init(native)?;
+    look_up_classes(ruby);
+    Ok(())
+}
+
+/// Has the class of every wrapped struct looked up while nothing else runs: magnus does it on first
+/// use, under a lock, by calling Ruby, which may run another thread that then waits for that lock
+/// with Ruby's own in its hands.
+fn look_up_classes(ruby: &Ruby) {
+    signal::Signal::class(ruby);
+    call::Call::class(ruby);
+    handle::Handle::class(ruby);
+    worker::Worker::class(ruby);
+    assignment::Assignment::class(ruby);
+    task::Task::class(ruby);
+    step::Step::class(ruby);
+    transition::Transition::class(ruby);
 }
