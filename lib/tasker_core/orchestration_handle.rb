@@ -226,12 +226,14 @@ module TaskerCore
     # @return [Boolean]
     def closed? = @native.closed?
 
-    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing.
+    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing. A
+    # thread that is interrupted while it waits for this has closed the handle; the rest follows without it.
     #
     # @return [void]
     def close
+      closing = @native.close
       @workers.each { |worker| worker.stop(timeout: 0) }
-      Waiting.await(@native.close)
+      Waiting.await(closing)
     end
 
     # @return [String] one short line
