@@ -76,9 +76,7 @@ RSpec.describe "A fault inside tasker_core" do
         end
         ids.each { |id| expect_works(handle.task(id)) }
         expect(handle.tasks.count).to eq(30)
-        completions = database.query("SELECT count(*) FROM tasker_workflow_step_transitions WHERE to_state = " \
-                                     "(SELECT state FROM tasker_workflow_steps LIMIT 1)")
-        expect(completions).to eq([["30"]])
+        expect(completions).to eq(30)
         expect(ran.to_a.uniq.size).to eq(30)
       end
     end

@@ -17,7 +17,7 @@ RSpec.describe "Interruptions" do
   }
   reads = {
     "task" => ->(handle, task) { handle.task(task.id) },
-    "tasks.each" => ->(handle, _) { handle.tasks.each { |one| one } },
+    "tasks.each" => ->(handle, _) { handle.tasks.each(&:id) },
     "tasks.first" => ->(handle, _) { handle.tasks.first },
     "count" => ->(handle, _) { handle.tasks.count },
     "Task#reload" => ->(_, task) { task.reload },
@@ -29,7 +29,7 @@ RSpec.describe "Interruptions" do
   # Interrupts the block, which has to wait, in each way.
   def interrupt(&block)
     came_back = Queue.new
-    waiting = proc { block.call && came_back << block }
+    waiting = proc { (came_back << block) if block.call }
     threads = { Timeout::Error => Thread.new { Timeout.timeout(0.3, &waiting) },
                 IOError => Thread.new(&waiting), nil => Thread.new(&waiting) }
     threads.each_value { |thread| thread.report_on_exception = false }

@@ -188,7 +188,7 @@ module TaskerCore
       raise Error, "work can't be called from inside a handler: it would wait for its own step" if Attempt.current?
 
       worker = worker(threads: threads, queues: queues, on_error: on_error)
-      in_time = work_with(worker.start, goal, limit)
+      in_time = work_with(worker, goal, limit)
       counted = worker.stats
       WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
     end
@@ -281,6 +281,7 @@ module TaskerCore
 
     # @return [Boolean] whether it ended before its time was over
     def work_with(worker, goal, limit)
+      worker.start
       in_time = goal ? worker.until_idle(limit) : !worker.join(limit).nil?
       worker.stop
       ended = true

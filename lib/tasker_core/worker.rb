@@ -65,6 +65,7 @@ module TaskerCore
           @at_exit = true
           at_exit { stop_all }
         end
+        @running.select(&:over?).each { |other| stopped(other) }
         @running.push(worker)
       end
 
@@ -120,7 +121,7 @@ module TaskerCore
         Thread.new { stop(timeout: drain) }
       else
         Waiting.await(@native.stop(drain), limit: drain + GRACE)
-        @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join) if @native.stopped?
+        release if @native.stopped?
         report_troubles
       end
       Worker.stopped(self)
@@ -146,6 +147,13 @@ module TaskerCore
       mine? && @native.working?
     end
 
+    # Whether it was started and has nothing left to do.
+    #
+    # @api private
+    def over?
+      !@native.nil? && @native.stopped?
+    end
+
     # @return [Hash{Symbol => Integer}] `ran` and `failed`: attempts; `late`: reports that came too late;
     #   `queued`: steps claimed and waiting for a thread; `running`: steps in the hands of threads; `threads`
     def stats
@@ -168,13 +176,23 @@ module TaskerCore
 
     private
 
+    # What is still in a handler ends when that returns, and waits for no signal any more.
+    def release
+      @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join)
+      @signal.close
+    end
+
+    # Interrupts come while it waits for the database, and not between there being a worker that claims steps and
+    # there being threads that take them.
     def start_threads
-      @signal = Waiting::Signal.new
-      @native = open_native
-      @pid = Process.pid
-      @pool = []
-      @threads.times { |place| spawn(place) }
-      Worker.started(self)
+      Thread.handle_interrupt(Object => :on_blocking) do
+        @signal = Waiting::Signal.new
+        @native = open_native
+        @pid = Process.pid
+        @pool = []
+        @threads.times { |place| spawn(place) }
+        Worker.started(self)
+      end
     end
 
     def mine?
@@ -185,8 +203,17 @@ module TaskerCore
     def open_native
       call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
       native = Waiting.await(call)
+    rescue Error
+      call = nil
+      raise
     ensure
-      Thread.new { Waiting.await(Waiting.await(call).stop(0.0)) } if call && native.nil? && !call.done?(nil)
+      Thread.new { discard(call) } if call && native.nil?
+    end
+
+    def discard(call)
+      Waiting.await(Waiting.await(call).stop(0.0))
+    rescue Error => e
+      @settings.log(Logger::WARN) { "a worker whose start was interrupted: #{e.message}" }
     end
 
     # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits.
@@ -198,6 +225,7 @@ module TaskerCore
           ended = true
         ensure
           spawn(place) unless ended || !running?
+          Worker.stopped(self) if over?
         end
       end
     end

@@ -144,6 +144,11 @@ module Support
       database.query("SELECT count(*) FROM #{table}")[0][0].to_i
     end
 
+    # How often a step was recorded as complete.
+    def completions
+      count("tasker_workflow_step_transitions WHERE to_state = 'complete'")
+    end
+
     # How many rows stand in each table that bad input must not touch.
     def census
       tables = %w[named_tasks named_task_revisions tasks workflow_steps task_transitions workflow_step_transitions]
