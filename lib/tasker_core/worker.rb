@@ -63,7 +63,8 @@ module TaskerCore
       def started(worker)
         unless @at_exit
           @at_exit = true
-          at_exit { stop_all }
+          # A block would hold this worker, and through it a handle, to the end.
+          at_exit(&method(:stop_all))
         end
         @running.select(&:over?).each { |other| stopped(other) }
         @running.push(worker)

@@ -118,18 +118,19 @@ impl OrchestrationHandle {
 
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
     fn attach(&self) -> Result<Attachment> {
-        self.validate()?;
-        let process = Process::current()?;
         let mut state = self.state.lock();
+        self.check(&state)?;
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
-            Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
+            // Asking for the pid is all that a call pays for forks; nothing is looked up.
+            Some(attachment) if attachment.process.pid() == std::process::id() => Ok(attachment.clone()),
             Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
+                let process = Process::current()?;
                 let parents = mem::take(&mut state.workers);
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
@@ -167,10 +168,12 @@ impl OrchestrationHandle {
     /// # Errors
     /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
     pub fn validate(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(EngineError::HandleClosed);
-        }
+        self.check(&self.state.lock())
+    }
+
+    fn check(&self, state: &State) -> Result<()> {
         match self.ttl {
+            _ if state.attachment.is_none() => Err(EngineError::HandleClosed),
             Some(ttl) if self.is_expired() => {
                 Err(EngineError::HandleExpired { id: self.id, age: self.created.elapsed(), ttl })
             }
