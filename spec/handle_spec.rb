@@ -219,7 +219,7 @@ RSpec.describe TaskerCore::OrchestrationHandle do
       task = handle.create_task("flow")
       handle.worker(threads: 2).start
       calls = [-> { handle.create_task("flow") }, -> { handle.tasks.first(3) }, -> { task.reload }, -> { task.steps },
-               -> { task.wait(timeout: 20) }, -> { handle.worker(threads: 1).start }, -> { handle.refresh },
+               -> { task.wait(timeout: 20) }, -> { handle.worker(threads: 1).start }, -> { handle.refresh.close },
                -> { handle.close }, -> { handle.register(single("other") { 1 }) }, -> { handle.info[:status] }]
       started = Queue.new
       threads = Array.new(50) do |n|
