@@ -81,6 +81,15 @@ RSpec.describe "A fault inside tasker_core" do
       end
     end
 
+    it "between a worker's threads and its steps is told, and another thread takes the place" do
+      handle.register(single { 1 })
+      worker = start_worker
+      eventually { worker.stats[:running].zero? }
+      arm("native_method", :panic)
+      expect(next_told).to have_attributes(class: TaskerCore::InternalError, message: /native_method/)
+      expect_works
+    end
+
     it "in a worker's loop is told, and the loop goes on" do
       other = open_handle(lease: 1)
       other.register(single { 1 })

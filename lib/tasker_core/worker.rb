@@ -224,6 +224,8 @@ module TaskerCore
         Thread.handle_interrupt(Object => :on_blocking) do
           run_steps
           ended = true
+        rescue InternalError => e
+          tell(e)
         ensure
           spawn(place) unless ended || !running?
           Worker.stopped(self) if over?
@@ -258,10 +260,12 @@ module TaskerCore
     end
 
     def report_troubles
-      @native.troubles.each do |error|
-        @settings.log(error.is_a?(InternalError) ? Logger::ERROR : Logger::WARN) { error.message }
-        @settings.told(error, nil)
-      end
+      @native.troubles.each { |error| tell(error) }
+    end
+
+    def tell(error)
+      @settings.log(error.is_a?(InternalError) ? Logger::ERROR : Logger::WARN) { error.message }
+      @settings.told(error, nil)
     end
   end
 end
