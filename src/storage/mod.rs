@@ -5,6 +5,7 @@
 //! A third store implements the two traits and runs the same conformance suite.
 //!
 //! * [`rows`]: what the primitives take and give. [`url`]: database URLs and their options.
+//! * [`feed`]: what was committed, in order, for whoever listens.
 //! * [`AnyStore`]: the store that a URL asks for.
 //!
 //! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
@@ -13,12 +14,14 @@
 
 mod any;
 mod error;
+pub mod feed;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 pub mod url;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,6 +36,7 @@ use crate::domain::time::Timestamp;
 use crate::fault_point;
 use crate::panics::caught;
 use crate::troubles::Troubles;
+use feed::Feed;
 use rows::*;
 
 /// The result of a primitive or a transaction.
@@ -77,6 +81,9 @@ pub trait Store: Send + Sync + 'static {
     /// What went wrong in the background, to be shown to people.
     fn troubles(&self) -> &Troubles;
 
+    /// Where every transition that this store commits is told, in order.
+    fn feed(&self) -> &Arc<Feed>;
+
     /// What the pool looks like now.
     fn facts(&self) -> StoreFacts;
 
@@ -97,7 +104,8 @@ pub trait Tx: Send {
     /// Whether an earlier try of this transaction may have been committed without an answer.
     fn resent(&self) -> bool;
 
-    /// The database's clock, read once in each transaction.
+    /// The database's clock, read once in each transaction, and again where a receipt is put: what
+    /// is claimed must not seem older than what the transaction had to wait for.
     fn now(&mut self) -> impl Future<Output = Result<Timestamp>> + Send;
 
     // Sessions.

@@ -15,6 +15,7 @@ use tasker_core::domain::time::seconds;
 use tasker_core::engine::EngineOptions;
 use tasker_core::engine::error::EngineError;
 use tasker_core::engine::worker::WorkerOptions;
+use tasker_core::ffi::shared::event_bridge::SubscribeInput;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::orchestration_system::Place;
 use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, ListTasksInput};
@@ -26,6 +27,7 @@ use crate::convert::json_out::to_ruby;
 use crate::convert::output::{Record, strings};
 use crate::errors::{Failure, guarded};
 use crate::signal::Signal;
+use crate::subscription::Subscription;
 use crate::task::Task;
 use crate::worker::Worker;
 use crate::{step, transition};
@@ -164,7 +166,7 @@ impl Handle {
             let threads = usize::try_from(input.threads).ok().filter(|threads| (1..=1_000).contains(threads));
             let wrong = || Fault::new("threads", "is 1 to 1000").with("1 to 1000", input.threads.to_string());
             let threads = threads.ok_or_else(wrong)?;
-            let signal = wake.core().ok_or_else(|| EngineError::internal("the worker's signal is closed"))?;
+            let signal = wake.open()?;
             let options = WorkerOptions { threads, queues: input.queues, wake: Arc::new(move || signal.raise()) };
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {
@@ -172,6 +174,21 @@ impl Handle {
                 Ok(ruby.obj_wrap(Worker::new(worker)?).as_value())
             }))
         })
+    }
+
+    fn subscribe(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
+        guarded(|| {
+            let input = SubscribeInput::from_rhash(options)?;
+            let signal = wake.open()?;
+            let subscribed = self.0.subscribe(input, Box::new(move || signal.raise()));
+            Ok(Call::new(subscribed, |ruby, subscription| {
+                Ok(ruby.obj_wrap(Subscription::new(subscription)).as_value())
+            }))
+        })
+    }
+
+    fn engine_id(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.engine_id(), |ruby, id| Ok(ruby.integer_from_u64(id).as_value()))))
     }
 
     fn info(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
@@ -279,6 +296,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
     class.define_method("worker", method!(Handle::worker, 2))?;
+    class.define_method("subscribe", method!(Handle::subscribe, 2))?;
+    class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;
     class.define_method("id", method!(Handle::id, 0))?;
     class.define_method("expires_in", method!(Handle::expires_in, 0))?;

@@ -3,7 +3,8 @@
 //! * [`convert`]: Ruby values into typed structs and JSON text, and back.
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
-//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
+//!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
+//!   [`transition`], [`event`].
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
 //! * `faults`: what tests make go wrong, where the feature is on.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
@@ -17,6 +18,7 @@ mod call;
 mod check;
 mod convert;
 mod errors;
+mod event;
 #[cfg(feature = "fault_points")]
 mod faults;
 mod fork;
@@ -24,6 +26,7 @@ mod handle;
 mod names;
 mod signal;
 mod step;
+mod subscription;
 mod task;
 mod transition;
 mod worker;
@@ -42,9 +45,11 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     handle::init(ruby, native)?;
     worker::init(ruby, native)?;
     assignment::init(ruby, native)?;
+    subscription::init(ruby, native)?;
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    event::init(ruby, module)?;
     #[cfg(feature = "fault_points")]
     faults::init(native)?;
     fork::init(native)?;
@@ -65,4 +70,6 @@ fn look_up_classes(ruby: &Ruby) {
     task::Task::class(ruby);
     step::Step::class(ruby);
     transition::Transition::class(ruby);
+    subscription::Subscription::class(ruby);
+    event::Event::class(ruby);
 }

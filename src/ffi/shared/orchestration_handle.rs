@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
+use super::event_bridge::{SubscribeInput, Subscription, Wake};
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
 use super::types::{
@@ -46,6 +47,7 @@ pub struct OrchestrationHandle {
 struct State {
     attachment: Option<Attachment>,
     workers: Vec<Weak<Worker>>,
+    subscriptions: Vec<Weak<Subscription>>,
 }
 
 /// A handle's hold on a system of one process.
@@ -91,7 +93,7 @@ impl OrchestrationHandle {
     }
 
     fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
-        let state = State { attachment: Some(attachment), workers: Vec::new() };
+        let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
         let (created_at, created) = (SystemTime::now(), Instant::now());
         let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
         Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state, closed }
@@ -131,7 +133,7 @@ impl OrchestrationHandle {
             }
             Some(_) => {
                 let process = Process::current()?;
-                let parents = mem::take(&mut state.workers);
+                let parents = (mem::take(&mut state.workers), mem::take(&mut state.subscriptions));
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
             }
@@ -220,24 +222,25 @@ impl OrchestrationHandle {
         }
     }
 
-    /// Stops the workers started on it and lets go of the database; the last handle on one closes
-    /// it. Closing a closed handle does nothing.
+    /// Stops the workers started on it, ends its subscriptions and lets go of the database; the last
+    /// handle on one closes it. Closing a closed handle does nothing.
     pub fn close(&self) -> Call<()> {
         let pid = std::process::id();
-        let (attachment, workers) = {
+        let (attachment, workers, subscriptions) = {
             let mut state = self.state.lock();
-            (state.attachment.take(), mem::take(&mut state.workers))
+            (state.attachment.take(), mem::take(&mut state.workers), mem::take(&mut state.subscriptions))
         };
         let Some(attachment) = attachment else { return Call::done(Ok(())) };
         self.closed.send_replace(true);
         if attachment.process.pid() != pid {
-            mem::forget((attachment, workers));
+            mem::forget((attachment, workers, subscriptions));
             return Call::done(Ok(()));
         }
         Call::start(attachment.process.runtime(), async move {
             for worker in workers.iter().filter_map(Weak::upgrade) {
                 worker.stop(Duration::ZERO).await;
             }
+            subscriptions.iter().filter_map(Weak::upgrade).for_each(|subscription| subscription.finish());
             // Operations under way hold the cell too: they end normally, and the last of them closes.
             if let Some(system) = Arc::into_inner(attachment.system).and_then(OnceCell::into_inner) {
                 OrchestrationSystem::release(system).await;
@@ -345,6 +348,31 @@ impl OrchestrationHandle {
     /// Starts a worker for the templates registered on this handle, now and later.
     pub fn worker(self: &Arc<Self>, options: WorkerOptions) -> Call<Arc<Worker>> {
         self.run(|engine, handle| async move { Worker::start(engine, handle.registry.clone(), options).await })
+    }
+
+    /// Subscribes to what this process commits to the database, through whichever handle, from now on.
+    /// `wake` is called when there is something to take. Closing this handle ends it, unless it is
+    /// `lasting`.
+    pub fn subscribe(self: &Arc<Self>, input: SubscribeInput, wake: Wake) -> Call<Arc<Subscription>> {
+        self.run(|engine, handle| async move {
+            let subscription = Subscription::start(&engine, input.wanted()?, input.capacity()?, wake);
+            let mut state = handle.state.lock();
+            match state.attachment {
+                Some(_) if input.lasting => {}
+                Some(_) => {
+                    state.subscriptions.retain(|other| other.strong_count() > 0);
+                    state.subscriptions.push(Arc::downgrade(&subscription));
+                }
+                None => subscription.finish(),
+            }
+            drop(state);
+            Ok(subscription)
+        })
+    }
+
+    /// A number that the handles on one open database of this process have in common.
+    pub fn engine_id(self: &Arc<Self>) -> Call<u64> {
+        self.run(|engine, _| async move { Ok(engine.id()) })
     }
 
     /// Has `worker` stopped when this handle is closed; at once if it is closed by now.

@@ -28,6 +28,7 @@ use self::error::store_error;
 use self::notify::Notifier;
 use self::retry::{Failure, Tries};
 use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
+use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
@@ -45,6 +46,7 @@ pub struct PostgresStore {
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
     troubles: Arc<Troubles>,
+    feed: Arc<Feed>,
 }
 
 impl PostgresStore {
@@ -70,6 +72,7 @@ impl PostgresStore {
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
             troubles,
+            feed: Arc::default(),
         })
     }
 
@@ -92,9 +95,12 @@ impl PostgresStore {
         // What only reads leaves nothing unknown behind.
         let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
+        if let Access::Write { .. } = access {
+            tx.record_for(&self.feed);
+        }
         match (super::run(transaction, &mut tx).await, access) {
             (Ok(output), Access::Write { .. }) => {
-                let committed = caught(tx.commit()).await.unwrap_or_else(|panic| Err(panic.into()));
+                let committed = caught(tx.commit(&self.feed)).await.unwrap_or_else(|panic| Err(panic.into()));
                 committed.map(|()| output).map_err(begun)
             }
             (Ok(output), Access::Read) => Ok(output),
@@ -159,6 +165,10 @@ impl Store for PostgresStore {
 
     fn troubles(&self) -> &Troubles {
         &self.troubles
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     fn facts(&self) -> StoreFacts {

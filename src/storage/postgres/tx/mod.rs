@@ -36,6 +36,7 @@ use crate::domain::id::*;
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
 use crate::fault_point;
+use crate::storage::feed::{Feed, Recording};
 use crate::storage::rows::*;
 use crate::storage::{Result, Said, StoreError, TaskMoves, Tx};
 
@@ -76,6 +77,7 @@ pub struct PostgresTx {
     clock_offset: Arc<AtomicI64>,
     /// The first failure of a statement: the server refuses to commit after it.
     failed: Option<StoreError>,
+    recording: Recording,
 }
 
 impl PostgresTx {
@@ -85,25 +87,32 @@ impl PostgresTx {
         resent: bool,
         clock_offset: Arc<AtomicI64>,
     ) -> Self {
-        Self { transaction, prepared, resent, now: None, clock_offset, failed: None }
+        Self { transaction, prepared, resent, now: None, clock_offset, failed: None, recording: Recording::off() }
     }
 
-    /// Commits. A transaction that is dropped instead is rolled back on its way to the pool, which
+    /// Keeps what is recorded for whoever listens to `feed`.
+    pub(super) fn record_for(&mut self, feed: &Feed) {
+        self.recording = feed.recording();
+    }
+
+    /// Commits, and tells `feed` of it. A transaction that is dropped instead is rolled back on its way to the pool, which
     /// nobody waits for.
     ///
     /// # Errors
     /// The failure of an earlier statement, if there was one: the server would answer a commit by
     /// rolling back without a word.
-    pub(super) async fn commit(self) -> Result<()> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => {
-                fault_point!(PostgresBeforeCommit);
-                self.transaction.commit().await.map_err(store_error)?;
-                fault_point!(PostgresAfterCommit);
-                Ok(())
-            }
+    pub(super) async fn commit(self, feed: &Arc<Feed>) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
         }
+        fault_point!(PostgresBeforeCommit);
+        let place = self.recording.into_batch().map(|batch| feed.stand_in_line(batch));
+        let committed = self.transaction.commit().await.map_err(store_error);
+        fault_point!(PostgresAfterCommit);
+        if let Some(place) = place {
+            place.settle(committed.as_ref().copied());
+        }
+        committed
     }
 
     /// Rolls back, and waits for it: dropping would leave its locks for a while, over which others
@@ -146,6 +155,12 @@ impl PostgresTx {
     fn saw_clock(&mut self, clock: DateTime<Utc>) -> Timestamp {
         let offset = self.offset();
         *self.now.get_or_insert_with(|| Timestamp(clock.timestamp_micros().saturating_add(offset)))
+    }
+
+    /// Moves the transaction's time on.
+    fn move_on(&mut self, clock: DateTime<Utc>) {
+        self.now = None;
+        self.saw_clock(clock);
     }
 
     /// The transaction's time for a statement that would otherwise read the clock itself:
@@ -282,10 +297,14 @@ impl Tx for PostgresTx {
         settlement::touch_tasks(self, touches, moves).await
     }
     async fn record_steps(&mut self, rows: &[StepTransition]) -> Result<()> {
-        settlement::record_steps(self, rows).await
+        settlement::record_steps(self, rows).await?;
+        self.recording.steps(rows, self.now);
+        Ok(())
     }
     async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
-        settlement::record_tasks(self, rows).await
+        settlement::record_tasks(self, rows).await?;
+        self.recording.tasks(rows, self.now);
+        Ok(())
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
