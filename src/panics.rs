@@ -73,3 +73,36 @@ fn said(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
     text.unwrap_or("unknown panic").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_its_words_and_its_place() {
+        let line = line!() + 1;
+        let caught = catch(|| panic!("number {}", 7)).map(|()| "nothing").expect_err("a panic");
+        assert_eq!(caught.message, "number 7");
+        let place = caught.place.as_deref().expect("a place");
+        assert!(place.starts_with(&format!("{}:{line}:", file!())), "{place}");
+        assert!(caught.to_string().ends_with(&format!("number 7 ({place})")), "{caught}");
+    }
+
+    #[test]
+    fn the_inner_of_two_catchers_has_it_and_the_outer_goes_on() {
+        let outer = catch(|| catch(|| panic!("inner")).map(|()| 0).map_err(|panic| panic.message));
+        assert_eq!(outer, Ok(Err("inner".into())));
+        assert_eq!(catch(|| 1), Ok(1));
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_is_caught_wherever_it_goes_on() {
+        let work = async {
+            tokio::task::yield_now().await;
+            let nothing: Option<u8> = None;
+            nothing.expect("something")
+        };
+        let panic = tokio::spawn(caught(work)).await.expect("joined").expect_err("a panic");
+        assert_eq!(panic.message, "something");
+    }
+}
