@@ -27,6 +27,11 @@ module TaskerCore
     end
 
     # @api private
+    attr_reader :native
+    # @api private
+    attr_reader :registry
+
+    # @api private
     def initialize(native, registry)
       @native = native
       @registry = registry

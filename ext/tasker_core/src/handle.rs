@@ -93,6 +93,10 @@ impl OpenInput {
 }
 
 impl Handle {
+    pub fn core(&self) -> &Arc<OrchestrationHandle> {
+        &self.0
+    }
+
     fn open(options: RHash) -> Result<Call, Failure> {
         guarded(|| {
             let input = OpenInput::from_rhash(options)?;

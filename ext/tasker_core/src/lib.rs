@@ -5,7 +5,7 @@
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
 //!   [`transition`], [`event`].
-//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
+//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs.
 //! * `faults`: what tests make go wrong, where the feature is on.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
@@ -28,6 +28,7 @@ mod signal;
 mod step;
 mod subscription;
 mod task;
+mod testing;
 mod transition;
 mod worker;
 
@@ -54,6 +55,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     faults::init(native)?;
     fork::init(native)?;
     check::init(native)?;
+    testing::init(ruby, native)?;
     look_up_classes(ruby);
     Ok(())
 }
@@ -72,4 +74,5 @@ fn look_up_classes(ruby: &Ruby) {
     transition::Transition::class(ruby);
     subscription::Subscription::class(ruby);
     event::Event::class(ruby);
+    testing::Factories::class(ruby);
 }

@@ -10,6 +10,7 @@ mod pace;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -93,6 +94,8 @@ pub struct Worker {
     /// Wakes the dispatcher: a report came, hands became free, the phase changed.
     stir: Notify,
     phase: watch::Sender<Phase>,
+    /// Whether a test moved the database's clock since the loop last looked.
+    clock_moved: AtomicBool,
 }
 
 impl Worker {
@@ -104,7 +107,15 @@ impl Worker {
         let session = engine.session().await?;
         let hands = Mutex::new(Hands::new(session, options.threads));
         let phase = watch::Sender::new(Phase::Working);
-        let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
+        let worker = Arc::new(Self {
+            engine,
+            registry,
+            options,
+            hands,
+            stir: Notify::new(),
+            phase,
+            clock_moved: AtomicBool::new(false),
+        });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
         worker.engine.events.tell(EventKind::WorkerStarted, |event| Event { session: Some(session.id), ..event });
@@ -159,6 +170,12 @@ impl Worker {
         // Other workers of this process start over under a new session.
         self.engine.ring();
         session
+    }
+
+    /// Has the loop look at once for what has fallen due by a clock that was moved.
+    pub(super) fn clock_moved(&self) {
+        self.clock_moved.store(true, Ordering::Relaxed);
+        self.stir.notify_one();
     }
 
     /// Takes the next claimed step, if there is one. Its timeout starts now.

@@ -100,22 +100,77 @@ impl OrchestrationHandle {
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
-    fn run<T, F>(self: &Arc<Self>, operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static) -> Call<T>
+    pub(in crate::ffi) fn run<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.run_on_system(|system, handle| operation(system.engine().clone(), handle))
+    }
+
+    /// The same with all that this process has of the database.
+    pub(in crate::ffi) fn run_on_system<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         match self.attach() {
             Err(error) => Call::done(Err(error)),
-            Ok(Attachment { process, system }) => {
+            Ok(Attachment { process, system: cell }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
                     fault_point!(Call);
-                    let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
-                    operation(system.engine().clone(), handle).await
+                    let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
+                    operation(system.clone(), handle).await
                 })
             }
         }
+    }
+
+    /// Runs an operation on its database even after it expired or was closed, as tests do that clean
+    /// up. A closed one in memory has no database any more.
+    pub(in crate::ffi) fn run_anyway<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let process = match Process::current() {
+            Err(error) => return Call::done(Err(error)),
+            Ok(process) => process,
+        };
+        let attached = self.state.lock().attachment.as_ref().filter(|at| at.process.pid() == process.pid()).cloned();
+        if attached.is_none() && self.is_in_memory() {
+            return Call::done(Err(EngineError::HandleClosed));
+        }
+        let handle = self.clone();
+        let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
+        Call::start(process.runtime(), async move {
+            let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?.clone();
+            let done = operation(system.clone(), handle).await;
+            // What was opened for this operation alone is closed when it has ended.
+            drop(cell);
+            OrchestrationSystem::release(system).await;
+            done
+        })
+    }
+
+    /// Whether its database lives in the memory of the process that opened it.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
+    }
+
+    /// The database.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.place.url
     }
 
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
@@ -126,7 +181,7 @@ impl OrchestrationHandle {
             None => Err(EngineError::HandleClosed),
             // Asking for the pid is all that a call pays for forks; nothing is looked up.
             Some(attachment) if attachment.process.pid() == std::process::id() => Ok(attachment.clone()),
-            Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+            Some(_) if self.is_in_memory() => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
