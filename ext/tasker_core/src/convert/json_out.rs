@@ -17,7 +17,7 @@ use crate::errors::Failure;
 pub fn to_ruby(ruby: &Ruby, json: &Json) -> Result<Value, Failure> {
     let mut text = serde_json::Deserializer::from_str(json.as_str());
     let value = Builder { ruby }.deserialize(&mut text);
-    value.map_err(|error| EngineError::Internal(format!("a stored value is not JSON: {error}")).into())
+    value.map_err(|error| EngineError::internal(format!("a stored value is not JSON: {error}")).into())
 }
 
 /// The Ruby value, or nil where there is none.
