@@ -193,16 +193,14 @@ module TaskerCore
       WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
     end
 
-    # @return [Hash{Symbol => Object}] `id`, `created_at`, `expires_at`, `status` (`active`, `expired` or
-    #   `closed`)`, backend` (`sqlite` or `postgres`)`, database` (without a password)`, pool` (`size`, `idle`,
-    #   `in_use`, `max`; nil while it is not attached in this process)`, pid`
+    # @return [HandleInfo] what it is at this moment
     def info = @native.info
 
     # @return [String]
     def id = @native.id
 
     # @return [Boolean] whether it can be used
-    def valid? = !closed? && !expired?
+    def valid? = @native.valid?
 
     # @return [self]
     # @raise [HandleExpiredError, HandleClosedError] when it can't be used

@@ -78,10 +78,12 @@ module TaskerCore
     end
     include Status
 
+    # The names of the fields.
+    FIELDS = %i[id namespace name version status context key priority queue tags initiator reason run_at created_at
+                started_at finished_at error].freeze
+
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
-    Loaded = Struct.new(:id, :namespace, :name, :version, :status, :context, :key, :priority, :queue, :tags,
-                        :initiator, :reason, :run_at, :created_at, :started_at, :finished_at, :error,
-                        keyword_init: true) do
+    Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
     end
 
@@ -128,13 +130,6 @@ module TaskerCore
     # @raise [TimeoutError] when the time is over first
     def wait(timeout: nil)
       Waiting.await(native_wait({ timeout: Seconds.parse(timeout, "timeout") }))
-    end
-
-    # @return [Hash{Symbol => Object}] all fields
-    def to_h
-      { id: id, namespace: namespace, name: name, version: version, status: status, context: context, key: key,
-        priority: priority, queue: queue, tags: tags, initiator: initiator, reason: reason, run_at: run_at,
-        created_at: created_at, started_at: started_at, finished_at: finished_at, error: error }
     end
 
     # @return [String] one short line

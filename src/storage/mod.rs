@@ -62,7 +62,7 @@ pub trait Store: Send + Sync + 'static {
     /// decides is the next look at the database.
     fn wakeups(&self) -> watch::Receiver<u64>;
 
-    /// What the pool looks like now.
+    /// What the pool looks like now. Takes no lock, so that a forked child may ask its parent's store.
     fn facts(&self) -> StoreFacts;
 
     /// Ends the commit under way, then closes whatever must not be open in two processes, until

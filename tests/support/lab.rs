@@ -16,7 +16,8 @@ use tasker_core::engine::worker::{Phase, Worker, WorkerOptions};
 use tasker_core::ffi::shared::call::Call;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::orchestration_system::Place;
-use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, StepView, TaskView};
+use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput};
+use tasker_core::ffi::shared::views::{StepView, TaskView};
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 
 /// How long any wait of a test may take.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use magnus::prelude::*;
-use magnus::time::{Offset, Timespec};
 use magnus::{Error, RHash, RModule, RString, Ruby, Value, function, method};
 use serde::Deserialize;
 use tasker_core::domain::fault::Fault;
@@ -21,10 +20,12 @@ use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, ListTas
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 
 use crate::call::Call;
+use crate::check::task_from_json;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
-use crate::convert::output::{Record, strings};
+use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
+use crate::handle_info::HandleInfo;
 use crate::signal::Signal;
 use crate::task::Task;
 use crate::worker::Worker;
@@ -116,12 +117,7 @@ impl Handle {
 
     /// The slow twin of `create_task`: the same from JSON text.
     fn create_task_json(&self, text: RString) -> Result<Call, Failure> {
-        guarded(|| {
-            let text = text.to_string()?;
-            let input = serde_json::from_str::<CreateTaskInput>(&text);
-            let input = input.map_err(|error| Fault::new("", error.to_string()))?;
-            Ok(Task::call(&self.0, self.0.create_task(input)))
-        })
+        guarded(|| Ok(Task::call(&self.0, self.0.create_task(task_from_json(&text.to_string()?)?))))
     }
 
     fn create_tasks(&self, input: RHash) -> Result<Call, Failure> {
@@ -174,28 +170,8 @@ impl Handle {
         })
     }
 
-    fn info(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
-        guarded(|| {
-            let info = this.0.info();
-            let pool = match info.pool {
-                None => None,
-                Some(facts) => {
-                    let pool = Record::new(ruby).set("size", facts.size)?.set("idle", facts.idle)?;
-                    let used = facts.size.saturating_sub(facts.idle);
-                    Some(pool.set("in_use", used)?.set("max", facts.max)?.frozen())
-                }
-            };
-            let record = Record::new(ruby)
-                .set("id", info.id.to_string())?
-                .set("created_at", moment(ruby, info.created_at)?)?
-                .set("expires_at", info.expires_at.map(|at| moment(ruby, at)).transpose()?)?
-                .set("status", info.status)?
-                .set("backend", info.backend)?
-                .set("database", info.database)?
-                .set("pool", pool)?
-                .set("pid", info.pid)?;
-            Ok(record.frozen())
-        })
+    fn info(ruby: &Ruby, this: &Self) -> Value {
+        HandleInfo::object(ruby, this.0.info())
     }
 
     fn id(&self) -> String {
@@ -214,6 +190,10 @@ impl Handle {
         self.0.is_closed()
     }
 
+    fn is_valid(&self) -> bool {
+        self.0.is_valid()
+    }
+
     fn validate(&self) -> Result<(), Failure> {
         Ok(self.0.validate()?)
     }
@@ -227,14 +207,6 @@ impl Handle {
     }
 }
 
-/// A moment of the system's clock as a Time in UTC.
-fn moment(ruby: &Ruby, at: std::time::SystemTime) -> Result<Value, Error> {
-    let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    let timespec = Timespec { tv_sec: seconds, tv_nsec: i64::from(since.subsec_micros()) * 1_000 };
-    Ok(ruby.time_timespec_new(timespec, Offset::utc())?.as_value())
-}
-
 impl Task {
     fn reload(&self) -> Result<Call, Failure> {
         guarded(|| Ok(Self::call(self.handle(), self.handle().task(&self.view().row.id.to_string()))))
@@ -245,11 +217,7 @@ impl Task {
     }
 
     fn history(&self) -> Result<Call, Failure> {
-        guarded(|| {
-            let id = self.view().row.id;
-            let history = self.handle().history(id);
-            Ok(Call::new(history, move |ruby, views| transition::objects(ruby, id, views)))
-        })
+        guarded(|| Ok(Call::new(self.handle().history(self.view().row.id), transition::objects)))
     }
 
     fn wait(&self, options: RHash) -> Result<Call, Failure> {
@@ -284,6 +252,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("expires_in", method!(Handle::expires_in, 0))?;
     class.define_method("expired?", method!(Handle::is_expired, 0))?;
     class.define_method("closed?", method!(Handle::is_closed, 0))?;
+    class.define_method("valid?", method!(Handle::is_valid, 0))?;
     class.define_method("validate!", method!(Handle::validate, 0))?;
     class.define_method("refresh", method!(Handle::refresh, 0))?;
     class.define_method("close", method!(Handle::close, 0))

@@ -3,22 +3,26 @@
 //! * [`convert`]: Ruby values into typed structs and JSON text, and back.
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
-//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`].
+//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`], [`handle_info`],
+//!   which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod assignment;
+mod burden;
 mod call;
 mod check;
 mod convert;
 mod errors;
 mod fork;
 mod handle;
+mod handle_info;
 mod names;
+mod ractor;
 mod signal;
 mod step;
 mod task;
@@ -34,6 +38,8 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     let native = module.define_module("Native")?;
     errors::init(ruby);
     names::init(ruby);
+    convert::keys::init(ruby);
+    convert::output::init(ruby);
     signal::init(ruby, native)?;
     call::init(ruby, native)?;
     handle::init(ruby, native)?;
@@ -42,6 +48,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    handle_info::init(ruby, module)?;
     fork::init(native)?;
     check::init(native)
 }

@@ -5,18 +5,18 @@
 
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
+use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
-use super::types::{
-    CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, StepView, TaskView, WantedTemplate, parse_task_id,
-};
+use super::types::{CreateTaskInput, CreateTasksInput, ListTasksInput, WantedTemplate, parse_task_id};
+use super::views::{HistoryView, StepView, TaskView};
 use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
@@ -25,16 +25,11 @@ use crate::engine::error::{EngineError, Result};
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::worker::{Worker, WorkerOptions};
 use crate::storage::Store;
-use crate::storage::rows::StoreFacts;
 use crate::storage::url::DatabaseUrl;
 
 /// See the module.
 pub struct OrchestrationHandle {
-    id: Uuid,
-    place: Place,
-    ttl: Option<Duration>,
-    created_at: SystemTime,
-    created: Instant,
+    facts: Arc<HandleFacts>,
     registry: Arc<Registry>,
     state: Mutex<State>,
     /// Ends the waits on this handle when it is closed.
@@ -51,27 +46,6 @@ struct State {
 struct Attachment {
     process: &'static Process,
     system: Arc<OnceCell<Arc<OrchestrationSystem>>>,
-}
-
-/// What a handle says about itself.
-#[derive(Clone, Debug)]
-pub struct HandleInfo {
-    /// Its id.
-    pub id: Uuid,
-    /// When it was made.
-    pub created_at: SystemTime,
-    /// When it expires.
-    pub expires_at: Option<SystemTime>,
-    /// `active`, `expired` or `closed`.
-    pub status: &'static str,
-    /// `sqlite` or `postgres`.
-    pub backend: &'static str,
-    /// The database, without a password.
-    pub database: String,
-    /// The pool, while the handle is attached in this process.
-    pub pool: Option<StoreFacts>,
-    /// This process.
-    pub pid: u32,
 }
 
 impl OrchestrationHandle {
@@ -91,9 +65,8 @@ impl OrchestrationHandle {
 
     fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new() };
-        let (created_at, created) = (SystemTime::now(), Instant::now());
-        let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
-        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state, closed }
+        let facts = Arc::new(HandleFacts::new(place, ttl));
+        Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
@@ -107,7 +80,8 @@ impl OrchestrationHandle {
             Ok(Attachment { process, system }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
-                    let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
+                    let system =
+                        system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
                     operation(system.engine().clone(), handle).await
                 })
             }
@@ -122,7 +96,7 @@ impl OrchestrationHandle {
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
             Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
-            Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+            Some(_) if matches!(&self.facts.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
@@ -137,7 +111,7 @@ impl OrchestrationHandle {
 
     /// Its id.
     pub fn id(&self) -> Uuid {
-        self.id
+        self.facts.id
     }
 
     /// The templates registered on it.
@@ -147,12 +121,12 @@ impl OrchestrationHandle {
 
     /// How long it is still valid; `None` when it does not expire.
     pub fn expires_in(&self) -> Option<Duration> {
-        self.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
+        self.facts.ttl.map(|ttl| ttl.saturating_sub(self.facts.created.elapsed()))
     }
 
     /// Whether its ttl is over.
     pub fn is_expired(&self) -> bool {
-        self.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+        self.facts.is_expired()
     }
 
     /// Whether it was closed.
@@ -161,6 +135,11 @@ impl OrchestrationHandle {
     }
 
     /// Whether it can be used.
+    pub fn is_valid(&self) -> bool {
+        !self.is_closed() && !self.is_expired()
+    }
+
+    /// Says why it can't be used.
     ///
     /// # Errors
     /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
@@ -168,11 +147,11 @@ impl OrchestrationHandle {
         if self.is_closed() {
             return Err(EngineError::HandleClosed);
         }
-        match self.ttl {
+        match self.facts.ttl {
             Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
                 "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
-                self.id,
-                self.created.elapsed().as_secs_f64(),
+                self.facts.id,
+                self.facts.created.elapsed().as_secs_f64(),
                 ttl.as_secs_f64()
             ))),
             _ => Ok(()),
@@ -191,31 +170,21 @@ impl OrchestrationHandle {
             Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
             Some(_) => Attachment::new(process),
         };
-        Ok(Arc::new(Self::new(self.place.clone(), self.ttl, self.registry.clone(), attachment)))
+        Ok(Arc::new(Self::new(self.facts.place.clone(), self.facts.ttl, self.registry.clone(), attachment)))
     }
 
-    /// What it is.
+    /// What it is. It takes no lock that another thread might have held at a fork, and asks the system nothing.
     pub fn info(&self) -> HandleInfo {
-        let pid = std::process::id();
         let state = self.state.lock();
-        let here = state.attachment.as_ref().filter(|attachment| attachment.process.pid() == pid);
-        HandleInfo {
-            id: self.id,
-            created_at: self.created_at,
-            expires_at: self.ttl.map(|ttl| self.created_at + ttl),
-            status: match () {
-                () if state.attachment.is_none() => "closed",
-                () if self.is_expired() => "expired",
-                () => "active",
-            },
-            backend: match self.place.url {
-                DatabaseUrl::Sqlite(_) => "sqlite",
-                DatabaseUrl::Postgres(_) => "postgres",
-            },
-            database: self.place.url.redacted(),
-            pool: here.and_then(|attachment| attachment.system.get()).map(|system| system.engine().store().facts()),
-            pid,
-        }
+        let status = match () {
+            () if state.attachment.is_none() => HandleStatus::Closed,
+            () if self.is_expired() => HandleStatus::Expired,
+            () => HandleStatus::Active,
+        };
+        let pool = state.attachment.as_ref().and_then(|Attachment { process, system }| {
+            Some(Pool { pid: process.pid(), facts: system.get()?.engine().store().facts() })
+        });
+        HandleInfo::new(self.facts.clone(), status, pool)
     }
 
     /// Stops the workers started on it and lets go of the database; the last handle on one closes
@@ -321,7 +290,7 @@ impl OrchestrationHandle {
             let view = find(&engine, task).await?;
             let rows = engine.store().read(History { task }).await?;
             let name = |index| view.template().step(index).map(|step| step.name.clone());
-            Ok(rows.into_iter().map(|row| HistoryView { step: row.index.and_then(name), row }).collect())
+            Ok(rows.into_iter().map(|row| HistoryView { task, step: row.index.and_then(name), row }).collect())
         })
     }
 
