@@ -50,7 +50,7 @@ module TaskerCore
     # @return [Object] the field's value
     # @raise [KeyError] when there is no such field
     def fetch(field)
-      key?(field) ? self[field] : to_h.fetch(field)
+      key?(field) ? self[field] : raise(KeyError.new("a handle's info has no #{field.inspect}", key: field))
     end
 
     # @param field [Symbol, String]
@@ -64,6 +64,13 @@ module TaskerCore
     # @return [Object, nil]
     def dig(field, *names)
       names.empty? ? self[field] : self[field]&.dig(*names)
+    end
+
+    # See {Snapshot#as_json}.
+    #
+    # @return [Hash{String => Object}]
+    def as_json(options = nil)
+      super.transform_values { |value| value.is_a?(Hash) ? value.transform_keys(&:name) : value }
     end
 
     # @return [String] one short line

@@ -31,6 +31,7 @@ module TaskerCore
       @native = native
       @registry = registry
       @workers = []
+      @info = nil
     end
 
     # Stores a template and registers it on this handle, whose workers then run its steps. The same template may be
@@ -194,7 +195,9 @@ module TaskerCore
     end
 
     # @return [HandleInfo] what it is at this moment
-    def info = @native.info
+    def info
+      @native.still?(@info) ? @info : (@info = @native.info)
+    end
 
     # @return [String]
     def id = @native.id

@@ -6,6 +6,9 @@ module TaskerCore
   # What {Task}, {Step}, {Transition} and {HandleInfo} have in common: frozen values that are compared by their class
   # and all their fields. Every Ractor may read them.
   module Snapshot
+    # @!method to_h
+    #   @return [Hash{Symbol => Object}] all fields; free JSON in them has String keys
+
     # @return [Boolean] whether the other is of the same class and all fields are equal
     def ==(other)
       equal?(other) || (self.class === other && other.to_h == to_h) # rubocop:disable Style/CaseEquality -- BasicObject
@@ -52,18 +55,21 @@ module TaskerCore
       end
     end
 
+    # @param arguments [Array<Object>] none, a generator's state, or options as for {#as_json}
     # @return [String]
-    def to_json(*options)
+    def to_json(*arguments)
       # Rust writes the plain text; a generator's layout, and Rails' escapes, are Ruby's to give.
-      options.empty? && !defined?(::ActiveSupport::JSON) ? native_json : as_json.to_json(*options)
+      return native_json if arguments.empty? && !defined?(::ActiveSupport::JSON)
+
+      options = arguments.first
+      as_json(options.is_a?(Hash) ? options : nil).to_json(*arguments)
     end
 
     # For Psych: the fields as {#as_json} has them, a plain mapping that YAML.safe_load takes.
     #
     # @!visibility private
     def encode_with(coder)
-      # Psych would write aliases for Strings that are the same object, as keys are.
-      coder.represent_map(nil, JSON.parse(to_json))
+      coder.represent_map(nil, as_json)
     end
 
     # For `pp`: all fields, one a line where they don't fit.

@@ -2,7 +2,7 @@
 
 module TaskerCore
   # A snapshot of a task: frozen, so that {#reload} gives a new one. A field is converted when it is read, each
-  # time: keep a large one in a local variable.
+  # time: keep a large one in a local variable. Any Ractor may read it; only the main one may ask the database.
   #
   # @!attribute [r] id
   #   @return [String] a UUID that sorts by the time of creation
@@ -96,7 +96,7 @@ module TaskerCore
     #
     # @return [Array<Step>] in the order of the template
     def steps
-      Waiting.await(native_steps)
+      ask(:native_steps)
     end
 
     # One of its steps as it is now.
@@ -115,12 +115,12 @@ module TaskerCore
     #
     # @return [Array<Transition>] oldest first
     def history
-      Waiting.await(native_history)
+      ask(:native_history)
     end
 
     # @return [Task] a new snapshot; this one stays as it is
     def reload
-      Waiting.await(native_reload)
+      ask(:native_reload)
     end
 
     # Waits until it has ended, whichever process ends it.
@@ -129,7 +129,7 @@ module TaskerCore
     # @return [Task] as it is then
     # @raise [TimeoutError] when the time is over first
     def wait(timeout: nil)
-      Waiting.await(native_wait({ timeout: Seconds.parse(timeout, "timeout") }))
+      ask(:native_wait, { timeout: Seconds.parse(timeout, "timeout") })
     end
 
     # @return [String] one short line
@@ -137,5 +137,14 @@ module TaskerCore
       "#<TaskerCore::Task #{id} #{namespace}/#{name} #{version} #{status}>"
     end
     alias to_s inspect
+
+    private
+
+    def ask(operation, *arguments)
+      Waiting.await(send(operation, *arguments))
+    rescue Ractor::UnsafeError
+      raise Error, "a task's fields can be read in any Ractor, but only the main one can ask the database " \
+                   "(#{operation.to_s.delete_prefix("native_")}): send it the task's id"
+    end
   end
 end

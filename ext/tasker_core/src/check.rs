@@ -2,10 +2,10 @@
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
-use tasker_core::domain::fault::{Fault, hint};
+use tasker_core::domain::fault::hint;
 use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::types::{CreateTaskInput, ListTasksInput};
+use tasker_core::ffi::shared::types::ListTasksInput;
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
@@ -40,30 +40,6 @@ fn check_filter(filter: RHash) -> Result<(), Failure> {
     })
 }
 
-/// Reads the options of `create_task` as `Handle::create_task` does, and lets go of them.
-fn check_task(input: RHash) -> Result<(), Failure> {
-    guarded(|| {
-        CreateTaskInput::from_rhash(input)?;
-        Ok(())
-    })
-}
-
-/// The slow twin of `check_task`: the same from JSON text.
-fn check_task_json(text: RString) -> Result<(), Failure> {
-    guarded(|| {
-        task_from_json(&text.to_string()?)?;
-        Ok(())
-    })
-}
-
-/// The options of `create_task` in JSON text.
-pub fn task_from_json(text: &str) -> Result<CreateTaskInput, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault::new("", error.to_string()))
-}
-
-/// Does nothing: what crossing the boundary costs, which benchmarks measure the rest by.
-fn nothing() {}
-
 /// ` (did you mean "…"?)` for the nearest of `names`, or a list of them.
 fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
     guarded(|| {
@@ -76,8 +52,5 @@ pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_template", function!(check_template, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
-    native.define_singleton_method("check_task", function!(check_task, 1))?;
-    native.define_singleton_method("check_task_json", function!(check_task_json, 1))?;
-    native.define_singleton_method("nothing", function!(nothing, 0))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }

@@ -19,8 +19,8 @@ use tasker_core::ffi::shared::orchestration_system::Place;
 use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, ListTasksInput};
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 
+use crate::bench::task_from_json;
 use crate::call::Call;
-use crate::check::task_from_json;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
 use crate::convert::output::strings;
@@ -174,6 +174,11 @@ impl Handle {
         HandleInfo::object(ruby, this.0.info())
     }
 
+    /// Whether `info` would say the same again.
+    fn is_still(&self, before: Option<&HandleInfo>) -> bool {
+        before.is_some_and(|before| self.0.is_still(before.core()))
+    }
+
     fn id(&self) -> String {
         self.0.id().to_string()
     }
@@ -248,6 +253,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("count", method!(Handle::count, 1))?;
     class.define_method("worker", method!(Handle::worker, 2))?;
     class.define_method("info", method!(Handle::info, 0))?;
+    class.define_method("still?", method!(Handle::is_still, 1))?;
     class.define_method("id", method!(Handle::id, 0))?;
     class.define_method("expires_in", method!(Handle::expires_in, 0))?;
     class.define_method("expired?", method!(Handle::is_expired, 0))?;

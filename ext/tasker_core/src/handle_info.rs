@@ -18,6 +18,10 @@ impl HandleInfo {
         info.as_value()
     }
 
+    pub fn core(&self) -> &CoreInfo {
+        &self.0
+    }
+
     fn id(ruby: &Ruby, this: &Self) -> Read {
         Ok(text(ruby, &this.0.id().to_string()))
     }

@@ -5,7 +5,7 @@
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`], [`handle_info`],
 //!   which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
-//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`.
+//! * [`fork`], [`check`], [`bench`]: functions of the module `TaskerCore::Native`.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 
 mod assignment;
+mod bench;
 mod burden;
 mod call;
 mod check;
@@ -50,5 +51,6 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     transition::init(ruby, module)?;
     handle_info::init(ruby, module)?;
     fork::init(native)?;
-    check::init(native)
+    check::init(native)?;
+    bench::init(native)
 }

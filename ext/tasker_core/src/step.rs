@@ -7,6 +7,7 @@ use tasker_core::ffi::shared::views::StepView;
 use crate::burden::Burden;
 use crate::convert::fields::{Read, fields};
 use crate::convert::json_out::{json_text, to_ruby_or_nil};
+use crate::convert::keys::name_of;
 use crate::convert::output::{self, strings, text, time_or_nil};
 use crate::errors::Failure;
 
@@ -39,7 +40,7 @@ impl Step {
     }
 
     fn name(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, this.view.name()))
+        name_of(ruby, this.view.name())
     }
 
     fn status(ruby: &Ruby, this: &Self) -> Read {
@@ -63,7 +64,7 @@ impl Step {
     }
 
     fn queue(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, this.view.queue()))
+        name_of(ruby, this.view.queue())
     }
 
     fn priority(ruby: &Ruby, this: &Self) -> Read {

@@ -12,7 +12,8 @@ use crate::burden::Burden;
 use crate::call::Call;
 use crate::convert::fields::{Read, fields};
 use crate::convert::json_out::{json_text, to_ruby, to_ruby_or_nil};
-use crate::convert::output::{self, strings, text, text_or_nil, time, time_or_nil};
+use crate::convert::keys::name_of;
+use crate::convert::output::{self, strings, text_or_nil, time, time_or_nil};
 use crate::errors::Failure;
 
 #[derive(TypedData)]
@@ -45,6 +46,11 @@ impl Task {
         Call::new(core, move |ruby, view| Ok(Self::object(ruby, &handle, view)))
     }
 
+    /// Another object for the same snapshot.
+    pub fn again(ruby: &Ruby, this: &Self) -> Value {
+        Self::object(ruby, &this.handle, this.view.clone())
+    }
+
     pub fn handle(&self) -> &Arc<OrchestrationHandle> {
         &self.handle
     }
@@ -58,15 +64,15 @@ impl Task {
     }
 
     fn namespace(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, &this.view.row.namespace))
+        name_of(ruby, &this.view.template().namespace)
     }
 
     fn name(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, &this.view.row.name))
+        name_of(ruby, &this.view.template().name)
     }
 
     fn version(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, &this.view.row.version))
+        name_of(ruby, &this.view.template().version)
     }
 
     fn status(ruby: &Ruby, this: &Self) -> Read {
@@ -86,11 +92,11 @@ impl Task {
     }
 
     fn queue(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, this.view.queue()))
+        name_of(ruby, this.view.queue())
     }
 
     fn tags(ruby: &Ruby, this: &Self) -> Read {
-        Ok(strings(ruby, this.view.row.tags.iter().map(String::as_str))?.as_value())
+        Ok(strings(ruby, this.view.row.tags.iter().map(AsRef::as_ref))?.as_value())
     }
 
     fn initiator(ruby: &Ruby, this: &Self) -> Read {

@@ -60,7 +60,7 @@ impl HandleStatus {
 }
 
 /// A pool and the process that has it open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pool {
     pub(super) pid: u32,
     pub(super) facts: StoreFacts,
@@ -69,6 +69,11 @@ pub(super) struct Pool {
 impl HandleInfo {
     pub(super) fn new(facts: Arc<HandleFacts>, status: HandleStatus, pool: Option<Pool>) -> Self {
         Self { facts, status, pool }
+    }
+
+    /// Whether it is about that handle as it stands.
+    pub(super) fn still_holds(&self, facts: &Arc<HandleFacts>, status: HandleStatus, pool: Option<&Pool>) -> bool {
+        Arc::ptr_eq(&self.facts, facts) && self.status == status && self.pool.as_ref() == pool
     }
 
     /// The handle's id.

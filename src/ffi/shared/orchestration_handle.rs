@@ -175,6 +175,17 @@ impl OrchestrationHandle {
 
     /// What it is. It takes no lock that another thread might have held at a fork, and asks the system nothing.
     pub fn info(&self) -> HandleInfo {
+        let (status, pool) = self.standing();
+        HandleInfo::new(self.facts.clone(), status, pool)
+    }
+
+    /// Whether [`OrchestrationHandle::info`] would say the same as it did when it gave `before`.
+    pub fn is_still(&self, before: &HandleInfo) -> bool {
+        let (status, pool) = self.standing();
+        before.still_holds(&self.facts, status, pool.as_ref())
+    }
+
+    fn standing(&self) -> (HandleStatus, Option<Pool>) {
         let state = self.state.lock();
         let status = match () {
             () if state.attachment.is_none() => HandleStatus::Closed,
@@ -184,7 +195,7 @@ impl OrchestrationHandle {
         let pool = state.attachment.as_ref().and_then(|Attachment { process, system }| {
             Some(Pool { pid: process.pid(), facts: system.get()?.engine().store().facts() })
         });
-        HandleInfo::new(self.facts.clone(), status, pool)
+        (status, pool)
     }
 
     /// Stops the workers started on it and lets go of the database; the last handle on one closes
@@ -266,7 +277,7 @@ impl OrchestrationHandle {
             let catalog = engine.catalog().clone();
             let page = ListTasks { filter: input.filter()?, before, limit: input.page()?, catalog };
             let found = engine.store().read(page).await?;
-            Ok(found.into_iter().map(|(row, stored)| TaskView { row, stored }).collect())
+            Ok(found.into_iter().map(|(row, stored)| TaskView::of_stored(row, stored)).collect())
         })
     }
 
@@ -354,5 +365,5 @@ async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
     let found = found.into_iter().next();
     let (row, stored) = found.ok_or_else(|| EngineError::NotFound(format!("there is no task {id}")))?;
-    Ok(TaskView { row, stored })
+    Ok(TaskView::of_stored(row, stored))
 }

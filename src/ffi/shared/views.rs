@@ -15,33 +15,69 @@ use crate::engine::NewTasks;
 use crate::engine::catalog::StoredTemplate;
 use crate::storage::rows::{HistoryRow, NewTask, StepRow, TaskRow};
 
-/// A snapshot of a task.
+/// A snapshot of a task. There may be very many: it holds nothing that its template says, too.
 #[derive(Clone, Debug)]
 pub struct TaskView {
-    /// What is stored.
-    pub row: TaskRow,
+    /// What is its own.
+    pub row: TaskFacts,
     /// Its template.
     pub stored: Arc<StoredTemplate>,
 }
 
+/// A stored task without the names of its template. Its fields are those of [`TaskRow`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct TaskFacts {
+    pub id: TaskId,
+    pub state: TaskState,
+    pub key: Option<Box<str>>,
+    pub priority: Option<i16>,
+    pub queue: Option<Box<str>>,
+    pub tags: Box<[Box<str>]>,
+    pub initiator: Option<Box<str>>,
+    pub reason: Option<Box<str>>,
+    pub run_at: Option<Timestamp>,
+    pub context: Json,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub error: Option<Json>,
+}
+
 impl TaskView {
+    /// A task as it is stored.
+    pub(super) fn of_stored(row: TaskRow, stored: Arc<StoredTemplate>) -> Self {
+        let row = TaskFacts {
+            id: row.id,
+            state: row.state,
+            key: row.key.map(Into::into),
+            priority: row.priority,
+            queue: row.queue.map(Into::into),
+            tags: row.tags.into_iter().map(Into::into).collect(),
+            initiator: row.initiator.map(Into::into),
+            reason: row.reason.map(Into::into),
+            run_at: row.run_at,
+            context: row.context,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            error: row.error,
+        };
+        Self { row, stored }
+    }
+
     /// A task as it was committed by [`crate::engine::Engine::create`].
     pub(super) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
         let started = made.started.contains(&planned.id);
-        let template = &stored.template;
-        let row = TaskRow {
+        let row = TaskFacts {
             id: planned.id,
-            namespace: template.namespace.clone(),
-            name: template.name.clone(),
-            version: template.version.clone(),
-            revision: planned.revision,
             state: if started { TaskState::InProgress } else { TaskState::Pending },
-            key: planned.key,
+            key: planned.key.map(Into::into),
             priority: planned.priority,
-            queue: planned.queue,
-            tags: planned.tags,
-            initiator: planned.initiator,
-            reason: planned.reason,
+            queue: planned.queue.map(Into::into),
+            tags: planned.tags.into_iter().map(Into::into).collect(),
+            initiator: planned.initiator.map(Into::into),
+            reason: planned.reason.map(Into::into),
             run_at: planned.run_at,
             context: planned.context,
             created_at: made.at,
@@ -70,10 +106,10 @@ impl TaskView {
     /// How many bytes of memory it owns outside of itself. Its template is shared and not counted.
     pub fn heap_bytes(&self) -> usize {
         let row = &self.row;
-        let texts = [&row.key, &row.queue, &row.initiator, &row.reason].into_iter().flatten().map(String::capacity);
-        let tags = row.tags.capacity() * size_of::<String>() + row.tags.iter().map(String::capacity).sum::<usize>();
-        let names = row.namespace.capacity() + row.name.capacity() + row.version.capacity();
-        names + tags + texts.sum::<usize>() + json_bytes([Some(&row.context), row.error.as_ref()])
+        let texts = [&row.key, &row.queue, &row.initiator, &row.reason].into_iter().flatten();
+        let tags = size_of_val(&*row.tags);
+        let texts: usize = texts.chain(&*row.tags).map(|text| text.len()).sum();
+        texts + tags + json_bytes([Some(&row.context), row.error.as_ref()])
     }
 }
 
@@ -176,7 +212,7 @@ struct TaskFields<'a> {
     key: Option<&'a str>,
     priority: i16,
     queue: &'a str,
-    tags: &'a [String],
+    tags: &'a [Box<str>],
     initiator: Option<&'a str>,
     reason: Option<&'a str>,
     run_at: Option<Moment>,
@@ -188,12 +224,12 @@ struct TaskFields<'a> {
 
 impl Serialize for TaskView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let row = &self.row;
+        let (row, template) = (&self.row, self.template());
         let fields = TaskFields {
             id: row.id,
-            namespace: &row.namespace,
-            name: &row.name,
-            version: &row.version,
+            namespace: &template.namespace,
+            name: &template.name,
+            version: &template.version,
             status: row.state.as_str(),
             context: &row.context,
             key: row.key.as_deref(),

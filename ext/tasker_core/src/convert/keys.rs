@@ -1,11 +1,13 @@
-//! The keys of free JSON as Strings: the same text is the same frozen object. Tasks of one template have the same
-//! keys, so those met of late are kept, and found again without making a String.
+//! Keys of free JSON, and the names of templates and steps, as Strings: the same text is the same frozen object. Tasks
+//! of one template have the same ones, so those met of late are kept, and found again without making a String.
 
 use std::sync::{Mutex, MutexGuard};
 
 use magnus::prelude::*;
 use magnus::value::Lazy;
 use magnus::{Error, RArray, Ruby, Value};
+
+use crate::errors::Failure;
 
 /// Two keys may stand in each of these places.
 const PLACES: usize = 2_048;
@@ -53,6 +55,11 @@ impl Keys {
         // What was met last stands second, so that one of two that alternate stays.
         keep(self.strings, texts, first + 1, interned(ruby, key), key)
     }
+}
+
+/// The String of a name.
+pub fn name_of(ruby: &Ruby, name: &str) -> Result<Value, Failure> {
+    Ok(Keys::new(ruby).get(ruby, name)?)
 }
 
 fn keep(strings: RArray, texts: &mut Texts, at: usize, string: Value, key: &str) -> Result<Value, Error> {
