@@ -12,6 +12,7 @@ require_relative "tasker_core/snapshot"
 require_relative "tasker_core/task"
 require_relative "tasker_core/step"
 require_relative "tasker_core/transition"
+require_relative "tasker_core/event"
 require_relative "tasker_core/handle_info"
 require_relative "tasker_core/task_list"
 require_relative "tasker_core/step_handler"
@@ -23,6 +24,9 @@ require_relative "tasker_core/definition"
 require_relative "tasker_core/handlers"
 require_relative "tasker_core/handler_registry"
 require_relative "tasker_core/template"
+require_relative "tasker_core/reporter"
+require_relative "tasker_core/subscription"
+require_relative "tasker_core/notifications"
 require_relative "tasker_core/attempt"
 require_relative "tasker_core/worker"
 require_relative "tasker_core/work_summary"
@@ -113,6 +117,11 @@ module TaskerCore
     # Lists tasks through the default handle; see {OrchestrationHandle#tasks}.
     def tasks(**filter)
       handle.tasks(**filter)
+    end
+
+    # Subscribes to events through the default handle; see {OrchestrationHandle#subscribe}.
+    def subscribe(...)
+      handle.subscribe(...)
     end
 
     # Makes a worker for the default handle; see {OrchestrationHandle#worker}.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "pp" # rubocop:disable Lint/RedundantRequireStatement -- PP itself is loaded only when pp is called
 require "time"
 require "yaml"
 
@@ -133,6 +134,20 @@ RSpec.describe TaskerCore::Snapshot do
   end
 
   on_sqlite do
+    it "are escaped in JSON as ActiveSupport escapes a Hash, where that is loaded" do
+      text = ask_program(<<~RUBY)
+        module ActiveSupport
+          module JSON; end
+        end
+        Hash.prepend(Module.new { def to_json(*) = super.gsub("<", '\\u003c') })
+        handle = TaskerCore.open("sqlite::memory:")
+        handle.register({ name: "flow", steps: [{ name: "a", handler: ->(_) {} }] })
+        puts JSON.generate([handle.create_task("flow", context: { html: "<b>" }).to_json])
+      RUBY
+      expect(text.first).to include('"\\u003cb>"')
+      expect(JSON.parse(text.first)["context"]).to eq("html" => "<b>")
+    end
+
     it "say so when the database gives what is no JSON" do
       handle.register(single { 1 })
       task = handle.create_task("flow")

@@ -14,7 +14,7 @@ module Bench
 
       def run
         @report.section("Simple calls")
-        locals = { handle: @world.handle, task: @world.tasks.fetch("5 fields"), bench: TaskerCore::Native::Bench }
+        locals = { handle: @world.handle, task: @world.tasks.fetch("5 fields"), bench: TaskerCore::Native::Bench.new }
         floor, *results = @timing.compare(*["bench.nothing", *CALLS].map { |call| Subject.new(call, **locals) })
         @report.call("an empty native call", floor)
         CALLS.zip(results) { |name, result| judge(name, result, floor) }

@@ -15,7 +15,7 @@ module Bench
         SIZES.each do |size, context|
           @report.section("In: #{size}")
           input = { name: "order", namespace: "default", context: context }
-          locals = { bench: TaskerCore::Native::Bench, input: input }
+          locals = { bench: TaskerCore::Native::Bench.new, input: input }
           typed, json = @timing.compare(Subject.new("bench.read_task(input)", **locals),
                                         Subject.new("bench.read_task_json(JSON.generate(input))", **locals))
           @report.call("in, #{size}, typed", typed)

@@ -1,8 +1,9 @@
 # frozen_string_literal: true
 
 module Bench
-  # Times subjects side by side. They take turns, round by round, so that whatever slows the machine down meanwhile
-  # meets all of them; a comparison is of neighbours in a round, and the median of the rounds.
+  # Times subjects side by side, in the processor's time, so that what else runs on the machine counts little. They
+  # take turns, round by round, so that whatever slows the machine down meanwhile meets all of them; a comparison is of
+  # neighbours in a round, and the median of the rounds.
   class Timing
     # How long things take. The short form shows only that everything runs.
     Effort = Struct.new(:rounds, :slice, :batch, :warm_up, keyword_init: true)
@@ -55,9 +56,9 @@ module Bench
       spent = 0
       calls = 0
       while spent < @effort.slice * 1e9
-        started = Bench.clock
+        started = Bench.cpu_clock
         ran = subject.run(size)
-        took = Bench.clock - started
+        took = Bench.cpu_clock - started
         batches << (took.to_f / ran)
         spent += took
         calls += ran
@@ -68,13 +69,13 @@ module Bench
     # Warms the subject up; how many of its calls make a batch.
     def batch_size(subject)
       calls = 1
-      deadline = Bench.clock + (@effort.warm_up * 1e9)
+      deadline = Bench.cpu_clock + (@effort.warm_up * 1e9)
       loop do
-        started = Bench.clock
+        started = Bench.cpu_clock
         ran = subject.run(calls)
-        took = Bench.clock - started
+        took = Bench.cpu_clock - started
         calls *= 2 if took < @effort.batch * 1e9
-        return ran if Bench.clock > deadline && took >= @effort.batch * 1e9 / 2
+        return ran if Bench.cpu_clock > deadline && took >= @effort.batch * 1e9 / 2
       end
     end
 
@@ -91,6 +92,9 @@ module Bench
   class << self
     # Nanoseconds of a clock that only goes forward.
     def clock = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+
+    # Nanoseconds that the processor spent on this thread.
+    def cpu_clock = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID, :nanosecond)
 
     def median(values)
       sorted = values.sort

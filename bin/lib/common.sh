@@ -47,6 +47,7 @@ served() {
     ruby-simplecov) gem_there simplecov ;;
     ruby-rb-sys) gem_there rb_sys ;;
     postgresql) postgres_folder >/dev/null ;;
+    llvm-19) command -v llvm-cov-19 >/dev/null ;;
     pgbouncer) command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer ]] ;;
     *) command -v "$1" >/dev/null ;;
   esac

@@ -78,10 +78,5 @@ module TaskerCore
       "#<TaskerCore::HandleInfo #{id} #{database} #{status}>"
     end
     alias to_s inspect
-
-    private
-
-    # The text of {Snapshot#to_json}.
-    def native_json = JSON.generate(as_json)
   end
 end

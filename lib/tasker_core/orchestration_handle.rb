@@ -51,6 +51,7 @@ module TaskerCore
       definition = Definition.new(template, handlers)
       key = definition.check
       before = @registry.put(key, definition.handlers)
+      Notifications.refresh(@native)
       normal = definition.located { Waiting.await(@native.register(definition.template)) }
       @registry.remember(template) if template.is_a?(Class)
       Template.new(normal, definition.handlers)
@@ -85,6 +86,7 @@ module TaskerCore
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
     #   handle.create_task("hello", context: { name: "Ada" }, key: "ada", on_duplicate: :return)
     def create_task(template, **options)
+      Notifications.refresh(@native)
       Waiting.await(@native.create_task(wanted(template, options)))
     end
 
@@ -100,6 +102,7 @@ module TaskerCore
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
     #   handle.create_tasks("hello", contexts: [{ n: 1 }, { n: 2 }]).size # => 2
     def create_tasks(template, **options)
+      Notifications.refresh(@native)
       Waiting.await(@native.create_tasks(wanted(template, options)))
     end
 
@@ -157,10 +160,7 @@ module TaskerCore
         raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
       end
 
-      unless on_error.nil? || on_error.respond_to?(:call)
-        raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: on_error.inspect)
-      end
-
+      check_on_error(on_error)
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)
@@ -192,6 +192,31 @@ module TaskerCore
       in_time = work_with(worker.start, goal, limit)
       counted = worker.stats
       WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
+    end
+
+    # Has a block told what this process commits to the database, through whichever handle, from now on: every
+    # change of a task's or a step's status, after its commit, and what happens to handlers, leases and workers;
+    # {Event} has the list. In the order of the commits, so that what happened to one task comes in order. The block
+    # runs in a thread of its own; what it raises is logged and given to `on_error`, and it goes on. It ends
+    # with {Subscription#cancel} and when this handle is closed.
+    #
+    # @param patterns [Array<String, Symbol>] names of events, in which `*` stands for any characters; all events
+    #   where there is none
+    # @param capacity [Integer] how many events may wait for the block, 1 to 1,000,000. Further ones are dropped:
+    #   they are counted by {Subscription#dropped}, reported to the logger and `on_error`, and seen in {Event#sequence}
+    # @param on_error [#call, nil] see {Configuration#on_error}, its default
+    # @yieldparam event [Event]
+    # @return [Subscription]
+    # @raise [ValidationError] when a pattern names no event, or an option is wrong
+    # @raise [HandleExpiredError, HandleClosedError, DatabaseError]
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.subscribe("step.error", "task.error") { |event| warn event.metadata.inspect }
+    def subscribe(*patterns, capacity: 10_000, on_error: nil, &block)
+      raise ValidationError.at("block", "is missing: give what is to be called with each event") unless block
+
+      check_on_error(on_error)
+      Subscription.new(@native, patterns.flatten, capacity: capacity, reporter: Reporter.current(on_error), &block)
     end
 
     # @return [HandleInfo] what it is at this moment
@@ -228,6 +253,8 @@ module TaskerCore
     def closed? = @native.closed?
 
     # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing.
+    #
+    # Its subscriptions end when they have delivered what was committed until then.
     #
     # @return [void]
     def close
@@ -269,6 +296,12 @@ module TaskerCore
     # A Time for what is like one, such as an ActiveSupport::TimeWithZone.
     def plain_time(value)
       value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
+    end
+
+    def check_on_error(callable)
+      return if callable.nil? || callable.respond_to?(:call)
+
+      raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: callable.inspect)
     end
 
     def check_goal(goal)

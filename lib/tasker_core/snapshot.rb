@@ -3,8 +3,8 @@
 require "json"
 
 module TaskerCore
-  # What {Task}, {Step}, {Transition} and {HandleInfo} have in common: frozen values that are compared by their class
-  # and all their fields. Every Ractor may read them.
+  # What {Task}, {Step}, {Transition}, {Event} and {HandleInfo} have in common: frozen values that are compared by
+  # their class and all their fields. Every Ractor may read them.
   module Snapshot
     # @!method to_h
     #   @return [Hash{Symbol => Object}] all fields; free JSON in them has String keys
@@ -58,8 +58,8 @@ module TaskerCore
     # @param arguments [Array<Object>] none, a generator's state, or options as for {#as_json}
     # @return [String]
     def to_json(*arguments)
-      # Rust writes the plain text; a generator's layout, and Rails' escapes, are Ruby's to give.
-      return native_json if arguments.empty? && !defined?(::ActiveSupport::JSON)
+      # A generator's layout and Rails' escapes are theirs to give.
+      return plain_json if arguments.empty? && !defined?(::ActiveSupport::JSON)
 
       options = arguments.first
       as_json(options.is_a?(Hash) ? options : nil).to_json(*arguments)
@@ -91,6 +91,11 @@ module TaskerCore
     def _dump(_depth)
       Marshal.dump(to_h)
     end
+
+    private
+
+    # For the larger classes Rust does this.
+    def plain_json = JSON.generate(as_json)
 
     class << self
       # The fields that `only:` and `except:` leave.

@@ -22,12 +22,9 @@ module TaskerCore
     # What an attempt needs to know of its worker.
     #
     # @api private
-    class Settings
-      attr_reader :logger, :on_error
-
-      def initialize(logger, on_error)
-        @logger = logger
-        @on_error = on_error
+    class Settings < Reporter
+      def initialize(...)
+        super
         @killed = {}
       end
 
@@ -36,22 +33,6 @@ module TaskerCore
         before = @killed.key?(step_id)
         @killed[step_id] = true
         before
-      end
-
-      # Logs; a logger that fails is no reason for a worker to fail.
-      def log(severity, &)
-        logger.add(severity, &)
-      rescue StandardError => e
-        Kernel.warn("tasker_core's logger failed: #{e.class}")
-      end
-
-      # Calls `on_error`; what it raises is logged and goes no further.
-      def told(error, context)
-        return unless on_error
-
-        on_error.respond_to?(:arity) && on_error.arity == 1 ? on_error.call(error) : on_error.call(error, context)
-      rescue StandardError => e
-        log(Logger::ERROR) { "on_error failed: #{e.class}: #{e.message}" }
       end
     end
 
@@ -223,7 +204,15 @@ module TaskerCore
       return found if found || @native.stopped?
 
       report_troubles
+      look_who_listens
       @signal.wait(LOOK_AGAIN)
+      nil
+    end
+
+    # A worker outlives its handle's ttl; who subscribes after that is not seen.
+    def look_who_listens
+      Notifications.refresh(@native_handle)
+    rescue HandleExpiredError, HandleClosedError
       nil
     end
 

@@ -52,6 +52,11 @@ impl Catalog {
         self.revisions.write().insert(stored.revision, stored);
     }
 
+    /// The template of a revision that this process has met.
+    pub fn known(&self, revision: RevisionId) -> Option<Arc<StoredTemplate>> {
+        self.revisions.read().get(&revision).cloned()
+    }
+
     /// The templates of these revisions, read where this process has not met them.
     ///
     /// # Errors

@@ -4,10 +4,12 @@
 //! * [`transactions`]: what changes in one commit. Start with [`transactions::settle`].
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
+//! * [`events`]: what was committed, for those who listen.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
 pub mod error;
+pub mod events;
 pub mod intent;
 pub mod session;
 pub mod transactions;
@@ -16,6 +18,7 @@ pub mod waiting;
 pub mod worker;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -31,6 +34,7 @@ use crate::storage::rows::TaskMoved;
 use crate::storage::{AnyStore, Store, StoreError};
 use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
 use error::{EngineError, Result};
+use events::{Event, EventKind, Events};
 use session::Keeper;
 use transactions::create::{Create, Created, Taker, TaskPlan};
 use transactions::look::{Revision, TemplateNames, Versions};
@@ -63,6 +67,8 @@ pub struct NewTasks {
     pub at: Timestamp,
     /// Those of them that are in progress already: an idle worker of this process took their first steps.
     pub started: HashSet<TaskId>,
+    /// Since when those are.
+    pub claimed_at: Timestamp,
 }
 
 /// Free hands of a worker, kept for one creation; given back however that ends.
@@ -81,6 +87,8 @@ impl Drop for Reservation {
     }
 }
 
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
 /// One open database of this process.
 pub struct Engine {
     store: AnyStore,
@@ -91,21 +99,32 @@ pub struct Engine {
     troubles: Troubles,
     workers: Mutex<Vec<Weak<Worker>>>,
     bell: watch::Sender<u64>,
+    events: Arc<Events>,
+    id: u64,
 }
 
 impl Engine {
     /// Takes an open store into service.
     pub fn new(store: AnyStore, options: EngineOptions) -> Arc<Self> {
+        let catalog: Arc<Catalog> = Arc::default();
+        let events = Events::new(store.feed().clone(), catalog.clone());
         Arc::new(Self {
             store,
             options,
-            catalog: Arc::default(),
+            catalog,
             keeper: Keeper::default(),
             waiters: Waiters::default(),
             troubles: Troubles::default(),
             workers: Mutex::default(),
             bell: watch::Sender::new(0),
+            events,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// A number that no other engine of this process has or had.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The store.
@@ -116,6 +135,11 @@ impl Engine {
     /// Every template that this process has met.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// Those who listen to what happens.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
     }
 
     /// What went wrong in the background, to be shown to people.
@@ -141,6 +165,7 @@ impl Engine {
         let stored = Arc::new(StoredTemplate { template, named_task, revision });
         self.catalog.keep(stored.clone());
         registry.add(stored.clone());
+        self.events.tell(EventKind::HandlerRegistered, |event| Event { template: Some(stored.clone()), ..event });
         self.ring();
         Ok(stored)
     }
@@ -206,7 +231,7 @@ impl Engine {
             // After any other failure nothing was written.
             reservation.doubtful = matches!(outcome, Err(StoreError::Disconnected(_)));
         }
-        let Created { ids, at, started, taken, made_ready, lanes } = outcome?;
+        let Created { ids, at, started, claimed_at, taken, made_ready, lanes } = outcome?;
         self.catalog.keep_lanes(lanes);
         if let Some(reservation) = &reservation {
             reservation.worker.receive(reservation.session, taken);
@@ -214,7 +239,7 @@ impl Engine {
         if made_ready {
             self.ready_for_others();
         }
-        Ok(NewTasks { ids, at, started })
+        Ok(NewTasks { ids, at, started, claimed_at })
     }
 
     /// The free hands of an idle worker of this process, for what is being created.
@@ -275,6 +300,7 @@ impl Engine {
         self.keeper.close(&self.store).await;
         self.store.close().await;
         self.waiters.close();
+        self.events.close();
     }
 }
 

@@ -1,6 +1,7 @@
 //! This process's session: one row that is renewed for all the leases it holds; and the sweep that
 //! returns what the sessions of dead processes held.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -10,8 +11,10 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::Engine;
+use super::events::{Event, EventKind};
 use super::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use crate::domain::id::{SessionId, SessionKey};
+use crate::domain::json::Json;
 use crate::storage::{Result, Store, StoreError};
 
 /// How many receipts one look at a dead session reads.
@@ -21,6 +24,8 @@ const SWEEP: usize = 500;
 #[derive(Default)]
 pub(super) struct Keeper {
     held: Mutex<Option<Held>>,
+    /// Dead sessions that were told of: a sweep may come back to one. Few bytes for each.
+    dead: Mutex<HashSet<SessionId>>,
     opening: tokio::sync::Mutex<()>,
 }
 
@@ -114,6 +119,9 @@ impl Engine {
             Ok(receipts) => receipts,
             Err(error) => return self.troubles.add(format!("a dead session could not be read: {error}")),
         };
+        if self.keeper.dead.lock().insert(session) {
+            self.events.tell(EventKind::LeaseExpired, |event| Event { session: Some(session), ..event });
+        }
         for receipt in receipts {
             if Instant::now() >= until {
                 return;
@@ -125,12 +133,21 @@ impl Engine {
                         self.ready_for_others();
                     }
                     self.tasks_moved(&recovered.moved);
+                    self.tell_recovered(session, recovered.steps.len());
                 }
                 Err(error) => self.troubles.add(format!("a lost lease could not be returned: {error}")),
             }
         }
         if let Err(error) = self.store.write(Close { session }).await {
             self.troubles.add(format!("a dead session could not be deleted: {error}"));
+        }
+    }
+
+    fn tell_recovered(&self, session: SessionId, steps: usize) {
+        if steps > 0 {
+            let metadata = Json::of(&serde_json::json!({ "steps": steps })).ok();
+            let recovered = |event| Event { session: Some(session), metadata, ..event };
+            self.events.tell(EventKind::LeaseRecovered, recovered);
         }
     }
 }

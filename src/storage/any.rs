@@ -1,7 +1,10 @@
 //! The store that a URL asks for.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
+use super::feed::Feed;
 use super::postgres::PostgresStore;
 use super::rows::StoreFacts;
 use super::sqlite::SqliteStore;
@@ -54,6 +57,10 @@ impl Store for AnyStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         either!(self, store => store.wakeups())
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        either!(self, store => store.feed())
     }
 
     fn facts(&self) -> StoreFacts {

@@ -5,6 +5,7 @@
 //! A third store implements the two traits and runs the same conformance suite.
 //!
 //! * [`rows`]: what the primitives take and give. [`url`]: database URLs and their options.
+//! * [`feed`]: what was committed, in order, for whoever listens.
 //! * [`AnyStore`]: the store that a URL asks for.
 //!
 //! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
@@ -13,12 +14,14 @@
 
 mod any;
 mod error;
+pub mod feed;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 pub mod url;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -30,6 +33,7 @@ use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, S
 use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
+use feed::Feed;
 use rows::*;
 
 /// The result of a primitive or a transaction.
@@ -62,6 +66,9 @@ pub trait Store: Send + Sync + 'static {
     /// decides is the next look at the database.
     fn wakeups(&self) -> watch::Receiver<u64>;
 
+    /// Where every transition that this store commits is told, in order.
+    fn feed(&self) -> &Arc<Feed>;
+
     /// What the pool looks like now. Takes no lock, so that a forked child may ask its parent's store.
     fn facts(&self) -> StoreFacts;
 
@@ -82,7 +89,8 @@ pub trait Tx: Send {
     /// Whether an earlier try of this transaction may have been committed without an answer.
     fn resent(&self) -> bool;
 
-    /// The database's clock, read once in each transaction.
+    /// The database's clock, read once in each transaction, and again where a receipt is put: what
+    /// is claimed must not seem older than what the transaction had to wait for.
     fn now(&mut self) -> impl Future<Output = Result<Timestamp>> + Send;
 
     // Sessions.

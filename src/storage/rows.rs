@@ -251,6 +251,8 @@ pub struct TaskMoved {
 pub struct StepTransition {
     /// The step.
     pub key: StepKey,
+    /// The settings that its task runs by: for those who listen, and not stored.
+    pub revision: RevisionId,
     /// Its place in the step's history; see [`Token`].
     pub seq: i32,
     /// Where it was; `None` at creation.
@@ -265,11 +267,21 @@ pub struct StepTransition {
     pub detail: Option<Json>,
 }
 
+impl StepTransition {
+    /// A step's creation.
+    pub fn created(key: StepKey, revision: RevisionId) -> Self {
+        let seq = Token(0).entered();
+        Self { key, revision, seq, from: None, to: StepState::Pending, attempt: 0, by: None, detail: None }
+    }
+}
+
 /// A transition of a task to record.
 #[derive(Clone, Debug)]
 pub struct TaskTransition {
     /// The task.
     pub id: TaskId,
+    /// The settings that it runs by: for those who listen, and not stored.
+    pub revision: RevisionId,
     /// Its place in the task's history; 0 is the creation.
     pub seq: i32,
     /// Where it was; `None` at creation.
@@ -278,6 +290,13 @@ pub struct TaskTransition {
     pub to: TaskState,
     /// Reason, initiator and the like; an object.
     pub detail: Option<Json>,
+}
+
+impl TaskTransition {
+    /// A task's creation.
+    pub fn created(id: TaskId, revision: RevisionId) -> Self {
+        Self { id, revision, seq: 0, from: None, to: TaskState::Pending, detail: None }
+    }
 }
 
 /// A recorded transition, of a task or a step.

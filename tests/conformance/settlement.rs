@@ -1,6 +1,6 @@
 //! How steps and tasks move, and the record of it.
 
-use tasker_core::domain::id::{StepKey, TaskId, Token};
+use tasker_core::domain::id::{RevisionId, StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::StoreError;
@@ -186,21 +186,23 @@ on_each_store! {
         let by = session();
         let step = |index, seq, from, to| StepTransition {
             key: StepKey { task, index },
+            revision: RevisionId(1),
             seq, from, to,
             attempt: 2,
             by: Some(by),
             detail: Some(json(r#"{ "error":{"x": 1e20}}"#)),
         };
-        let created = StepTransition { attempt: 0, by: None, detail: None, ..step(1, 0, None, StepState::Pending) };
+        let created = StepTransition::created(StepKey { task, index: 1 }, RevisionId(1));
         let steps = vec![
             step(1, 2, Some(StepState::InProgress), StepState::Complete),
             created,
             step(0, 5, Some(StepState::Pending), StepState::InProgress),
             step(1, 1, Some(StepState::Pending), StepState::InProgress),
         ];
+        let born = TaskTransition::created(task, RevisionId(1));
         let tasks = vec![
-            TaskTransition { id: task, seq: 1, from: Some(Pending), to: InProgress, detail: Some(json("{}")) },
-            TaskTransition { id: task, seq: 0, from: None, to: Pending, detail: None },
+            TaskTransition { seq: 1, from: Some(Pending), to: InProgress, detail: Some(json("{}")), ..born.clone() },
+            born,
         ];
         let now = db.write(Record { steps, tasks }).await;
         let found = db.read(StepHistory { task }).await;
@@ -220,7 +222,7 @@ on_each_store! {
 
     async fn nothing_is_recorded_twice(db: &Database) {
         let id = TaskId::generate();
-        let record = |seq| Record { steps: vec![], tasks: vec![TaskTransition { id, seq, from: None, to: Pending, detail: None }] };
+        let record = |seq| Record { steps: vec![], tasks: vec![TaskTransition { seq, ..TaskTransition::created(id, RevisionId(1)) }] };
         db.write(record(0)).await;
         db.try_write(record(0)).await.unwrap_err();
         db.write(record(1)).await;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tasker_core::domain::id::{LaneId, SessionId, StepKey};
-use tasker_core::domain::state::StepState;
+use tasker_core::domain::id::{LaneId, RevisionId, SessionId, StepKey};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::rows::{LaneCursor, StepTransition};
 use tasker_core::storage::{Store, StoreError};
@@ -27,8 +26,7 @@ transaction!(Clocks {} -> [Timestamp; 3], |self, tx| {
 
 /// Writes much, and one transition twice.
 fn record_twice(key: StepKey) -> Record {
-    let transition =
-        StepTransition { key, seq: 0, from: None, to: StepState::Pending, attempt: 0, by: None, detail: None };
+    let transition = StepTransition::created(key, RevisionId(1));
     let other = StepTransition { seq: 1, ..transition.clone() };
     Record { steps: vec![other, transition], tasks: vec![] }
 }
@@ -56,7 +54,7 @@ on_each_store! {
     async fn an_error_of_the_database_rolls_all_of_it_back(db: &Database) {
         let diamond = Diamond::store(db).await;
         let key = StepKey { task: diamond.create(db).await, index: 0 };
-        let first = StepTransition { key, seq: 0, from: None, to: StepState::Pending, attempt: 0, by: None, detail: None };
+        let first = StepTransition::created(key, RevisionId(1));
         db.write(Record { steps: vec![first], tasks: vec![] }).await;
         db.try_write(record_twice(key)).await.unwrap_err();
         assert_eq!(db.read(StepHistory { task: key.task }).await.len(), 1);

@@ -136,6 +136,7 @@ async fn history_is_recorded_once() {
     let task = TaskId::generate();
     let by = Some(SessionId(uuid::Uuid::now_v7()));
     let step = StepTransition {
+        revision: RevisionId(0),
         key: key(task, 1),
         seq: 1,
         from: Some(StepState::Pending),
@@ -144,7 +145,7 @@ async fn history_is_recorded_once() {
         by,
         detail: Some(Json::from_trusted("{\"a\":1}")),
     };
-    let born = TaskTransition { id: task, seq: 0, from: None, to: TaskState::Pending, detail: None };
+    let born = TaskTransition::created(task, RevisionId(0));
     let record = || async {
         transact!(store.write(step: StepTransition, born: TaskTransition) |tx| -> () {
             tx.record_steps(std::slice::from_ref(step)).await?;

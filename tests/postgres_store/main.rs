@@ -20,6 +20,7 @@ macro_rules! transact {
 
 mod bouncer;
 mod creation;
+mod feed;
 mod helpers;
 mod opening;
 mod plans;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tasker_core::domain::id::*;
+use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::postgres::PostgresStore;
 use tasker_core::storage::rows::*;
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
@@ -86,4 +87,25 @@ async fn a_session_at_work_is_not_swept_and_renewals_do_not_wait_for_it() {
     assert!(!again.expect("dropped"));
     let mut connection = database.connect().await;
     assert_eq!(number(&mut connection, "SELECT count(*) FROM tasker_sessions").await, 0);
+}
+
+/// Else a step that waited for a lock, or for a row to be committed, would seem to have been claimed before it.
+#[tokio::test]
+async fn a_claim_is_later_than_what_its_transaction_did_before() {
+    let database = fresh_database().await;
+    let store = open(&database).await;
+    let receipt = Receipt {
+        id: ReceiptId::generate(),
+        session: SessionId(uuid::Uuid::now_v7()),
+        lanes: vec![LaneId(1)],
+        steps: vec![],
+    };
+    let times = transact!(store.write(receipt: Receipt) |tx| -> Vec<Timestamp> {
+        let [begun, still] = [tx.now().await?, tx.now().await?];
+        tx.put_receipt(receipt).await?;
+        Ok(vec![begun, still, tx.now().await?])
+    });
+    let times = times.expect("it succeeds");
+    assert_eq!(times[0], times[1]);
+    assert!(times[1] < times[2], "{times:?}");
 }

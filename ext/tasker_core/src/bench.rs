@@ -1,8 +1,9 @@
 //! `TaskerCore::Native::Bench`: the crossings of the boundary alone, without a database behind them. `bench/ffi`
-//! measures them in the extension as it is shipped, and specs hold the typed ones and their JSON twins equal.
+//! measures them in the extension as it is shipped, and specs hold the typed ones and their JSON twins equal. Each
+//! has one object of Rust's to look at, as a handle's and a task's methods have.
 
 use magnus::prelude::*;
-use magnus::{Error, RHash, RModule, RString, function};
+use magnus::{Error, RHash, RModule, RString, Ruby, function, method};
 use tasker_core::domain::fault::Fault;
 use tasker_core::ffi::shared::types::CreateTaskInput;
 
@@ -10,23 +11,32 @@ use crate::convert::input::FromRHash;
 use crate::errors::{Failure, guarded};
 use crate::task::Task;
 
-/// Does nothing: what any call costs.
-fn nothing() {}
+#[magnus::wrap(class = "TaskerCore::Native::Bench", free_immediately, size)]
+struct Bench;
 
-/// Reads the options of `create_task`, and lets go of them.
-fn read_task(input: RHash) -> Result<(), Failure> {
-    guarded(|| {
-        CreateTaskInput::from_rhash(input)?;
-        Ok(())
-    })
-}
+impl Bench {
+    fn new() -> Self {
+        Self
+    }
 
-/// The slow twin of `read_task`: the same from JSON text.
-fn read_task_json(text: RString) -> Result<(), Failure> {
-    guarded(|| {
-        task_from_json(&text.to_string()?)?;
-        Ok(())
-    })
+    /// What any call costs.
+    fn nothing(&self) {}
+
+    /// Reads the options of `create_task`, and lets go of them.
+    fn read_task(&self, input: RHash) -> Result<(), Failure> {
+        guarded(|| {
+            CreateTaskInput::from_rhash(input)?;
+            Ok(())
+        })
+    }
+
+    /// The slow twin of `read_task`: the same from JSON text.
+    fn read_task_json(&self, text: RString) -> Result<(), Failure> {
+        guarded(|| {
+            task_from_json(&text.to_string()?)?;
+            Ok(())
+        })
+    }
 }
 
 /// The options of `create_task` in JSON text.
@@ -34,11 +44,12 @@ pub fn task_from_json(text: &str) -> Result<CreateTaskInput, Fault> {
     serde_json::from_str(text).map_err(|error| Fault::new("", error.to_string()))
 }
 
-pub fn init(native: RModule) -> Result<(), Error> {
-    let module = native.define_module("Bench")?;
-    module.define_singleton_method("nothing", function!(nothing, 0))?;
-    module.define_singleton_method("read_task", function!(read_task, 1))?;
-    module.define_singleton_method("read_task_json", function!(read_task_json, 1))?;
-    // Its JSON twin is Task#to_json.
-    module.define_singleton_method("return_task", function!(Task::again, 1))
+pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("Bench", ruby.class_object())?;
+    class.define_singleton_method("new", function!(Bench::new, 0))?;
+    class.define_method("nothing", method!(Bench::nothing, 0))?;
+    class.define_method("read_task", method!(Bench::read_task, 1))?;
+    class.define_method("read_task_json", method!(Bench::read_task_json, 1))?;
+    // Hands its argument's snapshot out again, in an object of its own; the JSON twin is Task#to_json.
+    class.define_singleton_method("return_task", function!(Task::again, 1))
 }

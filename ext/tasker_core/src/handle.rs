@@ -14,6 +14,7 @@ use tasker_core::domain::time::seconds;
 use tasker_core::engine::EngineOptions;
 use tasker_core::engine::error::EngineError;
 use tasker_core::engine::worker::WorkerOptions;
+use tasker_core::ffi::shared::event_bridge::SubscribeInput;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::orchestration_system::Place;
 use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, ListTasksInput};
@@ -27,6 +28,7 @@ use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
 use crate::handle_info::HandleInfo;
 use crate::signal::Signal;
+use crate::subscription::Subscription;
 use crate::task::Task;
 use crate::worker::Worker;
 use crate::{step, transition};
@@ -160,7 +162,7 @@ impl Handle {
             let threads = usize::try_from(input.threads).ok().filter(|threads| (1..=1_000).contains(threads));
             let wrong = || Fault::new("threads", "is 1 to 1000").with("1 to 1000", input.threads.to_string());
             let threads = threads.ok_or_else(wrong)?;
-            let signal = wake.core().ok_or_else(|| EngineError::Internal("the worker's signal is closed".into()))?;
+            let signal = wake.open()?;
             let options = WorkerOptions { threads, queues: input.queues, wake: Arc::new(move || signal.raise()) };
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {
@@ -177,6 +179,21 @@ impl Handle {
     /// Whether `info` would say the same again.
     fn is_still(&self, before: Option<&HandleInfo>) -> bool {
         before.is_some_and(|before| self.0.is_still(before.core()))
+    }
+
+    fn subscribe(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
+        guarded(|| {
+            let input = SubscribeInput::from_rhash(options)?;
+            let signal = wake.open()?;
+            let subscribed = self.0.subscribe(input, Box::new(move || signal.raise()));
+            Ok(Call::new(subscribed, |ruby, subscription| {
+                Ok(ruby.obj_wrap(Subscription::new(subscription)).as_value())
+            }))
+        })
+    }
+
+    fn engine_id(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.engine_id(), |ruby, id| Ok(ruby.integer_from_u64(id).as_value()))))
     }
 
     fn id(&self) -> String {
@@ -252,6 +269,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
     class.define_method("worker", method!(Handle::worker, 2))?;
+    class.define_method("subscribe", method!(Handle::subscribe, 2))?;
+    class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;
     class.define_method("still?", method!(Handle::is_still, 1))?;
     class.define_method("id", method!(Handle::id, 0))?;

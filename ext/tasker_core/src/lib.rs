@@ -3,9 +3,9 @@
 //! * [`convert`]: Ruby values into typed structs and JSON text, and back.
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
-//!   [`handle`], [`worker`], [`assignment`], and the snapshots [`task`], [`step`], [`transition`], [`handle_info`],
-//!   which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
-//! * [`fork`], [`check`], [`bench`]: functions of the module `TaskerCore::Native`.
+//!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
+//!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
+//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`bench`]: what measurements call.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
@@ -19,6 +19,7 @@ mod call;
 mod check;
 mod convert;
 mod errors;
+mod event;
 mod fork;
 mod handle;
 mod handle_info;
@@ -26,6 +27,7 @@ mod names;
 mod ractor;
 mod signal;
 mod step;
+mod subscription;
 mod task;
 mod transition;
 mod worker;
@@ -46,11 +48,13 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     handle::init(ruby, native)?;
     worker::init(ruby, native)?;
     assignment::init(ruby, native)?;
+    subscription::init(ruby, native)?;
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    event::init(ruby, module)?;
     handle_info::init(ruby, module)?;
     fork::init(native)?;
     check::init(native)?;
-    bench::init(native)
+    bench::init(ruby, native)
 }

@@ -44,6 +44,14 @@ impl Signal {
         self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// The other end, for who raises it.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub fn open(&self) -> Result<Arc<CoreSignal>, EngineError> {
+        self.core().ok_or_else(|| EngineError::Internal("this signal was closed before it was used".into()))
+    }
+
     pub fn core(&self) -> Option<Arc<CoreSignal>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

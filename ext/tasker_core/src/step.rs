@@ -110,6 +110,6 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Step", ruby.class_object())?;
     crate::ractor::safe(|| {
         Step::define_fields(ruby, class)?;
-        class.define_private_method("native_json", magnus::method!(Step::json, 0))
+        class.define_private_method("plain_json", magnus::method!(Step::json, 0))
     })
 }

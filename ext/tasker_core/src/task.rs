@@ -20,20 +20,24 @@ use crate::errors::Failure;
 #[magnus(class = "TaskerCore::Task", free_immediately, size, frozen_shareable)]
 pub struct Task {
     handle: Arc<OrchestrationHandle>,
-    view: TaskView,
+    view: Arc<TaskView>,
     burden: Burden,
 }
 
 impl DataTypeFunctions for Task {
     /// Without the handle and the template, which all tasks share.
     fn size(&self) -> usize {
-        size_of::<Self>() + self.burden.bytes()
+        size_of::<Self>() + size_of::<TaskView>() + self.burden.bytes()
     }
 }
 
 impl Task {
     /// The snapshot as a Ruby object.
     pub fn object(ruby: &Ruby, handle: &Arc<OrchestrationHandle>, view: TaskView) -> Value {
+        Self::holding(ruby, handle, Arc::new(view))
+    }
+
+    fn holding(ruby: &Ruby, handle: &Arc<OrchestrationHandle>, view: Arc<TaskView>) -> Value {
         let burden = Burden::new(ruby, view.heap_bytes());
         let task = ruby.obj_wrap(Self { handle: handle.clone(), view, burden });
         task.freeze();
@@ -46,9 +50,9 @@ impl Task {
         Call::new(core, move |ruby, view| Ok(Self::object(ruby, &handle, view)))
     }
 
-    /// Another object for the same snapshot.
+    /// Another object that holds the same snapshot.
     pub fn again(ruby: &Ruby, this: &Self) -> Value {
-        Self::object(ruby, &this.handle, this.view.clone())
+        Self::holding(ruby, &this.handle, this.view.clone())
     }
 
     pub fn handle(&self) -> &Arc<OrchestrationHandle> {
@@ -128,7 +132,7 @@ impl Task {
     }
 
     fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
-        json_text(ruby, &this.view)
+        json_text(ruby, &*this.view)
     }
 }
 
@@ -139,7 +143,7 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Task", ruby.class_object())?;
     crate::ractor::safe(|| {
         Task::define_fields(ruby, class)?;
-        class.define_private_method("native_json", magnus::method!(Task::json, 0))
+        class.define_private_method("plain_json", magnus::method!(Task::json, 0))
     })?;
     crate::handle::init_task(class)
 }

@@ -80,6 +80,6 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Transition", ruby.class_object())?;
     crate::ractor::safe(|| {
         Transition::define_fields(ruby, class)?;
-        class.define_private_method("native_json", magnus::method!(Transition::json, 0))
+        class.define_private_method("plain_json", magnus::method!(Transition::json, 0))
     })
 }

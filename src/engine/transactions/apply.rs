@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::intake::{Known, TaskInfo};
 use super::verdict::Verdict;
-use crate::domain::id::{LaneId, StepKey, TaskId};
+use crate::domain::id::{LaneId, RevisionId, StepKey, TaskId};
 use crate::domain::state::{StepState, TaskEvent, TaskState};
 use crate::engine::catalog::{Catalog, Lanes, lane_of};
 use crate::storage::rows::{ReadyRow, ReleasedStep, TaskMoved, TaskTouch, TaskTransition, TimerKind, TimerRow};
@@ -66,8 +66,8 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     }
     let (children, lanes) = release_children(tx, catalog, &verdicts).await?;
     let mut kept = Vec::new();
-    for child in children {
-        touches.of(child.key.task).live += 1;
+    for (child, revision) in children {
+        touches.of(child.key.task, revision).live += 1;
         let wanted = keep.from.is_some_and(|least| child.priority >= least) && keep.lanes.contains(&child.lane);
         if wanted && kept.len() < keep.limit { kept.push(child) } else { ready.push(child) }
     }
@@ -78,12 +78,13 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
 }
 
 /// Takes finished parents off their children's counters (two parents of one child in one batch
-/// count twice) and returns the children that wait for nothing, in the order of claiming.
+/// count twice) and returns the children that wait for nothing, with their tasks' settings, in the
+/// order of claiming.
 async fn release_children<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
     verdicts: &[Verdict],
-) -> Result<(Vec<ReadyRow>, Lanes)> {
+) -> Result<(Vec<(ReadyRow, RevisionId)>, Lanes)> {
     let mut finished_parents: BTreeMap<StepKey, i32> = BTreeMap::new();
     let mut task_of: HashMap<TaskId, &Arc<TaskInfo>> = HashMap::new();
     for verdict in verdicts.iter().filter(|verdict| verdict.step_move.to.satisfies_children()) {
@@ -108,16 +109,17 @@ async fn release_children<T: Tx>(
     let mut children = Vec::with_capacity(released.len());
     for ReleasedStep { key, token } in released {
         let Some((task, queue)) = queue_of(&key) else { continue };
-        children.push(ReadyRow {
+        let child = ReadyRow {
             lane: lane_of(&lanes, task.head.named_task, queue.to_owned())?,
             priority: task.template().priority_of(key.index, task.head.priority),
             key,
             token,
             attempts: 0,
             state: StepState::Pending,
-        });
+        };
+        children.push((child, task.stored.revision));
     }
-    children.sort_unstable_by_key(|row| (-i32::from(row.priority), row.key));
+    children.sort_unstable_by_key(|(row, _)| (-i32::from(row.priority), row.key));
     Ok((children, lanes))
 }
 
@@ -136,14 +138,15 @@ impl Applied {
     }
 }
 
-/// What a transaction does to its tasks, summed by task.
+/// What a transaction does to its tasks, summed by task, with the settings that each runs by.
 #[derive(Default)]
-pub struct Touches(BTreeMap<TaskId, TaskTouch>);
+pub struct Touches(BTreeMap<TaskId, (RevisionId, TaskTouch)>);
 
 impl Touches {
     /// The touch of this task.
-    pub fn of(&mut self, id: TaskId) -> &mut TaskTouch {
-        self.0.entry(id).or_insert_with(|| TaskTouch { id, start: false, live: 0, failed: 0, error: None })
+    pub fn of(&mut self, id: TaskId, revision: RevisionId) -> &mut TaskTouch {
+        let none = || (revision, TaskTouch { id, start: false, live: 0, failed: 0, error: None });
+        &mut self.0.entry(id).or_insert_with(none).1
     }
 
     /// A step that ended is live no more; one in error counts as failed.
@@ -152,7 +155,7 @@ impl Touches {
         if to.is_unfinished() {
             return;
         }
-        let touch = self.of(verdict.step_move.key.task);
+        let touch = self.of(verdict.step_move.key.task, verdict.assignment.task.stored.revision);
         touch.live -= 1;
         if to == StepState::Error {
             touch.failed += 1;
@@ -163,18 +166,16 @@ impl Touches {
     /// Writes those that change anything, in the order of ids, and records what moved.
     pub async fn write<T: Tx>(self, tx: &mut T) -> Result<Vec<TaskMoved>> {
         let changes = |touch: &TaskTouch| touch.start || touch.live != 0 || touch.failed != 0;
-        let rows: Vec<TaskTouch> = self.0.into_values().filter(changes).collect();
+        let revisions: HashMap<TaskId, RevisionId> =
+            self.0.iter().map(|(&id, &(revision, _))| (id, revision)).collect();
+        let rows: Vec<TaskTouch> = self.0.into_values().map(|(_, touch)| touch).filter(changes).collect();
         let moved = tx.touch_tasks(&rows, task_moves()?).await?;
-        let transitions: Vec<TaskTransition> = moved
-            .iter()
-            .map(|moved| TaskTransition {
-                id: moved.id,
-                seq: moved.seq,
-                from: Some(moved.from),
-                to: moved.to,
-                detail: None,
-            })
-            .collect();
+        let transition = |&TaskMoved { id, from, to, seq }: &TaskMoved| {
+            let untouched = || StoreError::Database(format!("the task {id} moved without being touched"));
+            let &revision = revisions.get(&id).ok_or_else(untouched)?;
+            Ok(TaskTransition { id, revision, seq, from: Some(from), to, detail: None })
+        };
+        let transitions = moved.iter().map(transition).collect::<Result<Vec<_>>>()?;
         tx.record_tasks(&transitions).await?;
         Ok(moved)
     }

@@ -55,6 +55,8 @@ pub struct Created {
     pub at: Timestamp,
     /// Those of the tasks that are new and in progress already.
     pub started: HashSet<TaskId>,
+    /// Since when those are.
+    pub claimed_at: Timestamp,
     /// What the taker has now.
     pub taken: Vec<Assignment>,
     /// Whether steps were made ready for others.
@@ -90,12 +92,21 @@ impl Transaction for Create {
         tx.record_steps(&batch.step_transitions).await?;
         tx.put_ready(&batch.ready).await?;
         tx.put_timers(&batch.timers).await?;
+        let at = tx.now().await?;
         let (taken, started) = match taker {
             Some(taker) => self.hand_over(tx, taker, batch.taken, &plans).await?,
             None => Default::default(),
         };
         let made_ready = !batch.ready.is_empty() || !batch.timers.is_empty();
-        Ok(Created { ids, at: tx.now().await?, started, taken, made_ready, lanes: lanes.into_iter().collect() })
+        Ok(Created {
+            ids,
+            at,
+            claimed_at: tx.now().await?,
+            started,
+            taken,
+            made_ready,
+            lanes: lanes.into_iter().collect(),
+        })
     }
 }
 
@@ -164,8 +175,8 @@ impl Create {
         let known = Known { tasks: tasks.collect(), ..Known::default() };
         let (assignments, started) = take_in(tx, &self.catalog, taker.session.id, taker.receipt, rows, known).await?;
         let mut touches = Touches::default();
-        for id in started {
-            touches.of(id).start = true;
+        for (id, revision) in started {
+            touches.of(id, revision).start = true;
         }
         let started = touches.write(tx).await?.into_iter().map(|moved| moved.id).collect();
         Ok((assignments, started))
@@ -205,21 +216,15 @@ impl Batch {
         let id = plan.row.id;
         let roots: Vec<StepIndex> = graph.roots().collect();
         self.tasks.push(NewTask { live: roots.len() as i32, state: TaskState::Pending, ..plan.row.clone() });
-        self.task_transitions.push(TaskTransition { id, seq: 0, from: None, to: TaskState::Pending, detail: None });
+        let revision = plan.row.revision;
+        self.task_transitions.push(TaskTransition::created(id, revision));
         let steps = 0..graph.len() as StepIndex;
         self.steps.push(NewSteps {
             task: id,
             waiting: steps.clone().map(|index| graph.parents(index).len() as i32).collect(),
         });
-        self.step_transitions.extend(steps.map(|index| StepTransition {
-            key: StepKey { task: id, index },
-            seq: Token(0).entered(),
-            from: None,
-            to: StepState::Pending,
-            attempt: 0,
-            by: None,
-            detail: None,
-        }));
+        let created = steps.map(|index| StepTransition::created(StepKey { task: id, index }, revision));
+        self.step_transitions.extend(created);
         roots.into_iter().try_for_each(|root| self.place(plan, root, taker, lanes))
     }
 

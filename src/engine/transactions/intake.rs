@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::id::{ReceiptId, SessionId, StepIndex, StepKey, TaskId};
+use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::state::StepState;
 use crate::domain::template::{StepTemplate, Template};
@@ -71,7 +71,7 @@ pub struct Known {
 }
 
 /// Records that `session` holds `rows` under the receipt `id`, and gathers their inputs. Returns
-/// them with the tasks that this may have started.
+/// them with the tasks that this may have started, and their settings.
 pub async fn take_in<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
@@ -79,7 +79,7 @@ pub async fn take_in<T: Tx>(
     id: ReceiptId,
     rows: Vec<ReadyRow>,
     known: Known,
-) -> Result<(Vec<Assignment>, Vec<TaskId>)> {
+) -> Result<(Vec<Assignment>, Vec<(TaskId, RevisionId)>)> {
     if rows.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -88,23 +88,25 @@ pub async fn take_in<T: Tx>(
     lanes.dedup();
     let receipt = Receipt { id, session, lanes, steps: rows };
     tx.put_receipt(&receipt).await?;
-    let claims: Vec<StepTransition> = receipt.steps.iter().map(|row| claim_of(row, session)).collect();
-    tx.record_steps(&claims).await?;
     let assignments = gather(tx, catalog, &receipt, known).await?;
-    let mut started: Vec<TaskId> =
-        assignments.iter().filter(|step| step.may_start_task()).map(|step| step.row.key.task).collect();
+    let claims: Vec<StepTransition> = assignments.iter().map(|held| claim_of(held, session)).collect();
+    tx.record_steps(&claims).await?;
+    let started = assignments.iter().filter(|step| step.may_start_task());
+    let mut started: Vec<_> = started.map(|step| (step.row.key.task, step.task.stored.revision)).collect();
     started.sort_unstable();
     started.dedup();
     Ok((assignments, started))
 }
 
-fn claim_of(row: &ReadyRow, session: SessionId) -> StepTransition {
+fn claim_of(held: &Assignment, session: SessionId) -> StepTransition {
+    let row = &held.row;
     StepTransition {
         key: row.key,
+        revision: held.task.stored.revision,
         seq: row.token.claimed(),
         from: Some(row.state),
         to: StepState::InProgress,
-        attempt: row.attempts + 1,
+        attempt: held.attempt(),
         by: Some(session),
         detail: None,
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::id::{LaneId, NamedTaskId, RevisionId, TaskId};
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, TaskId};
+use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
 use crate::storage::rows::{HistoryRow, LaneRow, Outlook, StepRow, TaskFilter, TaskRow, VersionRow};
 use crate::storage::{Result, StoreError, Transaction, Tx};
@@ -93,9 +94,22 @@ look! {
     } -> Vec<HistoryRow>, |self, tx| {
         let mut rows = tx.task_history(self.task).await?;
         rows.extend(tx.step_history(self.task).await?);
-        rows.sort_by_key(|row| (row.at, row.index.is_some(), row.index, row.seq));
-        Ok(rows)
+        Ok(in_order(rows))
     }
+}
+
+/// One history out of those of a task and of its steps, each of which is in order: by time, but no
+/// transition before an earlier one of the same step, whatever its clock said.
+fn in_order(rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
+    let mut before: Option<(Option<StepIndex>, Timestamp)> = None;
+    let timed = rows.into_iter().map(|row| {
+        let at = before.filter(|(index, _)| *index == row.index).map_or(row.at, |(_, at)| at.max(row.at));
+        before = Some((row.index, at));
+        (at, row)
+    });
+    let mut timed: Vec<_> = timed.collect();
+    timed.sort_by_key(|(at, row)| (*at, row.index.is_some(), row.index, row.seq));
+    timed.into_iter().map(|(_, row)| row).collect()
 }
 
 look! {
@@ -151,5 +165,5 @@ look! {
 
 look! {
     /// The database's clock.
-    Clock {} -> crate::domain::time::Timestamp, |self, tx| tx.now().await
+    Clock {} -> Timestamp, |self, tx| tx.now().await
 }

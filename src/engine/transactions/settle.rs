@@ -118,8 +118,8 @@ impl Transaction for Settle {
             take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known).await?;
         claimed.extend(self.find_doubtful(tx).await?);
         tx.drop_receipts(&self.finished_receipts).await?;
-        for id in started {
-            applied.touches.of(id).start = true;
+        for (id, revision) in started {
+            applied.touches.of(id, revision).start = true;
         }
         settled.claimed = claimed;
         settled.moved = applied.touches.write(tx).await?;

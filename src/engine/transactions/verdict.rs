@@ -82,6 +82,7 @@ impl Verdict {
         };
         let transition = StepTransition {
             key: held.row.key,
+            revision: held.task.stored.revision,
             seq: held.row.token.next().entered(),
             from: Some(StepState::InProgress),
             to: settled,
@@ -122,6 +123,7 @@ impl Verdict {
             },
             transitions: vec![StepTransition {
                 key: held.row.key,
+                revision: held.task.stored.revision,
                 seq: token.entered(),
                 from: Some(StepState::InProgress),
                 to: settled,
@@ -147,6 +149,7 @@ impl Verdict {
         let last = self.transitions.last().map_or(0, |transition| transition.attempt);
         self.transitions.push(StepTransition {
             key: self.step_move.key,
+            revision: self.assignment.task.stored.revision,
             seq: self.step_move.token.next().claimed(),
             from: Some(StepState::Error),
             to: skipped,

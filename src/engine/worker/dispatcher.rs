@@ -93,7 +93,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
             () = tokio::time::sleep_until(wake_at) => worker.poll(&mut clock).await,
         }
     }
-    worker.phase.send_replace(Phase::Stopped);
+    worker.end();
     worker.hands.lock().changed();
     (worker.options.wake)();
 }

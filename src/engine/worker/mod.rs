@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::catalog::Registry;
 use super::error::Result;
+use super::events::{Event, EventKind};
 use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
@@ -103,6 +104,7 @@ impl Worker {
         let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
+        worker.engine.events.tell(EventKind::WorkerStarted, |event| Event { session: Some(session.id), ..event });
         tokio::spawn(worker.clone().serve());
         Ok(worker)
     }
@@ -117,6 +119,21 @@ impl Worker {
         }
     }
 
+    /// Says that it has ended: first to those who listen, for whoever waits for the end may close
+    /// the database next.
+    fn end(&self) {
+        let session = self.session().id;
+        self.phase.send_if_modified(|phase| {
+            if *phase == Phase::Stopped {
+                return false;
+            }
+            let stopped = |event| Event { session: Some(session), ..event };
+            self.engine.events.tell(EventKind::WorkerStopped, stopped);
+            *phase = Phase::Stopped;
+            true
+        });
+    }
+
     /// Ends the worker though not everything was settled. Its session ends with it: what it holds
     /// is returned when the lease has expired.
     fn abandon(&self) {
@@ -126,7 +143,7 @@ impl Worker {
             self.engine.keeper.lose(session);
             hands.start_over(session);
         }
-        self.phase.send_replace(Phase::Stopped);
+        self.end();
         self.stir.notify_one();
         // Other workers of this process start over under a new session.
         self.engine.ring();

@@ -72,6 +72,7 @@ impl HandleInfo {
     }
 
     /// Whether it is about that handle as it stands.
+    #[inline]
     pub(super) fn still_holds(&self, facts: &Arc<HandleFacts>, status: HandleStatus, pool: Option<&Pool>) -> bool {
         Arc::ptr_eq(&self.facts, facts) && self.status == status && self.pool.as_ref() == pool
     }

@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
+use super::event_bridge::{SubscribeInput, Subscription, Wake};
 use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
@@ -40,6 +41,7 @@ pub struct OrchestrationHandle {
 struct State {
     attachment: Option<Attachment>,
     workers: Vec<Weak<Worker>>,
+    subscriptions: Vec<Weak<Subscription>>,
 }
 
 /// A handle's hold on a system of one process.
@@ -64,7 +66,7 @@ impl OrchestrationHandle {
     }
 
     fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
-        let state = State { attachment: Some(attachment), workers: Vec::new() };
+        let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
         let facts = Arc::new(HandleFacts::new(place, ttl));
         Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
     }
@@ -102,7 +104,7 @@ impl OrchestrationHandle {
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
-                let parents = mem::take(&mut state.workers);
+                let parents = (mem::take(&mut state.workers), mem::take(&mut state.subscriptions));
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
             }
@@ -180,11 +182,13 @@ impl OrchestrationHandle {
     }
 
     /// Whether [`OrchestrationHandle::info`] would say the same as it did when it gave `before`.
+    #[inline]
     pub fn is_still(&self, before: &HandleInfo) -> bool {
         let (status, pool) = self.standing();
         before.still_holds(&self.facts, status, pool.as_ref())
     }
 
+    #[inline]
     fn standing(&self) -> (HandleStatus, Option<Pool>) {
         let state = self.state.lock();
         let status = match () {
@@ -198,24 +202,25 @@ impl OrchestrationHandle {
         (status, pool)
     }
 
-    /// Stops the workers started on it and lets go of the database; the last handle on one closes
-    /// it. Closing a closed handle does nothing.
+    /// Stops the workers started on it, ends its subscriptions and lets go of the database; the last
+    /// handle on one closes it. Closing a closed handle does nothing.
     pub fn close(&self) -> Call<()> {
         let pid = std::process::id();
-        let (attachment, workers) = {
+        let (attachment, workers, subscriptions) = {
             let mut state = self.state.lock();
-            (state.attachment.take(), mem::take(&mut state.workers))
+            (state.attachment.take(), mem::take(&mut state.workers), mem::take(&mut state.subscriptions))
         };
         let Some(attachment) = attachment else { return Call::done(Ok(())) };
         self.closed.send_replace(true);
         if attachment.process.pid() != pid {
-            mem::forget((attachment, workers));
+            mem::forget((attachment, workers, subscriptions));
             return Call::done(Ok(()));
         }
         Call::start(attachment.process.runtime(), async move {
             for worker in workers.iter().filter_map(Weak::upgrade) {
                 worker.stop(Duration::ZERO).await;
             }
+            subscriptions.iter().filter_map(Weak::upgrade).for_each(|subscription| subscription.finish());
             // Operations under way hold the cell too: they end normally, and the last of them closes.
             if let Some(system) = Arc::into_inner(attachment.system).and_then(OnceCell::into_inner) {
                 OrchestrationSystem::release(system).await;
@@ -323,6 +328,31 @@ impl OrchestrationHandle {
     /// Starts a worker for the templates registered on this handle, now and later.
     pub fn worker(self: &Arc<Self>, options: WorkerOptions) -> Call<Arc<Worker>> {
         self.run(|engine, handle| async move { Worker::start(engine, handle.registry.clone(), options).await })
+    }
+
+    /// Subscribes to what this process commits to the database, through whichever handle, from now on.
+    /// `wake` is called when there is something to take. Closing this handle ends it, unless it is
+    /// `lasting`.
+    pub fn subscribe(self: &Arc<Self>, input: SubscribeInput, wake: Wake) -> Call<Arc<Subscription>> {
+        self.run(|engine, handle| async move {
+            let subscription = Subscription::start(&engine, input.wanted()?, input.capacity()?, wake);
+            let mut state = handle.state.lock();
+            match state.attachment {
+                Some(_) if input.lasting => {}
+                Some(_) => {
+                    state.subscriptions.retain(|other| other.strong_count() > 0);
+                    state.subscriptions.push(Arc::downgrade(&subscription));
+                }
+                None => subscription.finish(),
+            }
+            drop(state);
+            Ok(subscription)
+        })
+    }
+
+    /// A number that the handles on one open database of this process have in common.
+    pub fn engine_id(self: &Arc<Self>) -> Call<u64> {
+        self.run(|engine, _| async move { Ok(engine.id()) })
     }
 
     /// Has `worker` stopped when this handle is closed; at once if it is closed by now.

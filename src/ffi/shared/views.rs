@@ -81,7 +81,7 @@ impl TaskView {
             run_at: planned.run_at,
             context: planned.context,
             created_at: made.at,
-            started_at: started.then_some(made.at),
+            started_at: started.then_some(made.claimed_at),
             finished_at: None,
             error: None,
         };

@@ -28,6 +28,7 @@ use self::error::store_error;
 use self::notify::Notifier;
 use self::retry::{Failure, Tries};
 use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
+use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
@@ -42,6 +43,7 @@ pub struct PostgresStore {
     in_use: Arc<AtomicU32>,
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
+    feed: Arc<Feed>,
 }
 
 impl PostgresStore {
@@ -65,6 +67,7 @@ impl PostgresStore {
             in_use: Arc::default(),
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
+            feed: Arc::default(),
         })
     }
 
@@ -87,8 +90,11 @@ impl PostgresStore {
         // What only reads leaves nothing unknown behind.
         let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
+        if let Access::Write { .. } = access {
+            tx.record_for(&self.feed);
+        }
         match (transaction.run(&mut tx).await, access) {
-            (Ok(output), Access::Write { .. }) => tx.commit().await.map(|()| output).map_err(begun),
+            (Ok(output), Access::Write { .. }) => tx.commit(&self.feed).await.map(|()| output).map_err(begun),
             (Ok(output), Access::Read) => Ok(output),
             (Err(error), _) => {
                 tx.roll_back().await;
@@ -147,6 +153,10 @@ impl Store for PostgresStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.notifier.wakeups()
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     fn facts(&self) -> StoreFacts {

@@ -1,12 +1,15 @@
 //! One transaction on its way through the writer's thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::tx::SqliteTx;
+use super::tx::{SqliteTx, time};
+use crate::domain::time::Timestamp;
+use crate::storage::feed::{Batch, Feed, Recording};
 use crate::storage::{Result, StoreError, Transaction};
 
 /// A transaction of any kind, waiting to be run and answered.
@@ -19,6 +22,7 @@ pub(super) trait Job: Send {
     fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool;
 
     /// Answers: with what it gave when that failed, else with it or with how the commit failed.
+    /// Whoever listens is told first.
     fn reply(self: Box<Self>, commit: Result<()>);
 }
 
@@ -37,14 +41,21 @@ pub(super) struct TransactionJob<X: Transaction> {
     purpose: Purpose,
     /// What the last run gave; `None` before the first.
     output: Option<Result<X::Output>>,
+    /// What the last run recorded.
+    batch: Option<Batch>,
+    feed: Arc<Feed>,
     reply: oneshot::Sender<Result<X::Output>>,
 }
 
 impl<X: Transaction> TransactionJob<X> {
     /// The job, and where its answer will come.
-    pub(super) fn new(transaction: X, purpose: Purpose) -> (Self, oneshot::Receiver<Result<X::Output>>) {
+    pub(super) fn new(
+        transaction: X,
+        purpose: Purpose,
+        feed: &Arc<Feed>,
+    ) -> (Self, oneshot::Receiver<Result<X::Output>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { transaction, purpose, output: None, reply }, answer)
+        (Self { transaction, purpose, output: None, batch: None, feed: feed.clone(), reply }, answer)
     }
 }
 
@@ -54,13 +65,18 @@ impl<X: Transaction> Job for TransactionJob<X> {
     }
 
     fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool {
-        let output = run(&self.transaction, connection, clock_offset);
+        let (mut recording, now) = (self.feed.recording(), time(clock_offset));
+        let output = run(&self.transaction, connection, now, &mut recording);
         let keep = output.is_ok() && self.purpose == Purpose::Write;
+        self.batch = recording.into_batch().filter(|_| keep);
         self.output = Some(output);
         keep
     }
 
     fn reply(self: Box<Self>, commit: Result<()>) {
+        if let Some(batch) = self.batch {
+            self.feed.stand_in_line(batch).settle(commit.as_ref().copied());
+        }
         let answer = match (self.output, commit) {
             (Some(Err(own)), _) => Err(own),
             (_, Err(of_all)) => Err(of_all),
@@ -72,13 +88,14 @@ impl<X: Transaction> Job for TransactionJob<X> {
     }
 }
 
-/// Runs a transaction on the connection, on which one is open.
+/// Runs a transaction on the connection, on which one is open, at the time `now`.
 pub(super) fn run<X: Transaction>(
     transaction: &X,
     connection: &mut Connection,
-    clock_offset: i64,
+    now: Timestamp,
+    recording: &mut Recording,
 ) -> Result<X::Output> {
-    let mut tx = SqliteTx::new(&mut *connection, clock_offset);
+    let mut tx = SqliteTx::new(&mut *connection, now, recording);
     let output = match catch_unwind(AssertUnwindSafe(|| transaction.run(&mut tx).now_or_never())) {
         Ok(Some(output)) => output?,
         Ok(None) => {

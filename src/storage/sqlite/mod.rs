@@ -31,6 +31,7 @@ use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
+use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{SqliteUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
@@ -47,6 +48,7 @@ pub struct SqliteStore {
     writer: Sender<Message>,
     readers: Arc<Readers>,
     signals: Arc<Signals>,
+    feed: Arc<Feed>,
     in_memory: bool,
 }
 
@@ -77,11 +79,11 @@ impl SqliteStore {
             .spawn(serve)
             .map_err(|error| StoreError::Database(format!("the thread that writes cannot be started: {error}")))?;
         let (readers, signals) = opened.await.unwrap_or(Err(StoreError::Closed))?;
-        Ok(Self { writer, readers, signals, in_memory })
+        Ok(Self { writer, readers, signals, feed: Arc::default(), in_memory })
     }
 
     async fn submit<X: Transaction>(&self, transaction: X, purpose: Purpose) -> Result<X::Output> {
-        let (job, answer) = TransactionJob::new(transaction, purpose);
+        let (job, answer) = TransactionJob::new(transaction, purpose, &self.feed);
         self.writer.send(Message::Job(Box::new(job))).map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -134,6 +136,10 @@ impl Store for SqliteStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.signals.wakeups.subscribe()
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// The pool is that of the readers; the one connection that writes is beside it.

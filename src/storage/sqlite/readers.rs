@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::job;
 use super::place::Place;
+use super::tx::time;
+use crate::storage::feed::Recording;
 use crate::storage::rows::StoreFacts;
 use crate::storage::{Result, StoreError, Transaction};
 
@@ -88,7 +90,8 @@ impl Readers {
 
     fn run_on<X: Transaction>(&self, connection: &mut Connection, transaction: &X) -> Result<X::Output> {
         connection.prepare_cached("BEGIN")?.execute(())?;
-        let output = job::run(transaction, connection, self.clock_offset.load(Ordering::Relaxed));
+        let output =
+            job::run(transaction, connection, time(self.clock_offset.load(Ordering::Relaxed)), &mut Recording::off());
         if !connection.is_autocommit() {
             connection.prepare_cached("ROLLBACK")?.execute(())?;
         }

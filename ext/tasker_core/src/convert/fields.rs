@@ -9,16 +9,16 @@ macro_rules! fields {
                 use magnus::Module as _;
                 $(
                     class.define_method(stringify!($field), magnus::method!($class::$field, 0))?;
-                    magnus::value::LazyId::force(&$class::names().$field, ruby);
+                    magnus::value::LazyId::force(&$class::symbols().$field, ruby);
                 )+
                 class.define_method("to_h", magnus::method!($class::to_h, 0))
             }
 
             fn to_h(ruby: &magnus::Ruby, this: &Self) -> Result<magnus::RHash, $crate::errors::Failure> {
                 use magnus::value::{LazyId, ReprValue as _};
-                let names = $class::names();
+                let symbols = $class::symbols();
                 let pairs = [$(
-                    magnus::Symbol::from(LazyId::get_inner_with(&names.$field, ruby)).as_value(),
+                    magnus::Symbol::from(LazyId::get_inner_with(&symbols.$field, ruby)).as_value(),
                     $class::$field(ruby, this)?,
                 )+];
                 let hash = ruby.hash_new();
@@ -26,14 +26,14 @@ macro_rules! fields {
                 Ok(hash)
             }
 
-            fn names() -> &'static Names {
-                static NAMES: Names = Names { $($field: magnus::value::LazyId::new(stringify!($field)),)+ };
-                &NAMES
+            fn symbols() -> &'static Symbols {
+                static SYMBOLS: Symbols = Symbols { $($field: magnus::value::LazyId::new(stringify!($field)),)+ };
+                &SYMBOLS
             }
         }
 
         /// The names of the fields as Symbols, each looked up once.
-        struct Names {
+        struct Symbols {
             $($field: magnus::value::LazyId,)+
         }
     };

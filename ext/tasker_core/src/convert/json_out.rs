@@ -136,7 +136,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// All of them.
-    fn array(self) -> Result<RArray, Error> {
+    fn array(&self) -> Result<RArray, Error> {
         let chunk = &self.chunk[..self.used];
         match self.earlier {
             None => Ok(self.ruby.ary_new_from_values(chunk)),
@@ -145,7 +145,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// All of them, as keys and values in turn.
-    fn hash(self) -> Result<RHash, Error> {
+    fn hash(&self) -> Result<RHash, Error> {
         let hash = self.ruby.hash_new();
         match self.earlier {
             None => hash.bulk_insert(&self.chunk[..self.used])?,

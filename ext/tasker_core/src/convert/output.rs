@@ -25,6 +25,11 @@ pub fn id(ruby: &Ruby, id: TaskId) -> Value {
     text(ruby, id.0.as_hyphenated().encode_lower(&mut [0; 36]))
 }
 
+/// An id as a String, or nil.
+pub fn id_or_nil(ruby: &Ruby, task: Option<TaskId>) -> Value {
+    task.map_or_else(|| ruby.qnil().as_value(), |task| id(ruby, task))
+}
+
 /// A moment as a Time in UTC, to the microsecond.
 pub fn time(ruby: &Ruby, moment: Timestamp) -> Result<Value, Error> {
     let timespec = Timespec { tv_sec: moment.0.div_euclid(1_000_000), tv_nsec: moment.0.rem_euclid(1_000_000) * 1_000 };

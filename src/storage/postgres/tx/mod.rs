@@ -35,6 +35,7 @@ use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
+use crate::storage::feed::{Feed, Recording};
 use crate::storage::rows::*;
 use crate::storage::{Result, StoreError, TaskMoves, Tx};
 
@@ -75,6 +76,7 @@ pub struct PostgresTx {
     clock_offset: Arc<AtomicI64>,
     /// The first failure of a statement: the server refuses to commit after it.
     failed: Option<StoreError>,
+    recording: Recording,
 }
 
 impl PostgresTx {
@@ -84,20 +86,30 @@ impl PostgresTx {
         resent: bool,
         clock_offset: Arc<AtomicI64>,
     ) -> Self {
-        Self { transaction, prepared, resent, now: None, clock_offset, failed: None }
+        Self { transaction, prepared, resent, now: None, clock_offset, failed: None, recording: Recording::off() }
     }
 
-    /// Commits. A transaction that is dropped instead is rolled back on its way to the pool, which
+    /// Keeps what is recorded for whoever listens to `feed`.
+    pub(super) fn record_for(&mut self, feed: &Feed) {
+        self.recording = feed.recording();
+    }
+
+    /// Commits, and tells `feed` of it. A transaction that is dropped instead is rolled back on its way to the pool, which
     /// nobody waits for.
     ///
     /// # Errors
     /// The failure of an earlier statement, if there was one: the server would answer a commit by
     /// rolling back without a word.
-    pub(super) async fn commit(self) -> Result<()> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => self.transaction.commit().await.map_err(store_error),
+    pub(super) async fn commit(self, feed: &Arc<Feed>) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
         }
+        let place = self.recording.into_batch().map(|batch| feed.stand_in_line(batch));
+        let committed = self.transaction.commit().await.map_err(store_error);
+        if let Some(place) = place {
+            place.settle(committed.as_ref().copied());
+        }
+        committed
     }
 
     /// Rolls back, and waits for it: dropping would leave its locks for a while, over which others
@@ -140,6 +152,12 @@ impl PostgresTx {
     fn saw_clock(&mut self, clock: DateTime<Utc>) -> Timestamp {
         let offset = self.offset();
         *self.now.get_or_insert_with(|| Timestamp(clock.timestamp_micros().saturating_add(offset)))
+    }
+
+    /// Moves the transaction's time on.
+    fn move_on(&mut self, clock: DateTime<Utc>) {
+        self.now = None;
+        self.saw_clock(clock);
     }
 
     /// The transaction's time for a statement that would otherwise read the clock itself:
@@ -276,10 +294,14 @@ impl Tx for PostgresTx {
         settlement::touch_tasks(self, touches, moves).await
     }
     async fn record_steps(&mut self, rows: &[StepTransition]) -> Result<()> {
-        settlement::record_steps(self, rows).await
+        settlement::record_steps(self, rows).await?;
+        self.recording.steps(rows, self.now);
+        Ok(())
     }
     async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
-        settlement::record_tasks(self, rows).await
+        settlement::record_tasks(self, rows).await?;
+        self.recording.tasks(rows, self.now);
+        Ok(())
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::PostgresTx;
 use crate::domain::id::{LaneId, ReceiptId, SessionId, SessionKey, StepKey, TaskId, Token};
-use crate::storage::Result;
 use crate::storage::postgres::values::{ReadyArrays, count, get, index, limit, priority, step_state_named};
 use crate::storage::rows::{ReadyRow, Receipt};
+use crate::storage::{Result, StoreError};
 
 /// Opened twice when the answer to the first commit was lost.
 const OPEN: &str = "
@@ -61,9 +61,11 @@ const LIVE: &str = "
     SELECT count(*) FROM tasker_sessions
     WHERE epoch = 0 AND expires_at > (SELECT coalesce($1, clock_timestamp() + $2 * interval '1 microsecond'))";
 
+/// Gives the clock: what is claimed was claimed after everything that this transaction waited for.
 const PUT_RECEIPT: &str = "
     INSERT INTO tasker_receipts (id, session_id, lanes, step_lanes, ranks, task_ids, idxs, tokens, attempts, states)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::tasker_step_state[])";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::tasker_step_state[])
+    RETURNING clock_timestamp()";
 
 /// One probe of the primary key.
 const FIND_RECEIPT: &str = "
@@ -122,7 +124,10 @@ pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &Receipt) -> Resul
     let lanes: Vec<i32> = receipt.lanes.iter().map(|lane| lane.0).collect();
     let statement = sqlx::query(PUT_RECEIPT).bind(receipt.id.0).bind(receipt.session.0).bind(lanes);
     let statement = statement.bind(steps.lanes).bind(steps.ranks).bind(steps.tasks).bind(steps.idxs);
-    tx.run(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states)).await
+    let row = tx.row(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states)).await?;
+    let row = row.ok_or_else(|| StoreError::Database("a receipt was not stored".into()))?;
+    tx.move_on(get(&row, 0)?);
+    Ok(())
 }
 
 pub(super) async fn find_receipt(tx: &mut PostgresTx, id: ReceiptId) -> Result<Option<Receipt>> {

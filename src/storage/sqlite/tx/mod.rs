@@ -25,6 +25,7 @@ use rusqlite::{Connection, Params, Row};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
+use crate::storage::feed::Recording;
 use crate::storage::rows::*;
 use crate::storage::{Result, TaskMoves, Tx};
 
@@ -32,13 +33,19 @@ use crate::storage::{Result, TaskMoves, Tx};
 pub struct SqliteTx<'c> {
     connection: &'c mut Connection,
     now: Timestamp,
+    recording: &'c mut Recording,
 }
 
 impl<'c> SqliteTx<'c> {
-    /// The transaction that is open on `connection`. `clock_offset` is in microseconds.
-    pub(super) fn new(connection: &'c mut Connection, clock_offset: i64) -> Self {
-        Self { connection, now: Timestamp(clock().0.saturating_add(clock_offset)) }
+    /// The transaction that is open on `connection`, at `now`.
+    pub(super) fn new(connection: &'c mut Connection, now: Timestamp, recording: &'c mut Recording) -> Self {
+        Self { connection, now, recording }
     }
+}
+
+/// The time of a transaction that begins now; `clock_offset` is in microseconds.
+pub(super) fn time(clock_offset: i64) -> Timestamp {
+    Timestamp(clock().0.saturating_add(clock_offset))
 }
 
 /// The database's clock. SQLite has none but its host's, which it reads to the millisecond only;
@@ -191,10 +198,12 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn record_steps(&mut self, rows: &[StepTransition]) -> Result<()> {
+        self.recording.steps(rows, Some(self.now));
         settlement::record_steps(self.connection, rows, self.now)
     }
 
     async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
+        self.recording.tasks(rows, Some(self.now));
         settlement::record_tasks(self.connection, rows, self.now)
     }
 
