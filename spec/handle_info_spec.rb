@@ -22,6 +22,14 @@ RSpec.describe TaskerCore::HandleInfo do
       eventually { handle.info[:pool][:in_use].zero? }
     end
 
+    it "is the same object as long as nothing changes, unless the handle is frozen" do
+      frozen = open_handle.freeze
+      [handle, frozen].each { |one| one.tasks.count }
+      eventually { handle.info.pool[:in_use].zero? && frozen.info.pool[:in_use].zero? }
+      expect(handle.info).to equal(handle.info)
+      expect(frozen.info).to eq(frozen.info)
+    end
+
     it "stays as it was when the handle is closed" do
       before = handle.info
       handle.close

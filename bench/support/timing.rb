@@ -24,7 +24,7 @@ module Bench
       def median = Bench.median(@rounds)
 
       # Of the batches: single calls are shorter than the clock is sharp.
-      def p99 = @batches.sort[(@batches.size * 0.99).floor]
+      def p99 = Bench.quantile(@batches, 0.99)
 
       # How many times as long as `other`, round against round.
       def ratio(other) = Bench.median(@rounds.zip(other.rounds).map { |mine, its| mine / its })
@@ -96,10 +96,9 @@ module Bench
     # Nanoseconds that the processor spent on this thread.
     def cpu_clock = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID, :nanosecond)
 
-    def median(values)
-      sorted = values.sort
-      middle = sorted.size / 2
-      sorted.size.odd? ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0
-    end
+    def median(values) = quantile(values, 0.5)
+
+    # The value that this share of them doesn't exceed.
+    def quantile(values, share) = values.sort[(values.size * share).floor.clamp(0, values.size - 1)]
   end
 end

@@ -221,7 +221,11 @@ module TaskerCore
 
     # @return [HandleInfo] what it is at this moment
     def info
-      @native.still?(@info) ? @info : (@info = @native.info)
+      return @info if @native.still?(@info)
+
+      info = @native.info
+      @info = info unless frozen?
+      info
     end
 
     # @return [String]
