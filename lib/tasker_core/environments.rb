@@ -15,7 +15,7 @@ module TaskerCore
     # @param template [Hash]
     # @return [Hash] without `environments`
     def apply(template)
-      environments = template[:environments] || template["environments"]
+      environments = EitherKey.of(template, "environments")
       return template unless environments.is_a?(Hash)
 
       rest = template.reject { |key, _| key.to_s == "environments" }
@@ -46,7 +46,7 @@ module TaskerCore
     end
 
     def name_of(step)
-      step.is_a?(Hash) ? (step[:name] || step["name"]).to_s : ""
+      step.is_a?(Hash) ? EitherKey.of(step, "name").to_s : ""
     end
 
     def unknown_step(step, index, names)

@@ -9,7 +9,7 @@ module Support
 
     def initialize
       @folder = Dir.mktmpdir("tasker-spec")
-      @path = File.join(@folder, "tasker.sqlite3")
+      @path = File.join(@folder, "test.sqlite3")
     end
 
     def url = "sqlite://#{path}"

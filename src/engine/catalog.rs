@@ -169,7 +169,20 @@ impl Registry {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Changes with every registration.
+    /// Takes out a template version that was deleted.
+    pub fn remove(&self, namespace: &str, name: &str, version: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut by_name = self.by_name.write();
+        if let Some(versions) = by_name.get_mut(&key) {
+            versions.remove(version);
+            if versions.is_empty() {
+                by_name.remove(&key);
+            }
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Changes with every registration and removal.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }

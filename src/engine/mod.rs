@@ -4,10 +4,11 @@
 //! * [`transactions`]: what changes in one commit. Start with [`transactions::settle`].
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
-//! * [`events`]: what was committed, for those who listen.
+//! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
+mod clock;
 pub mod error;
 pub mod events;
 pub mod intent;

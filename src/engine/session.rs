@@ -44,6 +44,11 @@ impl Keeper {
         }
     }
 
+    /// The session now, if there is one.
+    pub(super) fn key(&self) -> Option<SessionKey> {
+        self.held.lock().map(|held| held.key)
+    }
+
     /// Whether `key` is the session now.
     pub(super) fn holds(&self, key: SessionKey) -> bool {
         self.held.lock().is_some_and(|held| held.key == key)
@@ -81,7 +86,7 @@ impl Engine {
     }
 
     /// Renews the session and sweeps; false when the session is lost or ended.
-    async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
+    pub(super) async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
         if self.keeper.held.lock().is_none_or(|held| held.key != key) {
             return false;
         }

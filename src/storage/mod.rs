@@ -234,6 +234,14 @@ pub trait Tx: Send {
     fn outlook(&mut self, lanes: &[LaneId]) -> impl Future<Output = Result<Outlook>> + Send;
     /// How many sessions there are that have not expired.
     fn live_sessions(&mut self) -> impl Future<Output = Result<u64>> + Send;
+
+    // Deletion.
+
+    /// Deletes tasks in whatever state, with their steps, histories, keys, ready rows and timers,
+    /// and takes them out of every receipt; those that do not exist are passed over. What a worker
+    /// reports of them afterwards is late. A template version none of whose tasks is left is not
+    /// used any more. Reads the whole of the queue's tables: it is made for tests.
+    fn delete_tasks(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The states to which [`Tx::touch_tasks`] moves a task, as `domain` settled them.

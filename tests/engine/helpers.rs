@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::process::Process;
-use tasker_core::ffi::shared::views::{StepView, TaskView};
+use tasker_core::ffi::shared::types::{StepView, TaskView};
 
 use crate::support::lab::*;
 

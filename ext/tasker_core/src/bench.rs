@@ -4,7 +4,8 @@
 
 use magnus::prelude::*;
 use magnus::{Error, RHash, RModule, RString, Ruby, function, method};
-use tasker_core::domain::fault::Fault;
+use tasker_core::ffi::shared::json_text::read_json;
+use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::types::CreateTaskInput;
 
 use crate::convert::input::FromRHash;
@@ -25,7 +26,7 @@ impl Bench {
     /// Reads the options of `create_task`, and lets go of them.
     fn read_task(&self, input: RHash) -> Result<(), Failure> {
         guarded(|| {
-            CreateTaskInput::from_rhash(input)?;
+            CreateTaskInput::from_rhash(input, &Limits::default())?;
             Ok(())
         })
     }
@@ -33,15 +34,10 @@ impl Bench {
     /// The slow twin of `read_task`: the same from JSON text.
     fn read_task_json(&self, text: RString) -> Result<(), Failure> {
         guarded(|| {
-            task_from_json(&text.to_string()?)?;
+            read_json::<CreateTaskInput>(&text.to_string()?, &Limits::default())?;
             Ok(())
         })
     }
-}
-
-/// The options of `create_task` in JSON text.
-pub fn task_from_json(text: &str) -> Result<CreateTaskInput, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault::new("", error.to_string()))
 }
 
 pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {

@@ -1,25 +1,17 @@
 //! Checks without a database, as functions of `TaskerCore::Native`.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
+use magnus::{Error, RArray, RHash, RModule, RString, Value, function};
 use tasker_core::domain::fault::hint;
-use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::types::ListTasksInput;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::reading::Input;
+use tasker_core::ffi::shared::types::{ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
-use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
 use crate::names::shown;
-
-/// Checks a template; gives its namespace, name and version.
-fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
-    guarded(|| {
-        let template = Template::build(TemplateInput::from_rhash(template)?)?;
-        Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
-    })
-}
 
 /// Checks a database URL.
 fn check_url(url: Value) -> Result<(), Failure> {
@@ -33,11 +25,19 @@ fn check_url(url: Value) -> Result<(), Failure> {
 
 fn check_filter(filter: RHash) -> Result<(), Failure> {
     guarded(|| {
-        let input = ListTasksInput::from_rhash(filter)?;
-        input.filter()?;
-        input.page()?;
+        ListTasksInput::from_rhash(filter, &Limits::default())?.into_page()?;
         Ok(())
     })
+}
+
+/// Checks a worker's options.
+fn check_worker(options: RHash) -> Result<(), Failure> {
+    guarded(|| Ok(WorkerInput::from_rhash(options, &Limits::default())?.check()?))
+}
+
+/// What a value is called in a message; none of its methods is called.
+fn shown_value(value: Value) -> String {
+    shown(value)
 }
 
 /// ` (did you mean "…"?)` for the nearest of `names`, or a list of them.
@@ -49,8 +49,9 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 }
 
 pub fn init(native: RModule) -> Result<(), Error> {
-    native.define_singleton_method("check_template", function!(check_template, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
+    native.define_singleton_method("check_worker", function!(check_worker, 1))?;
+    native.define_singleton_method("shown", function!(shown_value, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }

@@ -5,7 +5,8 @@
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
 //!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
-//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`bench`]: what measurements call.
+//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
+//!   [`bench`]: what measurements call.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
 //!
 //! What is under `TaskerCore::Native` is private to the gem; `lib/` is what users see.
@@ -29,6 +30,7 @@ mod signal;
 mod step;
 mod subscription;
 mod task;
+mod testing;
 mod transition;
 mod worker;
 
@@ -56,5 +58,6 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     handle_info::init(ruby, module)?;
     fork::init(native)?;
     check::init(native)?;
+    testing::init(ruby, native)?;
     bench::init(ruby, native)
 }

@@ -6,7 +6,7 @@ use magnus::prelude::*;
 use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, Value};
 use tasker_core::ffi::shared::call::Call as CoreCall;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
-use tasker_core::ffi::shared::views::TaskView;
+use tasker_core::ffi::shared::types::TaskView;
 
 use crate::burden::Burden;
 use crate::call::Call;

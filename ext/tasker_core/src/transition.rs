@@ -2,7 +2,7 @@
 
 use magnus::prelude::*;
 use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, Value};
-use tasker_core::ffi::shared::views::HistoryView;
+use tasker_core::ffi::shared::types::HistoryView;
 
 use crate::burden::Burden;
 use crate::convert::fields::{Read, fields};

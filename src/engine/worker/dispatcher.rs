@@ -3,6 +3,7 @@
 //! stream fills its batches by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -50,6 +51,9 @@ pub(super) async fn run(worker: Arc<Worker>) {
             worker.refresh_lanes(&mut clock).await;
         }
         let now = Instant::now();
+        if worker.clock_moved.swap(false, Ordering::Relaxed) {
+            clock.poll_at = now;
+        }
         let due = clock.due_at.is_some_and(|due| due <= now);
         // Here, and not only while there is nothing to do: a busy worker may never come to rest.
         if heard(&mut bell) | heard(&mut wakeups) | due {

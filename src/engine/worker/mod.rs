@@ -11,6 +11,7 @@ mod pace;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -90,6 +91,8 @@ pub struct Worker {
     /// Wakes the dispatcher: a report came, hands became free, the phase changed.
     stir: Notify,
     phase: watch::Sender<Phase>,
+    /// Whether a test moved the database's clock since the loop last looked.
+    clock_moved: AtomicBool,
 }
 
 impl Worker {
@@ -101,7 +104,15 @@ impl Worker {
         let session = engine.session().await?;
         let hands = Mutex::new(Hands::new(session, options.threads));
         let phase = watch::Sender::new(Phase::Working);
-        let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
+        let worker = Arc::new(Self {
+            engine,
+            registry,
+            options,
+            hands,
+            stir: Notify::new(),
+            phase,
+            clock_moved: AtomicBool::new(false),
+        });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
         worker.engine.events.tell(EventKind::WorkerStarted, |event| Event { session: Some(session.id), ..event });
@@ -147,6 +158,12 @@ impl Worker {
         self.stir.notify_one();
         // Other workers of this process start over under a new session.
         self.engine.ring();
+    }
+
+    /// Has the loop look at once for what has fallen due by a clock that was moved.
+    pub(super) fn clock_moved(&self) {
+        self.clock_moved.store(true, Ordering::Relaxed);
+        self.stir.notify_one();
     }
 
     /// Takes the next claimed step, if there is one. Its timeout starts now.

@@ -1,11 +1,12 @@
 //! What a handle says about itself: taken at one moment, and worked out when it is read.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use uuid::Uuid;
 
 use super::orchestration_system::Place;
+use super::types::HandleOptions;
 use crate::storage::rows::StoreFacts;
 use crate::storage::url::DatabaseUrl;
 
@@ -14,18 +15,18 @@ use crate::storage::url::DatabaseUrl;
 pub(super) struct HandleFacts {
     pub(super) id: Uuid,
     pub(super) place: Place,
-    pub(super) ttl: Option<Duration>,
+    pub(super) options: HandleOptions,
     pub(super) created_at: SystemTime,
     pub(super) created: Instant,
 }
 
 impl HandleFacts {
-    pub(super) fn new(place: Place, ttl: Option<Duration>) -> Self {
-        Self { id: Uuid::now_v7(), place, ttl, created_at: SystemTime::now(), created: Instant::now() }
+    pub(super) fn new(place: Place, options: HandleOptions) -> Self {
+        Self { id: Uuid::now_v7(), place, options, created_at: SystemTime::now(), created: Instant::now() }
     }
 
     pub(super) fn is_expired(&self) -> bool {
-        self.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+        self.options.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
     }
 }
 
@@ -89,7 +90,7 @@ impl HandleInfo {
 
     /// When it expires.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.facts.ttl.map(|ttl| self.facts.created_at + ttl)
+        self.facts.options.ttl.map(|ttl| self.facts.created_at + ttl)
     }
 
     /// Whether it could be used.

@@ -12,12 +12,17 @@ use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
-use super::event_bridge::{SubscribeInput, Subscription, Wake};
+use super::event_bridge::{Subscription, Wake};
 use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
+use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
-use super::types::{CreateTaskInput, CreateTasksInput, ListTasksInput, WantedTemplate, parse_task_id};
-use super::views::{HistoryView, StepView, TaskView};
+use super::reading::MOST_FAULTS;
+use super::types::{
+    CreateTaskInput, CreateTasksInput, HandleOptions, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
+    TaskView, Wanted, WantedTemplate, parse_task_id,
+};
+use crate::domain::fault::Faults;
 use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
@@ -55,9 +60,9 @@ impl OrchestrationHandle {
     ///
     /// # Errors
     /// When there is no runtime and none can be started; the rest comes with the call.
-    pub fn open(place: Place, ttl: Option<Duration>) -> Result<Call<Arc<Self>>> {
+    pub fn open(place: Place, options: HandleOptions) -> Result<Call<Arc<Self>>> {
         let process = Process::current()?;
-        let handle = Arc::new(Self::new(place.fixed()?, ttl, Arc::default(), Attachment::new(process)));
+        let handle = Arc::new(Self::new(place.fixed()?, options, Arc::default(), Attachment::new(process)));
         let opened = handle.run(|engine, handle| async move {
             drop(engine);
             Ok(handle)
@@ -65,29 +70,83 @@ impl OrchestrationHandle {
         Ok(opened)
     }
 
-    fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
+    fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
-        let facts = Arc::new(HandleFacts::new(place, ttl));
+        let facts = Arc::new(HandleFacts::new(place, options));
         Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
-    fn run<T, F>(self: &Arc<Self>, operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static) -> Call<T>
+    pub(in crate::ffi) fn run<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.run_on_system(|system, handle| operation(system.engine().clone(), handle))
+    }
+
+    /// The same with all that this process has of the database.
+    pub(in crate::ffi) fn run_on_system<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         match self.attach() {
             Err(error) => Call::done(Err(error)),
-            Ok(Attachment { process, system }) => {
+            Ok(Attachment { process, system: cell }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
-                    let system =
-                        system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
-                    operation(system.engine().clone(), handle).await
+                    let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
+                    operation(system.clone(), handle).await
                 })
             }
         }
+    }
+
+    /// Runs an operation on its database even after it expired or was closed, as tests do that clean
+    /// up. A closed one in memory has no database any more.
+    pub(in crate::ffi) fn run_anyway<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let process = match Process::current() {
+            Err(error) => return Call::done(Err(error)),
+            Ok(process) => process,
+        };
+        let attached = self.state.lock().attachment.as_ref().filter(|at| at.process.pid() == process.pid()).cloned();
+        if attached.is_none() && self.is_in_memory() {
+            return Call::done(Err(EngineError::HandleClosed));
+        }
+        let handle = self.clone();
+        let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
+        Call::start(process.runtime(), async move {
+            let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?.clone();
+            let done = operation(system.clone(), handle).await;
+            // What was opened for this operation alone is closed when it has ended.
+            drop(cell);
+            OrchestrationSystem::release(system).await;
+            done
+        })
+    }
+
+    /// Whether its database lives in the memory of the process that opened it.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(&self.facts.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
+    }
+
+    /// The database.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.facts.place.url
     }
 
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
@@ -98,7 +157,7 @@ impl OrchestrationHandle {
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
             Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
-            Some(_) if matches!(&self.facts.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+            Some(_) if self.is_in_memory() => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
@@ -116,6 +175,11 @@ impl OrchestrationHandle {
         self.facts.id
     }
 
+    /// How deep and large the free values may be that go through it.
+    pub fn limits(&self) -> &Limits {
+        &self.facts.options.limits
+    }
+
     /// The templates registered on it.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -123,7 +187,7 @@ impl OrchestrationHandle {
 
     /// How long it is still valid; `None` when it does not expire.
     pub fn expires_in(&self) -> Option<Duration> {
-        self.facts.ttl.map(|ttl| ttl.saturating_sub(self.facts.created.elapsed()))
+        self.facts.options.ttl.map(|ttl| ttl.saturating_sub(self.facts.created.elapsed()))
     }
 
     /// Whether its ttl is over.
@@ -149,7 +213,7 @@ impl OrchestrationHandle {
         if self.is_closed() {
             return Err(EngineError::HandleClosed);
         }
-        match self.facts.ttl {
+        match self.facts.options.ttl {
             Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
                 "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
                 self.facts.id,
@@ -160,7 +224,7 @@ impl OrchestrationHandle {
         }
     }
 
-    /// A new handle on the same database, with the same templates and ttl.
+    /// A new handle on the same database, with the same templates, ttl and limits.
     ///
     /// # Errors
     /// When this one is closed, or there is no runtime and none can be started.
@@ -172,7 +236,7 @@ impl OrchestrationHandle {
             Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
             Some(_) => Attachment::new(process),
         };
-        Ok(Arc::new(Self::new(self.facts.place.clone(), self.facts.ttl, self.registry.clone(), attachment)))
+        Ok(Arc::new(Self::new(self.facts.place.clone(), self.facts.options, self.registry.clone(), attachment)))
     }
 
     /// What it is. It takes no lock that another thread might have held at a fork, and asks the system nothing.
@@ -239,8 +303,9 @@ impl OrchestrationHandle {
 
     /// Creates one task and gives its first snapshot.
     pub fn create_task(self: &Arc<Self>, input: CreateTaskInput) -> Call<TaskView> {
+        let asked = input.into_intent();
         self.run(|engine, handle| async move {
-            let (wanted, intent) = input.into_intent();
+            let (wanted, intent) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
             let plan = intent.plan(&stored, "context")?;
             let planned = plan.row.clone();
@@ -255,12 +320,19 @@ impl OrchestrationHandle {
 
     /// Creates tasks in one transaction, all or none.
     pub fn create_tasks(self: &Arc<Self>, input: CreateTasksInput) -> Call<Vec<TaskId>> {
+        let asked = input.into_intents();
         self.run(|engine, handle| async move {
-            let (wanted, intents) = input.into_intents()?;
+            let (wanted, intents) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
-            let plans =
-                intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &format!("contexts[{i}]")));
-            let plans = plans.collect::<Result<Vec<_>, _>>()?;
+            let mut plans = Vec::with_capacity(intents.len());
+            let mut faults = Vec::new();
+            for (i, intent) in intents.into_iter().enumerate() {
+                match intent.plan(&stored, &format!("contexts[{i}]")) {
+                    Ok(plan) => plans.push(plan),
+                    Err(found) => faults.extend(found.all().iter().cloned()),
+                }
+            }
+            Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
             if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }
@@ -278,17 +350,16 @@ impl OrchestrationHandle {
     /// A page of tasks, newest first.
     pub fn tasks(self: &Arc<Self>, input: ListTasksInput) -> Call<Vec<TaskView>> {
         self.run(|engine, _| async move {
-            let before = input.before.as_deref().map(parse_task_id).transpose()?;
+            let Page { filter, before, limit } = input.into_page()?;
             let catalog = engine.catalog().clone();
-            let page = ListTasks { filter: input.filter()?, before, limit: input.page()?, catalog };
-            let found = engine.store().read(page).await?;
+            let found = engine.store().read(ListTasks { filter, before, limit, catalog }).await?;
             Ok(found.into_iter().map(|(row, stored)| TaskView::of_stored(row, stored)).collect())
         })
     }
 
     /// How many tasks match.
     pub fn count(self: &Arc<Self>, input: ListTasksInput) -> Call<u64> {
-        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.filter()? }).await?) })
+        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.into_filter()? }).await?) })
     }
 
     /// The steps of a task, in the order of its template.
@@ -335,10 +406,11 @@ impl OrchestrationHandle {
     /// `lasting`.
     pub fn subscribe(self: &Arc<Self>, input: SubscribeInput, wake: Wake) -> Call<Arc<Subscription>> {
         self.run(|engine, handle| async move {
-            let subscription = Subscription::start(&engine, input.wanted()?, input.capacity()?, wake);
+            let Wanted { kinds, capacity, lasting } = input.into_wanted()?;
+            let subscription = Subscription::start(&engine, kinds, capacity, wake);
             let mut state = handle.state.lock();
             match state.attachment {
-                Some(_) if input.lasting => {}
+                Some(_) if lasting => {}
                 Some(_) => {
                     state.subscriptions.retain(|other| other.strong_count() > 0);
                     state.subscriptions.push(Arc::downgrade(&subscription));

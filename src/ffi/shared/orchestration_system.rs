@@ -2,6 +2,7 @@
 //! closes it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::call::Call;
 use super::process::Process;
@@ -14,6 +15,7 @@ use crate::storage::{AnyStore, Store, StoreError};
 pub struct OrchestrationSystem {
     engine: Arc<Engine>,
     process: &'static Process,
+    clock_offset: Arc<AtomicI64>,
 }
 
 /// Which database, and how to use it.
@@ -56,6 +58,11 @@ impl OrchestrationSystem {
         &self.engine
     }
 
+    /// See [`StoreOptions::clock_offset`]: that of the store, whichever handle opened it.
+    pub fn clock_offset(&self) -> &Arc<AtomicI64> {
+        &self.clock_offset
+    }
+
     /// The open system of this place, or a new one.
     pub(super) async fn open(process: &'static Process, place: &Place) -> Result<Arc<Self>> {
         let mut systems = process.systems.lock().await;
@@ -65,7 +72,7 @@ impl OrchestrationSystem {
         }
         let store = AnyStore::open(&place.url, &place.store).await?;
         let engine = Engine::new(store, place.engine.clone());
-        let system = Arc::new(Self { engine, process });
+        let system = Arc::new(Self { engine, process, clock_offset: place.store.clock_offset.clone() });
         // The file exists only now: its key may have changed with it.
         let key = place.key().unwrap_or_else(|| format!("private:{:p}", Arc::as_ptr(&system)));
         systems.insert(key, Arc::downgrade(&system));

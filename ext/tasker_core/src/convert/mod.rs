@@ -8,4 +8,5 @@ pub mod json_in;
 pub mod json_out;
 pub mod keys;
 pub mod output;
+pub mod symbols;
 pub mod text;

@@ -8,6 +8,7 @@
 //! | [`queue`] | ready rows and timers, and what a claim needs to know |
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
 //! | [`reading`], [`listing`] | looking |
+//! | [`deletion`] | tasks that go |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
 //! beginnings, which leave the planner only loops over index probes.
@@ -15,6 +16,7 @@
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
 mod creation;
+mod deletion;
 mod listing;
 mod queue;
 mod reading;
@@ -327,5 +329,9 @@ impl Tx for PostgresTx {
     }
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
         reading::outlook(self, lanes).await
+    }
+
+    async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {
+        deletion::delete_tasks(self, ids).await
     }
 }

@@ -46,7 +46,7 @@ pub struct TaskFacts {
 
 impl TaskView {
     /// A task as it is stored.
-    pub(super) fn of_stored(row: TaskRow, stored: Arc<StoredTemplate>) -> Self {
+    pub(in crate::ffi::shared) fn of_stored(row: TaskRow, stored: Arc<StoredTemplate>) -> Self {
         let row = TaskFacts {
             id: row.id,
             state: row.state,
@@ -67,7 +67,7 @@ impl TaskView {
     }
 
     /// A task as it was committed by [`crate::engine::Engine::create`].
-    pub(super) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
+    pub(in crate::ffi::shared) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
         let started = made.started.contains(&planned.id);
         let row = TaskFacts {
             id: planned.id,
