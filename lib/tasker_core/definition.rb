@@ -22,7 +22,7 @@ module TaskerCore
 
     # Checks everything that can be checked without a database.
     #
-    # @param native [Native::Handle] whose limits hold
+    # @param native [Native::Handle, Module] whose limits hold; {Native} for the usual ones
     # @return [Array(String, String, String)] namespace, name, version
     # @raise [ValidationError] with all faults
     def check(native)

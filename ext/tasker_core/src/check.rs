@@ -1,8 +1,9 @@
 //! Checks without a database, as functions of `TaskerCore::Native`.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RHash, RModule, RString, Value, function};
+use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
 use tasker_core::domain::fault::hint;
+use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::reading::Input;
@@ -10,8 +11,20 @@ use tasker_core::ffi::shared::types::{ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
+use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
 use crate::names::shown;
+
+/// Checks a template; gives its namespace, name and version.
+pub fn key_of(ruby: &Ruby, template: TemplateInput) -> Result<RArray, Failure> {
+    let template = Template::build(template)?;
+    Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
+}
+
+/// Checks a template that is for no handle, within the usual limits.
+fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
+    guarded(|| key_of(ruby, TemplateInput::from_rhash(template, &Limits::default())?))
+}
 
 /// Checks a database URL.
 fn check_url(url: Value) -> Result<(), Failure> {
@@ -49,6 +62,7 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 }
 
 pub fn init(native: RModule) -> Result<(), Error> {
+    native.define_singleton_method("check_template", function!(check_template, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("check_worker", function!(check_worker, 1))?;

@@ -7,7 +7,6 @@ use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function, method};
 use tasker_core::domain::fault::Faults;
 use tasker_core::domain::json::Json;
-use tasker_core::domain::template::Template;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
@@ -15,6 +14,7 @@ use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::types::{OpenInput, WaitInput, WorkerInput};
 
 use crate::call::Call;
+use crate::check::key_of;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
 use crate::convert::output::strings;
@@ -44,10 +44,7 @@ impl Handle {
 
     /// Checks a template without a database; gives its namespace, name and version.
     fn check_template(ruby: &Ruby, this: &Self, template: RHash) -> Result<RArray, Failure> {
-        guarded(|| {
-            let template = Template::build(this.read(template)?)?;
-            Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
-        })
+        guarded(|| key_of(ruby, this.read(template)?))
     }
 
     fn register(&self, template: RHash) -> Result<Call, Failure> {

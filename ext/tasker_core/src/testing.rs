@@ -1,21 +1,20 @@
 //! `TaskerCore::Native::Factories`, what a suite made through one handle; and, as functions of
 //! `TaskerCore::Native`, the shapes of workflows and a step without a database.
 
-use std::time::Duration;
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, function, method};
-use serde::Deserialize;
-use tasker_core::domain::fault::Fault;
-use tasker_core::ffi::shared::errors::Segment;
-use tasker_core::ffi::testing::factories::{Factories as CoreFactories, TemplateKey};
+use tasker_core::domain::json::Json;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::path::Segment;
+use tasker_core::ffi::testing::factories::{AdvanceInput, Factories as CoreFactories, TemplateKey};
 use tasker_core::ffi::testing::lone_step::LoneStepInput;
 use tasker_core::ffi::testing::patterns::PatternInput;
 
 use crate::assignment::Assignment;
 use crate::call::Call;
 use crate::convert::input::FromRHash;
-use crate::convert::json_in::{MAX_RESULT, to_json};
+use crate::convert::json_in::to_json;
 use crate::convert::json_out::to_ruby;
 use crate::convert::output::{Record, strings, time};
 use crate::errors::{Failure, guarded};
@@ -24,12 +23,6 @@ use crate::handle::Handle;
 #[magnus::wrap(class = "TaskerCore::Native::Factories", free_immediately, size)]
 pub struct Factories(CoreFactories);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdvanceInput {
-    seconds: f64,
-}
-
 impl Factories {
     fn on(handle: &Handle, force: bool) -> Result<Self, Failure> {
         guarded(|| Ok(Self(CoreFactories::on(handle.core().clone(), force)?)))
@@ -37,7 +30,7 @@ impl Factories {
 
     fn note_template(&self, key: RHash) -> Result<Call, Failure> {
         guarded(|| {
-            let noted = self.0.note_template(TemplateKey::from_rhash(key)?);
+            let noted = self.0.note_template(TemplateKey::from_rhash(key, &Limits::default())?);
             Ok(Call::new(noted, |ruby, is_new| Ok(ruby.into_value(is_new))))
         })
     }
@@ -52,9 +45,7 @@ impl Factories {
 
     fn advance(&self, input: RHash) -> Result<Call, Failure> {
         guarded(|| {
-            let given = AdvanceInput::from_rhash(input)?.seconds;
-            let wrong = |_| Fault::new("seconds", "is a number of seconds").with("seconds", given.to_string());
-            let span = Duration::try_from_secs_f64(given).map_err(wrong)?;
+            let span = AdvanceInput::from_rhash(input, &Limits::default())?.into_span()?;
             Ok(Call::new(self.0.advance(span), |ruby, now| Ok(time(ruby, now)?)))
         })
     }
@@ -68,7 +59,7 @@ impl Factories {
 fn pattern_steps(ruby: &Ruby, input: RHash) -> Result<RArray, Failure> {
     guarded(|| {
         let steps = ruby.ary_new();
-        for step in PatternInput::from_rhash(input)?.steps()? {
+        for step in PatternInput::from_rhash(input, &Limits::default())?.steps()? {
             let depends_on = strings(ruby, step.depends_on.iter().map(String::as_str))?;
             let record = Record::new(ruby).set("name", step.name)?.set("layer", step.layer)?;
             steps.push(record.set("depends_on", depends_on)?.frozen())?;
@@ -79,14 +70,15 @@ fn pattern_steps(ruby: &Ruby, input: RHash) -> Result<RArray, Failure> {
 
 /// A step that nobody claimed, behind a StepContext.
 fn lone_step(input: RHash) -> Result<Assignment, Failure> {
-    guarded(|| Ok(Assignment::new(LoneStepInput::from_rhash(input)?.into_ticket()?)))
+    guarded(|| Ok(Assignment::new(LoneStepInput::from_rhash(input, &Limits::default())?.into_ticket()?)))
 }
 
 /// What a step that depends on this one would see of a result: the same way in and out.
 fn round_trip(ruby: &Ruby, result: Value) -> Result<Value, Failure> {
     guarded(|| {
-        let json = to_json(result, MAX_RESULT).map_err(|error| error.at(Segment::Key("result".into())))?;
-        to_ruby(ruby, &json)
+        let limits = Limits::default();
+        let json = to_json(result, limits.result, &limits).map_err(|error| error.at(Segment::Key("result".into())))?;
+        to_ruby(ruby, &Json::from_trusted(json))
     })
 }
 

@@ -27,7 +27,7 @@ module TaskerCore
 
       def call(context:, results:, attempt:)
         definition = Definition.new(template(results), {})
-        definition.check
+        definition.check(Native)
         assignment = Native.lone_step({ template: definition.template, step: @step || NAME, context: context,
                                         results: results, attempt: attempt })
         handler = Handlers.resolve(definition.handlers.fetch(@step || NAME))

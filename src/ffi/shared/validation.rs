@@ -17,7 +17,7 @@ const WHOLE: &str = "__all__";
 ///
 /// # Errors
 /// Everything that breaks one, in the order of the fields.
-pub(super) fn check<T: Validate + DeserializeOwned>(input: &T) -> Result<(), Faults> {
+pub(in crate::ffi) fn check<T: Validate + DeserializeOwned>(input: &T) -> Result<(), Faults> {
     input.validate().map_err(|errors| {
         let mut found = Vec::new();
         collect(&errors, "", &mut found);

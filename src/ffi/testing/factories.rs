@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
+use validator::Validate;
 
 use super::database_name;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, Faults};
 use crate::domain::id::TaskId;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, seconds};
 use crate::engine::Engine;
 use crate::engine::catalog::Registry;
 use crate::engine::error::{EngineError, Result};
@@ -20,7 +21,9 @@ use crate::engine::transactions::remove::{RemoveTasks, RemoveTemplate};
 use crate::ffi::shared::call::Call;
 use crate::ffi::shared::orchestration_handle::OrchestrationHandle;
 use crate::ffi::shared::orchestration_system::OrchestrationSystem;
-use crate::ffi::shared::types::parse_task_id;
+use crate::ffi::shared::reading::Input;
+use crate::ffi::shared::types::{parse_task_id, rules};
+use crate::ffi::shared::validation;
 use crate::storage::Store;
 use crate::storage::url::DatabaseUrl;
 
@@ -28,6 +31,31 @@ use crate::storage::url::DatabaseUrl;
 const CHUNK: usize = 500;
 /// How far the clock can be moved in all.
 const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// How far to move the clock.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceInput {
+    #[validate(custom(function = "rules::limit"))]
+    seconds: f64,
+}
+
+impl Input for AdvanceInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
+impl AdvanceInput {
+    /// So far.
+    ///
+    /// # Errors
+    /// When it breaks its rule.
+    pub fn into_span(self) -> Result<Duration, Faults> {
+        self.check()?;
+        Ok(seconds(self.seconds).unwrap_or_default())
+    }
+}
 
 /// The key of a stored template version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -39,6 +67,13 @@ pub struct TemplateKey {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl Input for TemplateKey {
+    /// It is that of a template, whose own rules it has kept.
+    fn check(&self) -> Result<(), Faults> {
+        Ok(())
+    }
 }
 
 /// See the module.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
+use validator::Validate;
 
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, StepIndex, StepKey, Token};
@@ -17,25 +18,33 @@ use crate::engine::catalog::StoredTemplate;
 use crate::engine::intent::TaskIntent;
 use crate::engine::transactions::intake::Assignment;
 use crate::engine::worker::Ticket;
+use crate::ffi::shared::reading::Input;
+use crate::ffi::shared::types::rules;
+use crate::ffi::shared::validation;
 use crate::storage::rows::ReadyRow;
 
 /// See the module.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct LoneStepInput {
-    /// The template that the step is one of.
-    pub template: TemplateInput,
-    /// Its name.
-    pub step: String,
-    /// The task's input; an empty object when left out.
+    template: TemplateInput,
+    step: String,
+    /// An empty object when left out.
     #[serde(default)]
-    pub context: Option<Json>,
-    /// The results of its parents by name. One that is left out was skipped.
+    #[validate(custom(function = "rules::object"))]
+    context: Option<Json>,
+    /// By name. A parent that is left out was skipped.
     #[serde(default)]
-    pub results: BTreeMap<String, Json>,
-    /// The number of the attempt; 1 when left out.
+    results: BTreeMap<String, Json>,
+    /// 1 when left out.
     #[serde(default)]
-    pub attempt: Option<i64>,
+    attempt: Option<i64>,
+}
+
+impl Input for LoneStepInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
 }
 
 impl LoneStepInput {
@@ -45,6 +54,7 @@ impl LoneStepInput {
     /// When the template is wrong, or has no such step; when the context is not what its schema says;
     /// when a result is not a parent's, or the attempt none that the step has.
     pub fn into_ticket(self) -> Result<Ticket, Faults> {
+        self.check()?;
         let template = Template::build(self.template)?;
         let index = template.index(&self.step).ok_or_else(|| {
             let message = format!("there is no step {:?}{}", self.step, template.step_hint(&self.step));

@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::domain::fault::{Fault, Faults};
+use crate::ffi::shared::reading::Input;
 
 /// The most steps of a pattern: a dense one of as many has some 30,000 edges.
 pub const MOST_STEPS: usize = 1_000;
@@ -58,6 +59,12 @@ pub struct PatternInput {
     /// Its steps; as many as show the shape where they are left out.
     #[serde(default)]
     pub steps: Option<Steps>,
+}
+
+impl Input for PatternInput {
+    fn check(&self) -> Result<(), Faults> {
+        self.count().map(drop)
+    }
 }
 
 /// How many steps, called `step1`, `step2` and so on; or their names.
@@ -141,11 +148,8 @@ impl Pattern {
 }
 
 impl PatternInput {
-    /// The steps, each after those it needs.
-    ///
-    /// # Errors
-    /// When there are too few or too many.
-    pub fn steps(self) -> Result<Vec<PatternStep>, Faults> {
+    /// How many steps it has.
+    fn count(&self) -> Result<usize, Faults> {
         let (least, standard) = self.pattern.sizes();
         let given = match &self.steps {
             None => standard as i64,
@@ -153,11 +157,19 @@ impl PatternInput {
             Some(Steps::Names(names)) => names.len() as i64,
         };
         let fits = usize::try_from(given).ok().filter(|count| (least..=MOST_STEPS).contains(count));
-        let count = fits.ok_or_else(|| {
+        fits.ok_or_else(|| {
             let pattern = format!("{:?}", self.pattern).to_lowercase();
             let message = format!("a {pattern} workflow has {least} to {MOST_STEPS} steps");
-            Fault::new("steps", message).with(format!("{least} to {MOST_STEPS}"), given.to_string())
-        })?;
+            Fault::new("steps", message).with(format!("{least} to {MOST_STEPS}"), given.to_string()).into()
+        })
+    }
+
+    /// The steps, each after those it needs.
+    ///
+    /// # Errors
+    /// When there are too few or too many.
+    pub fn steps(self) -> Result<Vec<PatternStep>, Faults> {
+        let count = self.count()?;
         let names = match self.steps {
             Some(Steps::Names(names)) => names,
             _ => (1..=count).map(|n| format!("step{n}")).collect(),

@@ -11,7 +11,7 @@
 mod failure;
 mod moment;
 mod options;
-mod rules;
+pub(in crate::ffi) mod rules;
 mod tasks;
 mod template;
 mod views;
