@@ -27,6 +27,7 @@ RSpec.configure do |config|
   config.include Support::Deadlines
   config.include Support::Workflows
   config.include Support::Programs
+  config.include Support::Faults
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|
@@ -34,5 +35,6 @@ RSpec.configure do |config|
   end
 
   config.after { @programs&.each(&:kill) }
+  config.after { disarm_faults }
   config.after(:suite) { Support::PostgresServer.stop }
 end

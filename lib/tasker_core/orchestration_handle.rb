@@ -193,7 +193,7 @@ module TaskerCore
       raise Error, "work can't be called from inside a handler: it would wait for its own step" if Attempt.current?
 
       worker = worker(threads: threads, queues: queues, on_error: on_error)
-      in_time = work_with(worker.start, goal, limit)
+      in_time = work_with(worker, goal, limit)
       counted = worker.stats
       WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
     end
@@ -260,14 +260,16 @@ module TaskerCore
     # @return [Boolean]
     def closed? = @native.closed?
 
-    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing.
+    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing. A
+    # thread that is interrupted while it waits for this has closed the handle; the rest follows without it.
     #
     # Its subscriptions end when they have delivered what was committed until then.
     #
     # @return [void]
     def close
+      closing = @native.close
       @workers.each { |worker| worker.stop(timeout: 0) }
-      Waiting.await(@native.close)
+      Waiting.await(closing)
     end
 
     # @return [String] one short line
@@ -324,6 +326,7 @@ module TaskerCore
 
     # @return [Boolean] whether it ended before its time was over
     def work_with(worker, goal, limit)
+      worker.start
       in_time = goal ? worker.until_idle(limit) : !worker.join(limit).nil?
       worker.stop
       ended = true

@@ -107,8 +107,8 @@ module TaskerCore
     def step(name)
       all = steps
       all.find { |step| step.name == name.to_s } or
-        raise NotFoundError, "the task #{self.name} has no step #{name.to_s.inspect}" \
-                             "#{Nearest.hint(name, all.map(&:name))}"
+        raise NotFoundError.new("the task #{self.name} has no step #{name.to_s.inspect}" \
+                                "#{Nearest.hint(name, all.map(&:name))}", kind: "step", name: name.to_s)
     end
 
     # What happened to it and its steps until now.

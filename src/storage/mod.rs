@@ -27,12 +27,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use any::AnyStore;
-pub use error::StoreError;
+pub use error::{Said, StoreError};
 
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
+use crate::fault_point;
+use crate::panics::caught;
+use crate::troubles::Troubles;
 use feed::Feed;
 use rows::*;
 
@@ -47,6 +50,15 @@ pub trait Transaction: Send + Sync + 'static {
 
     /// Runs it. An error rolls it back.
     fn run<T: Tx>(&self, tx: &mut T) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// Runs a transaction; a panic in it is an error.
+async fn run<X: Transaction>(transaction: &X, tx: &mut impl Tx) -> Result<X::Output> {
+    let work = async {
+        fault_point!(Transaction);
+        transaction.run(tx).await
+    };
+    caught(work).await?
 }
 
 /// A database that holds tasks.
@@ -65,6 +77,9 @@ pub trait Store: Send + Sync + 'static {
     /// Changes whenever another process may have made work ready or ended a task. A hint: what
     /// decides is the next look at the database.
     fn wakeups(&self) -> watch::Receiver<u64>;
+
+    /// What went wrong in the background, to be shown to people.
+    fn troubles(&self) -> &Troubles;
 
     /// Where every transition that this store commits is told, in order.
     fn feed(&self) -> &Arc<Feed>;

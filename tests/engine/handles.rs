@@ -25,7 +25,7 @@ on_each_database! {
         register(&handle, single(json!({})));
         let task = create(&handle, json!({ "name": "single" })).expect("a task");
         let refused = wait(handle.wait(task.row.id, Some(Duration::from_millis(20))));
-        assert!(matches!(refused, Err(EngineError::Timeout(_))), "{refused:?}");
+        assert!(matches!(refused, Err(EngineError::Timeout { .. })), "{refused:?}");
         let other = open(url);
         let waiting = other.wait(task.row.id, None);
         run(&handle, Arc::new(|_| done(json!(null))));
@@ -67,7 +67,7 @@ on_each_database! {
         let handle = wait(OrchestrationHandle::open(place(url), valid_for(Duration::from_millis(20))).expect("a runtime")).expect("open");
         eventually("it expires", || handle.is_expired());
         match create(&handle, json!({ "name": "x" })) {
-            Err(EngineError::HandleExpired(message)) => assert!(message.contains("refresh"), "{message}"),
+            Err(error @ EngineError::HandleExpired { .. }) => assert!(error.to_string().contains("refresh"), "{error}"),
             other => panic!("{other:?}"),
         }
         let fresh = handle.refresh().expect("a new handle");

@@ -47,7 +47,7 @@ on_each_database! {
             (json!({ "name": "diamond", "namespace": "gems" }), "namespace: \"default\""),
         ] {
             match create(&handle, input) {
-                Err(EngineError::NotFound(message)) => assert!(message.contains(words), "{message}"),
+                Err(EngineError::NotFound { message, .. }) => assert!(message.contains(words), "{message}"),
                 other => panic!("{other:?}"),
             }
         }

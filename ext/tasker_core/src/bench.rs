@@ -13,7 +13,7 @@ use crate::errors::{Failure, guarded};
 use crate::task::Task;
 
 #[magnus::wrap(class = "TaskerCore::Native::Bench", free_immediately, size)]
-struct Bench;
+pub struct Bench;
 
 impl Bench {
     fn new() -> Self {

@@ -52,7 +52,7 @@ impl Handle {
             let registered = self.0.register(self.read(template)?);
             Ok(Call::new(registered, |ruby, stored| {
                 let normal = Json::of(stored.template.normal());
-                let normal = normal.map_err(|error| EngineError::Internal(error.to_string()))?;
+                let normal = normal.map_err(|error| EngineError::internal(error.to_string()))?;
                 to_ruby(ruby, &normal)
             }))
         })

@@ -19,8 +19,8 @@ use crate::assignment::Assignment;
 use crate::call::Call;
 use crate::convert::input::FromRHash;
 use crate::convert::json_in::to_json;
-use crate::convert::output::{Record, strings};
-use crate::errors::{Failure, guarded};
+use crate::convert::output::Record;
+use crate::errors::{Failure, exception, guarded};
 
 #[magnus::wrap(class = "TaskerCore::Native::Worker", free_immediately, size)]
 pub struct Worker {
@@ -115,8 +115,15 @@ impl Worker {
         self.core.phase() == Phase::Working
     }
 
+    /// What went wrong in the background, as exceptions.
     fn troubles(ruby: &Ruby, this: &Self) -> Result<RArray, Failure> {
-        guarded(|| Ok(strings(ruby, this.core.troubles().iter().map(String::as_str))?))
+        guarded(|| {
+            let errors = ruby.ary_new();
+            for trouble in this.core.troubles() {
+                errors.push(exception(ruby, trouble.into())?)?;
+            }
+            Ok(errors)
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use serde::de;
 use super::path::{Remedy, Segment, append};
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::engine::error::EngineError;
+use crate::fault_points::Injected;
 
 /// What is wrong at one place of an input, gaining its path from the inside out. Behind a pointer,
 /// because every value that is read is a `Result` with this in it.
@@ -87,6 +88,12 @@ impl InputError {
     pub fn into_faults(self) -> Faults {
         let (first, more) = self.parts();
         Faults::of(first, more)
+    }
+}
+
+impl From<Injected> for Faults {
+    fn from(injected: Injected) -> Self {
+        Fault::new("", injected.to_string()).into()
     }
 }
 

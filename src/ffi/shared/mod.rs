@@ -2,8 +2,8 @@
 //!
 //! * [`orchestration_handle`]: the user's hold on one open engine; every operation starts here;
 //!   [`handle_info`]: what it says about itself.
-//! * [`orchestration_system`]: one engine for each database and process; what a fork needs.
-//! * [`process`]: the Tokio runtime of this process. [`call`]: an operation under way.
+//! * [`orchestration_system`]: one engine for each database and process.
+//! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
 //! * [`event_bridge`]: from what was committed to a host's subscribers.
 //! * [`reading`]: how an input is read until all its faults are known, with [`errors`], [`path`],
@@ -14,6 +14,7 @@ pub mod blank;
 pub mod call;
 pub mod errors;
 pub mod event_bridge;
+pub mod forks;
 pub mod handle_info;
 pub mod json_text;
 pub mod limits;

@@ -27,9 +27,10 @@ use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::{Registry, StoredTemplate};
-use crate::engine::error::{EngineError, Result};
+use crate::engine::error::{EngineError, Missing, Result};
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::worker::{Worker, WorkerOptions};
+use crate::fault_point;
 use crate::storage::Store;
 use crate::storage::url::DatabaseUrl;
 
@@ -102,7 +103,9 @@ impl OrchestrationHandle {
             Ok(Attachment { process, system: cell }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
-                    let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
+                    fault_point!(Call);
+                    let system =
+                        cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
                     operation(system.clone(), handle).await
                 })
             }
@@ -130,7 +133,8 @@ impl OrchestrationHandle {
         let handle = self.clone();
         let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
         Call::start(process.runtime(), async move {
-            let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?.clone();
+            let system =
+                cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?.clone();
             let done = operation(system.clone(), handle).await;
             // What was opened for this operation alone is closed when it has ended.
             drop(cell);
@@ -151,18 +155,19 @@ impl OrchestrationHandle {
 
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
     fn attach(&self) -> Result<Attachment> {
-        self.validate()?;
-        let process = Process::current()?;
         let mut state = self.state.lock();
+        self.check(&state)?;
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
-            Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
+            // Asking for the pid is all that a call pays for forks; nothing is looked up.
+            Some(attachment) if attachment.process.pid() == std::process::id() => Ok(attachment.clone()),
             Some(_) if self.is_in_memory() => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
+                let process = Process::current()?;
                 let parents = (mem::take(&mut state.workers), mem::take(&mut state.subscriptions));
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
@@ -210,16 +215,15 @@ impl OrchestrationHandle {
     /// # Errors
     /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
     pub fn validate(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(EngineError::HandleClosed);
-        }
+        self.check(&self.state.lock())
+    }
+
+    fn check(&self, state: &State) -> Result<()> {
         match self.facts.options.ttl {
-            Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
-                "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
-                self.facts.id,
-                self.facts.created.elapsed().as_secs_f64(),
-                ttl.as_secs_f64()
-            ))),
+            _ if state.attachment.is_none() => Err(EngineError::HandleClosed),
+            Some(ttl) if self.is_expired() => {
+                Err(EngineError::HandleExpired { id: self.facts.id, age: self.facts.created.elapsed(), ttl })
+            }
             _ => Ok(()),
         }
     }
@@ -313,7 +317,7 @@ impl OrchestrationHandle {
             match made.ids.first() {
                 Some(id) if *id == planned.id => Ok(TaskView::of_new(planned, stored, &made)),
                 Some(existing) => find(&engine, *existing).await,
-                None => Err(EngineError::Internal("a task was created without an id".into())),
+                None => Err(EngineError::internal("a task was created without an id")),
             }
         })
     }
@@ -466,6 +470,7 @@ impl Clone for Attachment {
 async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
     let found = found.into_iter().next();
-    let (row, stored) = found.ok_or_else(|| EngineError::NotFound(format!("there is no task {id}")))?;
+    let (row, stored) =
+        found.ok_or_else(|| EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}")))?;
     Ok(TaskView::of_stored(row, stored))
 }

@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use tasker_core::domain::fault::Faults;
 use tasker_core::domain::json::FREE_JSON;
+use tasker_core::fault_point;
 use tasker_core::ffi::shared::errors::InputError;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::nested::{Fields, Items, List, Name, Object};
@@ -33,6 +34,7 @@ pub trait FromRHash: Sized {
 
 impl<T: Input> FromRHash for T {
     fn from_rhash(hash: RHash, limits: &Limits) -> Result<Self, Faults> {
+        fault_point!(ConversionIn);
         let value = hash.as_value();
         read(|repairs| T::deserialize(FromValue { value, path: Path::root(repairs), limits }))
     }

@@ -26,7 +26,7 @@ const CHUNK: usize = 32;
 pub fn to_ruby(ruby: &Ruby, json: &Json) -> Result<Value, Failure> {
     let mut text = serde_json::Deserializer::from_str(json.as_str());
     let value = Builder { ruby, keys: &RefCell::new(Keys::new(ruby)) }.deserialize(&mut text);
-    value.map_err(|error| EngineError::Internal(format!("a stored value is not JSON: {error}")).into())
+    value.map_err(|error| EngineError::internal(format!("a stored value is not JSON: {error}")).into())
 }
 
 /// The Ruby value, or nil where there is none.
@@ -40,7 +40,7 @@ pub fn to_ruby_or_nil(ruby: &Ruby, json: Option<&Json>) -> Result<Value, Failure
 /// When free JSON in it is not JSON, which only a damaged database can cause.
 pub fn json_text<T: Serialize>(ruby: &Ruby, view: &T) -> Result<Value, Failure> {
     let text = serde_json::to_string(view);
-    let text = text.map_err(|error| EngineError::Internal(format!("a stored value is not JSON: {error}")))?;
+    let text = text.map_err(|error| EngineError::internal(format!("a stored value is not JSON: {error}")))?;
     Ok(ruby.str_new(&text).as_value())
 }
 

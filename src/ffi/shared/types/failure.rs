@@ -55,7 +55,7 @@ impl FailInput {
             context: self.context.as_ref(),
             backtrace: &self.backtrace,
         };
-        let error = Json::of(&stored).map_err(|error| EngineError::Internal(error.to_string()))?;
+        let error = Json::of(&stored).map_err(|error| EngineError::internal(error.to_string()))?;
         Ok(Failure { error, permanent: self.permanent, retry_after: self.retry_after.and_then(seconds) })
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn delete_tasks(connection: &Connection, ids: &[TaskId]) -> Result<()
         return Ok(());
     }
     let texts: Vec<String> = ids.iter().map(|id| id.0.as_simple().to_string()).collect();
-    let texts = Json::of(&texts).map_err(|error| StoreError::Data(error.to_string()))?;
+    let texts = Json::of(&texts).map_err(|error| StoreError::Data(error.to_string().into()))?;
     let templates: Vec<NamedTaskId> = all(connection, TEMPLATES, [&texts], |row| row.get(0))?;
     connection.prepare_cached(DELETE_TIMERS)?.execute([&texts])?;
     connection.prepare_cached(DELETE_READY)?.execute([&texts])?;

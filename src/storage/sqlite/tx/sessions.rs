@@ -192,9 +192,9 @@ fn decode_steps(text: &str) -> Result<Vec<ReadyRow>> {
 }
 
 fn encoded(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Data(error.to_string()))
+    serde_json::to_string(value).map_err(|error| StoreError::Data(error.to_string().into()))
 }
 
 fn damaged(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Database(format!("a receipt in the database is damaged: {error}"))
+    StoreError::Database(format!("a receipt in the database is damaged: {error}").into())
 }
