@@ -36,6 +36,7 @@ module TaskerCore
       @native = native
       @registry = registry
       @workers = []
+      @info = nil
     end
 
     # Stores a template and registers it on this handle, whose workers then run its steps. The same template may be
@@ -222,16 +223,20 @@ module TaskerCore
       Subscription.new(@native, patterns.flatten, capacity: capacity, reporter: Reporter.current(on_error), &block)
     end
 
-    # @return [Hash{Symbol => Object}] `id`, `created_at`, `expires_at`, `status` (`active`, `expired` or
-    #   `closed`)`, backend` (`sqlite` or `postgres`)`, database` (without a password)`, pool` (`size`, `idle`,
-    #   `in_use`, `max`; nil while it is not attached in this process)`, pid`
-    def info = @native.info
+    # @return [HandleInfo] what it is at this moment
+    def info
+      return @info if @native.still?(@info)
+
+      info = @native.info
+      @info = info unless frozen?
+      info
+    end
 
     # @return [String]
     def id = @native.id
 
     # @return [Boolean] whether it can be used
-    def valid? = !closed? && !expired?
+    def valid? = @native.valid?
 
     # @return [self]
     # @raise [HandleExpiredError, HandleClosedError] when it can't be used

@@ -84,7 +84,7 @@ pub trait Store: Send + Sync + 'static {
     /// Where every transition that this store commits is told, in order.
     fn feed(&self) -> &Arc<Feed>;
 
-    /// What the pool looks like now.
+    /// What the pool looks like now. Takes no lock, so that a forked child may ask its parent's store.
     fn facts(&self) -> StoreFacts;
 
     /// Ends the commit under way, then closes whatever must not be open in two processes, until

@@ -40,7 +40,7 @@ fn made(factories: &Factories, handle: &Handle, name: &str) {
 
 fn names(handle: &Handle) -> Vec<String> {
     let tasks = wait(handle.tasks(serde_json::from_value(json!({})).unwrap())).unwrap();
-    tasks.into_iter().map(|task| task.row.name).collect()
+    tasks.into_iter().map(|task| task.template().name.clone()).collect()
 }
 
 on_each_database! {

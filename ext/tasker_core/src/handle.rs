@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use magnus::prelude::*;
-use magnus::time::{Offset, Timespec};
 use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function, method};
 use tasker_core::domain::fault::Faults;
 use tasker_core::domain::json::Json;
@@ -18,8 +17,9 @@ use crate::call::Call;
 use crate::check::key_of;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
-use crate::convert::output::{Record, strings};
+use crate::convert::output::strings;
 use crate::errors::{Failure, guarded};
+use crate::handle_info::HandleInfo;
 use crate::signal::Signal;
 use crate::subscription::Subscription;
 use crate::task::Task;
@@ -117,6 +117,15 @@ impl Handle {
         })
     }
 
+    fn info(ruby: &Ruby, this: &Self) -> Value {
+        HandleInfo::object(ruby, this.0.info())
+    }
+
+    /// Whether `info` would say the same again.
+    fn is_still(&self, before: Option<&HandleInfo>) -> bool {
+        before.is_some_and(|before| self.0.is_still(before.core()))
+    }
+
     fn subscribe(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input = self.read(options)?;
@@ -130,30 +139,6 @@ impl Handle {
 
     fn engine_id(&self) -> Result<Call, Failure> {
         guarded(|| Ok(Call::new(self.0.engine_id(), |ruby, id| Ok(ruby.integer_from_u64(id).as_value()))))
-    }
-
-    fn info(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
-        guarded(|| {
-            let info = this.0.info();
-            let pool = match info.pool {
-                None => None,
-                Some(facts) => {
-                    let pool = Record::new(ruby).set("size", facts.size)?.set("idle", facts.idle)?;
-                    let used = facts.size.saturating_sub(facts.idle);
-                    Some(pool.set("in_use", used)?.set("max", facts.max)?.frozen())
-                }
-            };
-            let record = Record::new(ruby)
-                .set("id", info.id.to_string())?
-                .set("created_at", moment(ruby, info.created_at)?)?
-                .set("expires_at", info.expires_at.map(|at| moment(ruby, at)).transpose()?)?
-                .set("status", info.status)?
-                .set("backend", info.backend)?
-                .set("database", info.database)?
-                .set("pool", pool)?
-                .set("pid", info.pid)?;
-            Ok(record.frozen())
-        })
     }
 
     fn id(&self) -> String {
@@ -170,6 +155,10 @@ impl Handle {
 
     fn is_closed(&self) -> bool {
         self.0.is_closed()
+    }
+
+    fn is_valid(&self) -> bool {
+        self.0.is_valid()
     }
 
     fn validate(&self) -> Result<(), Failure> {
@@ -190,14 +179,6 @@ impl Handle {
     }
 }
 
-/// A moment of the system's clock as a Time in UTC.
-fn moment(ruby: &Ruby, at: std::time::SystemTime) -> Result<Value, Error> {
-    let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    let timespec = Timespec { tv_sec: seconds, tv_nsec: i64::from(since.subsec_micros()) * 1_000 };
-    Ok(ruby.time_timespec_new(timespec, Offset::utc())?.as_value())
-}
-
 impl Task {
     fn reload(&self) -> Result<Call, Failure> {
         guarded(|| Ok(Self::call(self.handle(), self.handle().task(&self.view().row.id.to_string()))))
@@ -208,11 +189,7 @@ impl Task {
     }
 
     fn history(&self) -> Result<Call, Failure> {
-        guarded(|| {
-            let id = self.view().row.id;
-            let history = self.handle().history(id);
-            Ok(Call::new(history, move |ruby, views| transition::objects(ruby, id, views)))
-        })
+        guarded(|| Ok(Call::new(self.handle().history(self.view().row.id), transition::objects)))
     }
 
     fn wait(&self, options: RHash) -> Result<Call, Failure> {
@@ -246,10 +223,12 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;
+    class.define_method("still?", method!(Handle::is_still, 1))?;
     class.define_method("id", method!(Handle::id, 0))?;
     class.define_method("expires_in", method!(Handle::expires_in, 0))?;
     class.define_method("expired?", method!(Handle::is_expired, 0))?;
     class.define_method("closed?", method!(Handle::is_closed, 0))?;
+    class.define_method("valid?", method!(Handle::is_valid, 0))?;
     class.define_method("validate!", method!(Handle::validate, 0))?;
     class.define_method("refresh", method!(Handle::refresh, 0))?;
     class.define_method("close", method!(Handle::close, 0))

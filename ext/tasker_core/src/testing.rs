@@ -1,7 +1,6 @@
 //! `TaskerCore::Native::Factories`, what a suite made through one handle; and, as functions of
 //! `TaskerCore::Native`, the shapes of workflows and a step without a database.
 
-
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, function, method};
 use tasker_core::domain::json::Json;

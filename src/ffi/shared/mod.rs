@@ -1,6 +1,7 @@
 //! The boundary, seen from Rust.
 //!
-//! * [`orchestration_handle`]: the user's hold on one open engine; every operation starts here.
+//! * [`orchestration_handle`]: the user's hold on one open engine; every operation starts here;
+//!   [`handle_info`]: what it says about itself.
 //! * [`orchestration_system`]: one engine for each database and process.
 //! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
@@ -14,6 +15,7 @@ pub mod call;
 pub mod errors;
 pub mod event_bridge;
 pub mod forks;
+pub mod handle_info;
 pub mod json_text;
 pub mod limits;
 pub mod nested;

@@ -5,7 +5,7 @@
 
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, watch};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::call::Call;
 use super::event_bridge::{Subscription, Wake};
+use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
 use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
@@ -31,16 +32,11 @@ use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, T
 use crate::engine::worker::{Worker, WorkerOptions};
 use crate::fault_point;
 use crate::storage::Store;
-use crate::storage::rows::StoreFacts;
 use crate::storage::url::DatabaseUrl;
 
 /// See the module.
 pub struct OrchestrationHandle {
-    id: Uuid,
-    place: Place,
-    options: HandleOptions,
-    created_at: SystemTime,
-    created: Instant,
+    facts: Arc<HandleFacts>,
     registry: Arc<Registry>,
     state: Mutex<State>,
     /// Ends the waits on this handle when it is closed.
@@ -60,27 +56,6 @@ struct Attachment {
     system: Arc<OnceCell<Arc<OrchestrationSystem>>>,
 }
 
-/// What a handle says about itself.
-#[derive(Clone, Debug)]
-pub struct HandleInfo {
-    /// Its id.
-    pub id: Uuid,
-    /// When it was made.
-    pub created_at: SystemTime,
-    /// When it expires.
-    pub expires_at: Option<SystemTime>,
-    /// `active`, `expired` or `closed`.
-    pub status: &'static str,
-    /// `sqlite` or `postgres`.
-    pub backend: &'static str,
-    /// The database, without a password.
-    pub database: String,
-    /// The pool, while the handle is attached in this process.
-    pub pool: Option<StoreFacts>,
-    /// This process.
-    pub pid: u32,
-}
-
 impl OrchestrationHandle {
     /// Opens a database, or joins the pool of another handle on it.
     ///
@@ -98,9 +73,8 @@ impl OrchestrationHandle {
 
     fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
-        let (created_at, created) = (SystemTime::now(), Instant::now());
-        let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
-        Self { id: Uuid::now_v7(), place, options, created_at, created, registry, state, closed }
+        let facts = Arc::new(HandleFacts::new(place, options));
+        Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
@@ -130,7 +104,8 @@ impl OrchestrationHandle {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
                     fault_point!(Call);
-                    let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
+                    let system =
+                        cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
                     operation(system.clone(), handle).await
                 })
             }
@@ -158,7 +133,8 @@ impl OrchestrationHandle {
         let handle = self.clone();
         let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
         Call::start(process.runtime(), async move {
-            let system = cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?.clone();
+            let system =
+                cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?.clone();
             let done = operation(system.clone(), handle).await;
             // What was opened for this operation alone is closed when it has ended.
             drop(cell);
@@ -169,12 +145,12 @@ impl OrchestrationHandle {
 
     /// Whether its database lives in the memory of the process that opened it.
     pub fn is_in_memory(&self) -> bool {
-        matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
+        matches!(&self.facts.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
     }
 
     /// The database.
     pub fn url(&self) -> &DatabaseUrl {
-        &self.place.url
+        &self.facts.place.url
     }
 
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
@@ -201,12 +177,12 @@ impl OrchestrationHandle {
 
     /// Its id.
     pub fn id(&self) -> Uuid {
-        self.id
+        self.facts.id
     }
 
     /// How deep and large the free values may be that go through it.
     pub fn limits(&self) -> &Limits {
-        &self.options.limits
+        &self.facts.options.limits
     }
 
     /// The templates registered on it.
@@ -216,12 +192,12 @@ impl OrchestrationHandle {
 
     /// How long it is still valid; `None` when it does not expire.
     pub fn expires_in(&self) -> Option<Duration> {
-        self.options.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
+        self.facts.options.ttl.map(|ttl| ttl.saturating_sub(self.facts.created.elapsed()))
     }
 
     /// Whether its ttl is over.
     pub fn is_expired(&self) -> bool {
-        self.options.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+        self.facts.is_expired()
     }
 
     /// Whether it was closed.
@@ -230,6 +206,11 @@ impl OrchestrationHandle {
     }
 
     /// Whether it can be used.
+    pub fn is_valid(&self) -> bool {
+        !self.is_closed() && !self.is_expired()
+    }
+
+    /// Says why it can't be used.
     ///
     /// # Errors
     /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
@@ -238,10 +219,10 @@ impl OrchestrationHandle {
     }
 
     fn check(&self, state: &State) -> Result<()> {
-        match self.options.ttl {
+        match self.facts.options.ttl {
             _ if state.attachment.is_none() => Err(EngineError::HandleClosed),
             Some(ttl) if self.is_expired() => {
-                Err(EngineError::HandleExpired { id: self.id, age: self.created.elapsed(), ttl })
+                Err(EngineError::HandleExpired { id: self.facts.id, age: self.facts.created.elapsed(), ttl })
             }
             _ => Ok(()),
         }
@@ -259,31 +240,34 @@ impl OrchestrationHandle {
             Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
             Some(_) => Attachment::new(process),
         };
-        Ok(Arc::new(Self::new(self.place.clone(), self.options, self.registry.clone(), attachment)))
+        Ok(Arc::new(Self::new(self.facts.place.clone(), self.facts.options, self.registry.clone(), attachment)))
     }
 
-    /// What it is.
+    /// What it is. It takes no lock that another thread might have held at a fork, and asks the system nothing.
     pub fn info(&self) -> HandleInfo {
-        let pid = std::process::id();
+        let (status, pool) = self.standing();
+        HandleInfo::new(self.facts.clone(), status, pool)
+    }
+
+    /// Whether [`OrchestrationHandle::info`] would say the same as it did when it gave `before`.
+    #[inline]
+    pub fn is_still(&self, before: &HandleInfo) -> bool {
+        let (status, pool) = self.standing();
+        before.still_holds(&self.facts, status, pool.as_ref())
+    }
+
+    #[inline]
+    fn standing(&self) -> (HandleStatus, Option<Pool>) {
         let state = self.state.lock();
-        let here = state.attachment.as_ref().filter(|attachment| attachment.process.pid() == pid);
-        HandleInfo {
-            id: self.id,
-            created_at: self.created_at,
-            expires_at: self.options.ttl.map(|ttl| self.created_at + ttl),
-            status: match () {
-                () if state.attachment.is_none() => "closed",
-                () if self.is_expired() => "expired",
-                () => "active",
-            },
-            backend: match self.place.url {
-                DatabaseUrl::Sqlite(_) => "sqlite",
-                DatabaseUrl::Postgres(_) => "postgres",
-            },
-            database: self.place.url.redacted(),
-            pool: here.and_then(|attachment| attachment.system.get()).map(|system| system.engine().store().facts()),
-            pid,
-        }
+        let status = match () {
+            () if state.attachment.is_none() => HandleStatus::Closed,
+            () if self.is_expired() => HandleStatus::Expired,
+            () => HandleStatus::Active,
+        };
+        let pool = state.attachment.as_ref().and_then(|Attachment { process, system }| {
+            Some(Pool { pid: process.pid(), facts: system.get()?.engine().store().facts() })
+        });
+        (status, pool)
     }
 
     /// Stops the workers started on it, ends its subscriptions and lets go of the database; the last
@@ -373,7 +357,7 @@ impl OrchestrationHandle {
             let Page { filter, before, limit } = input.into_page()?;
             let catalog = engine.catalog().clone();
             let found = engine.store().read(ListTasks { filter, before, limit, catalog }).await?;
-            Ok(found.into_iter().map(|(row, stored)| TaskView { row, stored }).collect())
+            Ok(found.into_iter().map(|(row, stored)| TaskView::of_stored(row, stored)).collect())
         })
     }
 
@@ -397,7 +381,7 @@ impl OrchestrationHandle {
             let view = find(&engine, task).await?;
             let rows = engine.store().read(History { task }).await?;
             let name = |index| view.template().step(index).map(|step| step.name.clone());
-            Ok(rows.into_iter().map(|row| HistoryView { step: row.index.and_then(name), row }).collect())
+            Ok(rows.into_iter().map(|row| HistoryView { task, step: row.index.and_then(name), row }).collect())
         })
     }
 
@@ -488,5 +472,5 @@ async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = found.into_iter().next();
     let (row, stored) =
         found.ok_or_else(|| EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}")))?;
-    Ok(TaskView { row, stored })
+    Ok(TaskView::of_stored(row, stored))
 }

@@ -158,7 +158,9 @@ impl Readers {
 
     /// What the pool looks like. The one connection that writes is not of the pool.
     pub(super) fn facts(&self) -> StoreFacts {
-        let idle = u32::try_from(self.idle.lock().len()).unwrap_or(u32::MAX);
-        StoreFacts { backend: "sqlite", size: self.open.load(Ordering::Relaxed), idle, max: self.max }
+        let size = self.open.load(Ordering::Relaxed);
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let idle = size.saturating_sub(self.max.saturating_sub(free));
+        StoreFacts { backend: "sqlite", size, idle, max: self.max }
     }
 }
