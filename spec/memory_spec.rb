@@ -54,6 +54,19 @@ RSpec.describe "Memory" do
       GC.stress = false
     end
 
+    # The names of Symbols that stand in a program's text are kept from one context to the next.
+    it "is right where the names of Symbols have been moved" do
+      context = { moved_key_one: :moved_value_one, moved_key_two: :moved_value_two, moved_key_three: :moved_value_three,
+                  moved_key_four: [:moved_value_four, { moved_key_five: :moved_value_five }] }
+      expected = JSON.parse(JSON.generate(context))
+      5.times do
+        expect(handle.create_task("flow", context: context).context).to eq(expected)
+        # What stood there is written over, and what is left is moved together.
+        Array.new(20_000) { |n| "spoilt #{n}" }
+        GC.verify_compaction_references(double_heap: true, toward: :empty)
+      end
+    end
+
     it "survives compaction, by hand and by itself" do
       task = task_of(10)
       expected = task.to_h

@@ -171,7 +171,7 @@ impl Object for Pairs<'_> {
     fn next_name(&mut self) -> Option<Name> {
         let (name, value) = self.pairs.next()?;
         self.value = value;
-        Some(name.clone().into())
+        Some(Name::Own(name.clone()))
     }
 
     fn read<'de, S: DeserializeSeed<'de>>(&self, seed: S, path: Path<'_>) -> Result<S::Value, InputError> {

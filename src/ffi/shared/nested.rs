@@ -1,7 +1,8 @@
 //! Objects and lists of the host as serde walks through them. What is left to an adapter is how
 //! one of its values is read at a place.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::rc::Rc;
 
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 
@@ -10,7 +11,33 @@ use super::errors::InputError;
 use super::path::{Path, Remedy, Segment};
 
 /// The name of a pair.
-pub type Name = Cow<'static, str>;
+#[derive(Clone, Debug)]
+pub enum Name {
+    /// Made for this one.
+    Own(String),
+    /// One that an adapter keeps, because it comes again and again.
+    Kept(Rc<str>),
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Own(text) => text,
+            Self::Kept(text) => text,
+        }
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        match name {
+            Name::Own(text) => text,
+            Name::Kept(text) => text.as_ref().into(),
+        }
+    }
+}
 
 /// An object of the host, walked through once.
 pub trait Object {
@@ -51,7 +78,7 @@ impl<'p, O: Object> Fields<'p, O> {
     /// The fields of the object that stands at `path`.
     pub fn new(object: O, path: Path<'p>) -> Self {
         let missing = path.missing_keys().into_iter();
-        Self { object, path, name: Name::Borrowed(""), is_blank: false, missing, taken: Vec::new() }
+        Self { object, path, name: Name::Own(String::new()), is_blank: false, missing, taken: Vec::new() }
     }
 
     /// Moves on to the next field that is to be read.
@@ -63,7 +90,7 @@ impl<'p, O: Object> Fields<'p, O> {
             }
             let here = self.path.key(&self.name);
             let is_left_out =
-                here.needs(Remedy::LeaveOut) || (here.needs(Remedy::TakeOnce) && self.taken.contains(&self.name));
+                here.needs(Remedy::LeaveOut) || (here.needs(Remedy::TakeOnce) && self.taken.iter().any(|name| **name == *self.name));
             self.is_blank = here.needs(Remedy::Blank);
             self.taken.push(self.name.clone());
             if !is_left_out {
@@ -72,7 +99,7 @@ impl<'p, O: Object> Fields<'p, O> {
         }
         match self.missing.next() {
             Some(name) => {
-                (self.name, self.is_blank) = (name.into(), true);
+                (self.name, self.is_blank) = (Name::Own(name), true);
                 true
             }
             None => false,

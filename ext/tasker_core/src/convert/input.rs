@@ -1,8 +1,6 @@
 //! Ruby Hashes to typed structs, through serde. The class of every value is checked: 3.9 is no
 //! Integer and "false" is not false. Errors know the path to what is wrong.
 
-use std::borrow::Cow;
-
 use magnus::prelude::*;
 use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
@@ -54,7 +52,7 @@ impl FromValue<'_> {
     }
 
     fn text(&self) -> Result<String, InputError> {
-        text_of(self.value).unwrap_or_else(|| Err(self.refused("a String"))).map(Cow::into_owned)
+        text_of(self.value).unwrap_or_else(|| Err(self.refused("a String"))).map(String::from)
     }
 
     fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {

@@ -1,9 +1,8 @@
 //! Strings and Symbols as text.
 
-use std::borrow::Cow;
-
 use magnus::{RString, Symbol, Value};
 use tasker_core::ffi::shared::errors::InputError;
+use tasker_core::ffi::shared::nested::Name;
 
 use super::symbols::name_of;
 
@@ -11,9 +10,9 @@ use super::symbols::name_of;
 ///
 /// # Errors
 /// When it has no form in UTF-8.
-pub fn text_of(value: Value) -> Option<Result<Cow<'static, str>, InputError>> {
+pub fn text_of(value: Value) -> Option<Result<Name, InputError>> {
     if let Some(string) = RString::from_value(value) {
-        return Some(string.to_string().map(Cow::Owned).map_err(|_| not_utf8("a String")));
+        return Some(string.to_string().map(Name::Own).map_err(|_| not_utf8("a String")));
     }
     let symbol = Symbol::from_value(value)?;
     Some(name_of(symbol).map_err(|_| not_utf8("a Symbol")))
