@@ -8,11 +8,13 @@ require_relative "tasker_core/configuration"
 require_relative "tasker_core/waiting"
 require_relative "tasker_core/fork_hook"
 require_relative "tasker_core/nearest"
+require_relative "tasker_core/either_key"
 require_relative "tasker_core/snapshot"
 require_relative "tasker_core/task"
 require_relative "tasker_core/step"
 require_relative "tasker_core/transition"
 require_relative "tasker_core/event"
+require_relative "tasker_core/handle_info"
 require_relative "tasker_core/task_list"
 require_relative "tasker_core/step_handler"
 require_relative "tasker_core/step_context"
@@ -60,15 +62,25 @@ module TaskerCore
     # @param pool [Integer, nil] the most connections, 1 to 1000; a URL's `pool` wins. Default: 5
     # @param acquire_timeout [Numeric, nil] seconds to wait for a free connection. Default: 5
     # @param lease [Numeric, nil] seconds for which this process's claims hold without renewal. Default: 15
+    # @param max_depth [Integer, nil] how deep Arrays and Hashes may be nested in one another in a context, a config, a
+    #   schema or a result, 1 to 100. Default: 64
+    # @param max_context_bytes [Integer, nil] the most bytes of JSON that a context, a config or a schema may have, 1 to
+    #   268435456 (256 MiB). Default: 1048576 (1 MiB)
+    # @param max_result_bytes [Integer, nil] the most bytes of JSON that a result may have, 1 to 268435456 (256 MiB).
+    #   Default: 16777216 (16 MiB)
     # @return [OrchestrationHandle]
+    # @raise [ValidationError] when an option is wrong
     # @raise [ConfigurationError] when the URL or what it names can't be used
     # @raise [DatabaseError] when the database fails
     # @example
     #   handle = TaskerCore.open("sqlite:tasker.sqlite3")
     #   handle.info[:backend] # => "sqlite"
     #   handle.close
-    def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil)
-      OrchestrationHandle.open(url, ttl: ttl, pool: pool, acquire_timeout: acquire_timeout, lease: lease)
+    def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil, max_depth: nil, max_context_bytes: nil,
+             max_result_bytes: nil)
+      OrchestrationHandle.open(url, ttl: ttl, pool: pool, acquire_timeout: acquire_timeout, lease: lease,
+                                    max_depth: max_depth, max_context_bytes: max_context_bytes,
+                                    max_result_bytes: max_result_bytes)
     end
 
     # The settings of this process. A default handle that is open already keeps those it was made with.

@@ -43,6 +43,11 @@ RSpec.describe TaskerCore::StepContext do
       end
     end
 
+    it "gives the seconds that an attempt may take" do
+      expect(seen(timeout: 12.5, &:timeout)).to eq(12.5)
+      expect(seen(&:timeout)).to eq(300.0)
+    end
+
     it "gives the config, the attempt and the limit" do
       told = seen(config: { url: "x" }, retryable: true, retry_limit: 4) do |ctx|
         [ctx.config, ctx.attempt, ctx.retry_limit, ctx.last_attempt?]

@@ -50,4 +50,97 @@ RSpec.describe TaskerCore::Error do
     expect(error.message).to eq(error.message.strip)
     expect(error.message.encoding).to eq(Encoding::UTF_8)
   end
+
+  each_database do
+    # The error of the block, which is of just this class and says what is wrong in a line.
+    def refusal(kind, &)
+      error = error_of(&)
+      expect([error.class, error.message]).to match([kind, /\A\S.*\S\z/])
+      error
+    end
+
+    it "is a ConfigurationError when a URL can't be used" do
+      expect(refusal(TaskerCore::ConfigurationError) { open_handle("#{database.url}?colour=red") }.message)
+        .to include("colour")
+    end
+
+    it "is a ValidationError, with all faults, when an input is wrong" do
+      error = refusal(TaskerCore::ValidationError) { handle.create_task("flow", prioritty: 1) }
+      expect(error).to have_attributes(path: "prioritty", expected: /priority/)
+    end
+
+    it "is a NotFoundError, with what was looked for, when there is none" do
+      handle.register(single { 1 })
+      missing = "0190a6e2-7c1b-7000-8000-000000000000"
+      {
+        ["task", missing] => -> { handle.task(missing) },
+        %w[template flaw] => -> { handle.create_task("flaw") },
+        %w[version 9.0.0] => -> { handle.create_task("flow", version: "9.0.0") },
+        %w[step onnly] => -> { handle.create_task("flow").step(:onnly) }
+      }.each do |(kind, name), call|
+        expect(refusal(TaskerCore::NotFoundError, &call)).to have_attributes(kind: kind, name: name)
+      end
+    end
+
+    it "is a DuplicateTaskError, with the other task, when a key is taken" do
+      handle.register(single { 1 })
+      task = handle.create_task("flow", key: "mine")
+      error = refusal(TaskerCore::DuplicateTaskError) { handle.create_task("flow", key: "mine") }
+      expect(error).to have_attributes(existing_id: task.id, key: "mine")
+    end
+
+    it "is a HandleExpiredError, with the age and the ttl, when the handle is too old" do
+      short = open_handle(ttl: 0.3)
+      eventually { short.expired? }
+      error = refusal(TaskerCore::HandleExpiredError) { short.tasks.count }
+      expect(error).to have_attributes(handle_id: short.id, ttl: 0.3, age: be_between(0.3, 30))
+      expect(error.message).to include(short.id, "0.3", format("%.1f", error.age), "refresh")
+    end
+
+    it "is a HandleClosedError when the handle was closed" do
+      handle.close
+      refusal(TaskerCore::HandleClosedError) { handle.tasks.count }
+    end
+
+    it "is a DatabaseError, with the database's own code, when that fails" do
+      handle.register(single { 1 })
+      database.query("DROP TABLE tasker_tasks#{" CASCADE" if postgres?}")
+      error = refusal(TaskerCore::DatabaseError) { handle.tasks.count }
+      expect(error).to have_attributes(retryable?: false, code: postgres? ? "42P01" : "1", detail: /tasker_tasks/)
+    ensure
+      database.spoil
+    end
+
+    it "is a DatabaseError that may pass when the database is held by others, or away" do
+      busy = sqlite? ? "#{database.url}?busy_timeout=0.05" : database.url.sub(/:\d+/, ":1")
+      handle.close
+      database.held do
+        error = refusal(TaskerCore::DatabaseError) { open_handle(busy).register(single { 1 }) }
+        expect(error).to be_retryable
+      end
+    end
+
+    it "is a PoolTimeoutError, with the wait and the pool, when every connection stays busy" do
+      small = open_handle("#{database.url}?pool=1&acquire_timeout=0.1")
+      arm("transaction", :delay, seconds: 1.0)
+      busy = Thread.new { small.tasks.count }
+      eventually { faults_over? }
+      error = refusal(TaskerCore::PoolTimeoutError) { small.tasks.count }
+      expect(error).to have_attributes(max: 1, waited: 0.1, retryable?: true)
+      expect(busy.value).to eq(0)
+    end
+
+    it "is a TimeoutError, with the task, when a wait is over first" do
+      handle.register(single { 1 })
+      task = handle.create_task("flow")
+      error = refusal(TaskerCore::TimeoutError) { task.wait(timeout: 0.05) }
+      expect(error).to have_attributes(task_id: task.id, timeout: 0.05)
+    end
+  end
+
+  it "never says a password" do
+    error = error_of { TaskerCore.open("postgres://me:s3cr3t@127.0.0.1:1/none?connect_timeout=1") }
+    expect(error).to be_a(TaskerCore::DatabaseError).and be_retryable
+    expect([error.message, error.detail, error.inspect].join).not_to include("s3cr3t")
+  end
 end

@@ -37,14 +37,19 @@ RSpec.describe "Forks" do
       expect(outcome.json).to eq([["complete", true, 1], ["complete", 3, 1]])
     end
 
-    it "lets children and their parent create and run tasks at the same time", limit: 90 do
+    it "lets children and their parent create and run tasks at the same time, as Puma's do", limit: 90 do
       outcome = run_program(<<~RUBY)
         #{setup}
         worker = handle.worker(threads: 2).start
         first = handle.create_task("flow", context: { n: 1 })
+        # So that each fork comes in the middle of commits.
+        creators = Array.new(3) do
+          Thread.new { Array.new(40) { |n| handle.create_task("flow", context: { n: n }).id } }
+        end
         children = Array.new(8) do |child|
           handle.create_task("flow", context: { n: child })
           fork do
+            GC.start
             20.times { |n| handle.create_task("flow", context: { n: n }) }
             handle.create_tasks("flow", contexts: Array.new(10) { |n| { n: n } })
             summary = handle.work(until: :idle, threads: 2, timeout: 60)
@@ -53,15 +58,38 @@ RSpec.describe "Forks" do
         end
         20.times { |n| handle.create_task("flow", context: { n: n }) }
         statuses = children.map { |pid| Process.wait2(pid).last.exitstatus }
+        ids = creators.flat_map(&:value)
+        handle.work(until: :idle, timeout: 60)
         worker.stop(timeout: 10)
-        handle.work(until: :idle, timeout: 30)
         puts first.reload.status
+        puts ids.count { |id| handle.task(id).complete? }
         puts JSON.generate(statuses)
         handle.close
       RUBY
       expect(outcome).to be_success, outcome.output
-      expect(outcome.lines).to eq(["complete", JSON.generate([0] * 8)])
-      expect_complete(1 + 8 + 20 + (8 * 30))
+      expect(outcome.lines).to eq(["complete", "120", JSON.generate([0] * 8)])
+      expect_complete(1 + 120 + 8 + 20 + (8 * 30))
+    end
+
+    it "let a child only read, or do nothing, and collect its parent's garbage" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        worker = handle.worker(threads: 2).start
+        tasks = Array.new(10) { |n| handle.create_task("flow", context: { n: n }) }
+        reading = Array.new(3) do
+          fork do
+            GC.start
+            exit!(handle.tasks.count == 10 && tasks.all? { |task| task.reload.id == task.id } ? 0 : 2)
+          end
+        end
+        lazy = Array.new(3) { fork { tasks = handle = worker = nil || GC.start } }
+        puts [*reading, *lazy].map { |pid| Process.wait2(pid).last.exitstatus }.tally
+        tasks.each { |task| task.wait(timeout: 20) }
+        worker.stop(timeout: 10)
+        handle.close
+      RUBY
+      expect(outcome.lines).to eq(["{0=>6}"]), outcome.output
+      expect_complete(10)
     end
 
     it "let a child end in the usual way, without harm to its parent" do
@@ -135,6 +163,27 @@ RSpec.describe "Forks" do
       RUBY
       expect(outcome.lines).to eq(["done"])
       expect_complete(92)
+    end
+
+    it "may come in a signal's trap, also while another fork is under way" do
+      outcome = run_program(<<~RUBY)
+        #{setup}
+        children = []
+        trap("USR1") { children << fork { handle.create_task("flow", context: { n: 1 }) } }
+        worker = handle.worker(threads: 1).start
+        10.times do |n|
+          signalling = Thread.new { Process.kill("USR1", Process.pid) }
+          children << fork { handle.create_task("flow", context: { n: n }) }
+          signalling.join
+          sleep 0.001 until children.size == (n + 1) * 2
+        end
+        puts children.map { |pid| Process.wait2(pid).last.exitstatus }.tally
+        worker.stop(timeout: 10)
+        handle.work(until: :idle, timeout: 20)
+        handle.close
+      RUBY
+      expect(outcome.lines).to eq(["{0=>20}"]), outcome.output
+      expect_complete(20)
     end
 
     it "leave system, spawn and backquotes as they are" do

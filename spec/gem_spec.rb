@@ -36,6 +36,15 @@ RSpec.describe "The gem" do
     expect(gemspec.files.grep(%r{\.(so|bundle|o|sqlite3)\z|target/})).to eq([])
   end
 
+  # bin/test-package looks at an installed gem.
+  it "has what only tests need where tests ask for it, and not when it is installed" do
+    expect(TaskerCore::Native).to respond_to(:arm_fault)
+    expect(File.read(root("ext/tasker_core/extconf.rb"))).not_to match(/feature/i)
+    %w[Cargo.toml ext/tasker_core/Cargo.toml].each do |manifest|
+      expect(File.read(root(manifest))[/^\[features\].*?(?=^\[|\z)/m]).not_to match(/^default/)
+    end
+  end
+
   it "loads nothing but itself and the standard library" do
     loaded = ask_program(<<~RUBY)
       handle = TaskerCore.open("sqlite::memory:")
@@ -58,10 +67,35 @@ RSpec.describe "The gem" do
     expect(after).to eq(before)
   end
 
-  it "has no unsafe code" do
-    unsafe = sources("src", "ext").select { |path| code(path).match?(/\bunsafe\b(?!_)/) }
-    expect(unsafe).to eq([])
+  # A class that is looked up on first use is looked up under a lock of Rust's, in which Ruby may switch threads:
+  # two that meet there wait for each other for ever.
+  it "has looked up all of its classes when it was required" do
+    looked_up, status = ask_program(<<~RUBY)
+      LOOKED_UP = []
+      Object.singleton_class.prepend(Module.new do
+        def const_get(name, *)
+          LOOKED_UP << name if name.to_s.start_with?("TaskerCore")
+          super
+        end
+      end)
+      handle = TaskerCore.open("sqlite::memory:")
+      handle.register({ name: "flow", steps: [{ name: "only", handler: ->(_) { 1 } }] })
+      task = handle.create_task("flow")
+      handle.work(until: :idle, timeout: 20)
+      task.history.first.inspect
+      puts JSON.generate([LOOKED_UP, task.reload.step(:only).status])
+      handle.close
+    RUBY
+    expect([looked_up, status]).to eq([[], "complete"])
+  end
+
+  it "has no unsafe code but one line, which says to Ruby that its snapshots are safe for Ractors" do
+    unsafe = sources("src", "ext").flat_map { |path| code(path).lines.grep(/\bunsafe\b(?!_)/).map(&:strip) }
+    expect(unsafe).to eq(["unsafe { rb_sys::rb_ext_ractor_safe(safe) }"])
     expect(File.read(root("src/lib.rs"))).to match(/forbid\(unsafe_code\)/)
+    expect(File.read(root("ext/tasker_core/src/lib.rs"))).to match(/deny\(unsafe_code\)/)
+    allowed = sources("src", "ext").select { |path| code(path).include?("allow(unsafe_code)") }
+    expect(allowed).to eq([root("ext/tasker_core/src/ractor.rs")])
   end
 
   it "keeps Ruby out of the engine" do

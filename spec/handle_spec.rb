@@ -129,6 +129,140 @@ RSpec.describe TaskerCore::OrchestrationHandle do
       expect(threads.flat_map(&:value).uniq.size).to eq(40)
     end
 
+    # What this process has open of the database: connections by their pids, or descriptors of its files.
+    def held
+      if postgres?
+        return database.query("SELECT pid FROM pg_stat_activity WHERE datname = current_database() " \
+                              "AND pid <> pg_backend_pid() AND backend_type = 'client backend'").flatten.sort
+      end
+
+      Dir.children("/proc/self/fd").filter_map do |fd|
+        path = File.readlink("/proc/self/fd/#{fd}")
+        "#{fd} #{path}" if path.start_with?(database.path)
+      rescue Errno::ENOENT
+        nil
+      end.sort
+    end
+
+    # Has every connection of the pool opened, by as many calls at once.
+    def fill_pool
+      handle.tasks.count
+      arm("transaction", :delay, times: 5, seconds: 0.5) if sqlite?
+      threads = nil
+      fill = lambda do
+        threads = Array.new(5) { Thread.new { handle.tasks.count } }
+        eventually { handle.info[:pool].to_h[:size] == 5 }
+      end
+      sqlite? ? fill.call : database.held(&fill)
+      threads.each(&:join)
+      # The connection that listens is beside the pool.
+      eventually { held.then { |now| now if sqlite? || now.size == 6 } }
+    end
+
+    it "opens no connection for a thousand calls, once its pool is full" do
+      handle.register(single { 1 })
+      task = handle.create_task("flow")
+      before = fill_pool
+      calls = [-> { handle.task(task.id) }, -> { handle.tasks.count }, -> { handle.create_task("flow") },
+               -> { task.reload.steps }, -> { handle.info[:status] }]
+      1_000.times { |n| calls[n % calls.size].call }
+      expect(held).to eq(before)
+    end
+
+    it "shares what is open with the others on its database" do
+      handle.register(single { 1 })
+      before = fill_pool
+      others = Array.new(10) { open_handle.tap { |other| other.create_task("flow") && other.tasks.count } }
+      expect(held).to eq(before)
+      expect(others.map { |other| other.info[:pool].to_h }.uniq).to eq([handle.info[:pool].to_h])
+      expect(others.map(&:id).uniq.size).to eq(10)
+    end
+
+    it "tells how much of its pool is in use" do
+      small = open_handle("#{database.url}?pool=3")
+      expect(small.info[:pool].to_h).to include(max: 3, in_use: 0)
+      arm("transaction", :delay, times: 2, seconds: 0.4)
+      busy = Array.new(2) { Thread.new { small.tasks.count } }
+      eventually { small.info[:pool].to_h.slice(:in_use, :idle, :size) == { in_use: 2, idle: 0, size: 2 } }
+      busy.each(&:join)
+      eventually { small.info[:pool].to_h.slice(:in_use, :idle) == { in_use: 0, idle: 2 } }
+    end
+
+    it "is refreshed while it is used, and what is under way on the old one ends as usual" do
+      gate = self.gate
+      old = open_handle(ttl: 1.5)
+      old.register(single { |ctx| gate.wait && ctx.context["n"] })
+      worker = old.worker(threads: 2).start
+      task = old.create_task("flow", context: { n: 7 })
+      waiting = Thread.new { task.wait(timeout: 20) }
+      eventually { gate.waiting == 1 }
+      creating = database.held do
+        thread = Thread.new { old.create_task("flow", context: { n: 8 }).context }
+        eventually { thread.stop? }
+        fresh = old.refresh
+        handles << fresh
+        expect([fresh.id == old.id, fresh.valid?]).to eq([false, true])
+        eventually { old.expired? }
+        thread
+      end
+      expect([creating.value, worker.running?]).to eq([{ "n" => 8 }, true])
+      gate.open
+      expect(waiting.value).to be_complete
+      # A task reads through the handle that it came from.
+      expect { waiting.value.steps }.to raise_error(TaskerCore::HandleExpiredError)
+      expect(handles.last.task(task.id).step(:only).result).to eq(7)
+      worker.stop
+    end
+
+    it "may be closed by one thread while fifty call: each call ends, or is told" do
+      handle.register(single { 1 })
+      task = handle.create_task("flow")
+      handle.worker(threads: 2).start
+      calls = [-> { handle.create_task("flow") }, -> { handle.tasks.first(3) }, -> { task.reload }, -> { task.steps },
+               -> { task.wait(timeout: 20) }, -> { handle.worker(threads: 1).start }, -> { handle.refresh.close },
+               -> { handle.close }, -> { handle.register(single("other") { 1 }) }, -> { handle.info[:status] }]
+      started = Queue.new
+      threads = Array.new(50) do |n|
+        Thread.new do
+          started << n
+          5.times { |m| calls[(n + m) % calls.size].call }
+          nil
+        rescue TaskerCore::Error => e
+          e.class
+        end
+      end
+      started.pop
+      closing = Thread.new { handle.close }
+      expect([*threads, closing].map { |thread| thread.join(20) }).to all(be_a(Thread))
+      expect(threads.map(&:value).uniq - [nil, TaskerCore::HandleClosedError]).to eq([])
+      expect(handle).to be_closed
+    end
+
+    it "lets go of everything when it is garbage" do
+      outcome = run_program(<<~RUBY)
+        def use
+          handle = TaskerCore.open(ENV["URL"])
+          handle.register({ name: "flow", steps: [{ name: "only", handler: ->(_) { 1 } }] })
+          task = handle.create_task("flow")
+          handle.work(until: :idle, timeout: 20)
+          task.reload.status
+        end
+        puts Array.new(3) { Thread.new { use }.value }
+        deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 10
+        open = lambda do
+          Dir.children("/proc/self/fd").count do |fd|
+            File.readlink("/proc/self/fd/\#{fd}").match?(/socket|sqlite3/)
+          rescue Errno::ENOENT
+            false
+          end
+        end
+        GC.start || sleep(0.01) until open.call.zero? || Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+        puts open.call
+      RUBY
+      expect(outcome.lines).to eq(%w[complete complete complete 0])
+      eventually { held.empty? }
+    end
+
     it "refuses a ttl that makes no sense" do
       [0, -1, "long", Float::NAN].each do |ttl|
         expect { open_handle(ttl: ttl) }.to raise_error(TaskerCore::Error, /ttl/)

@@ -28,6 +28,7 @@ RSpec.configure do |config|
   config.include Support::Workflows
   config.include Support::Programs
   config.include Support::LoopbackServers
+  config.include Support::Faults
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|
@@ -36,5 +37,6 @@ RSpec.configure do |config|
 
   config.after { @programs&.each(&:kill) }
   config.after { stop_servers }
+  config.after { disarm_faults }
   config.after(:suite) { Support::PostgresServer.stop }
 end

@@ -93,22 +93,6 @@ RSpec.describe "Values" do
       expect(echo({ a: :b, "c" => [:d] })).to all(eq("a" => "b", "c" => ["d"]))
     end
 
-    it "takes Hashes and Arrays of any class and with any default" do
-      indifferent = Class.new(Hash) { def [](key) = super(key.to_s) }.new.merge!("a" => 1)
-      counting = Hash.new { |hash, key| hash[key] = raise("the default of #{key} was asked for") }
-      counting["b"] = 2
-      list = Class.new(Array).new([3])
-      expect(echo({ "x" => indifferent, "y" => counting, "z" => list }))
-        .to all(eq("x" => { "a" => 1 }, "y" => { "b" => 2 }, "z" => [3]))
-    end
-
-    it "takes strings of other encodings that hold plain ASCII" do
-      plain = [Encoding::US_ASCII, Encoding::BINARY, Encoding::ISO_8859_1].map { |e| "plain".dup.force_encoding(e) }
-      back = echo(plain)
-      expect(back).to all(eq(%w[plain plain plain]))
-      expect(back.flatten.map(&:encoding).uniq).to eq([Encoding::UTF_8])
-    end
-
     it "keeps the order of keys" do
       keys = %w[z a m 1 B]
       expect(echo(keys.to_h { |key| [key, 1] }).map(&:keys)).to all(eq(keys))
@@ -131,11 +115,6 @@ RSpec.describe "Values" do
         expect(step).to have_attributes(status: "error", attempts: 1)
         expect(step.error["message"]).to include("result.deep[1].here")
       end
-    end
-
-    it "makes UTF-8 of strings that say which other encoding they have" do
-      back = echo(["café".encode(Encoding::ISO_8859_1), "日本".encode(Encoding::UTF_16LE), "日本".encode("EUC-JP")])
-      expect(back).to all(eq(%w[café 日本 日本]))
     end
 
     it "refuses keys that are neither Strings nor Symbols" do

@@ -47,7 +47,10 @@ RSpec.describe TaskerCore::Worker do
       handle.register(single { sleep 0.005 })
       worker = handle.worker(threads: 2)
       Array.new(6) { Thread.new { worker.start } }.each(&:join)
-      expect(Thread.list.count { |thread| thread.name.to_s.start_with?("tasker-worker") }).to eq(2)
+      named = -> { Thread.list.count { |thread| thread.name.to_s.start_with?("tasker-worker") } }
+      # A thread names itself when it first runs.
+      eventually { named.call >= 2 }
+      expect(named.call).to eq(2)
       tasks = Array.new(20) { handle.create_task("flow") }
       expect(tasks.map { |task| task.wait(timeout: 20).status }.uniq).to eq(["complete"])
     end

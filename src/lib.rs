@@ -11,11 +11,15 @@
 //! * [`engine`]: what happens to it. The transactions, the worker, the sweeps.
 //! * [`ffi`]: what any host language needs of all that.
 //!
-//! Arrows point one way: `ffi → engine → storage → domain`.
+//! Arrows point one way: `ffi → engine → storage → domain`. Beside them, and knowing none of them:
+//! [`panics`] as values, [`troubles`] that no caller could be told, [`fault_points`] for tests.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod domain;
 pub mod engine;
+pub mod fault_points;
 pub mod ffi;
+pub mod panics;
 pub mod storage;
+pub mod troubles;

@@ -15,6 +15,7 @@ use support::lab::*;
 use tasker_core::domain::id::TaskId;
 use tasker_core::engine::intent::TaskIntent;
 use tasker_core::engine::worker::{Phase, Worker};
+use tasker_core::troubles::Trouble;
 
 /// Threads that run whatever `worker` has, until it stops.
 fn run(worker: &Arc<Worker>, threads: usize) {
@@ -114,17 +115,22 @@ on_each_database! {
         host.end();
     }
 
-    fn a_worker_whose_loop_died_stops_and_its_steps_run_elsewhere(url: &str) {
+    fn a_worker_whose_loop_met_a_fault_says_so_and_starts_over(url: &str) {
         let host = Host::start(url, 0, Duration::from_secs(2), &[single()]);
         let fatal = Arc::new(AtomicBool::new(true));
         let task = host.create("single", TaskIntent::default());
-        let worker = host.worker_with(1, move || assert!(!fatal.swap(false, Ordering::Relaxed), "a fault"));
-        eventually("it stops", || worker.phase() == Phase::Stopped);
-        assert!(host.engine.troubles().take().iter().any(|trouble| trouble.contains("a fault")));
-        block(worker.stop(Duration::ZERO));
-        let worker = host.worker(1);
+        let worker = host.worker_with(1, move || assert!(!fatal.swap(false, Ordering::Relaxed), "it was asked for"));
         run(&worker, 1);
         eventually("the task ends", || host.state(task).is_ended());
+        let told = host.engine.troubles().take();
+        let fault = told.iter().find_map(|trouble| match trouble {
+            Trouble::Fault { panic, .. } => Some(panic),
+            Trouble::Hindrance(_) => None,
+        });
+        let fault = fault.expect("the fault was told");
+        assert_eq!(fault.message, "it was asked for");
+        assert!(fault.place.as_deref().is_some_and(|place| place.starts_with("tests/liveness.rs:")), "{fault:?}");
+        assert_eq!(worker.phase(), Phase::Working);
         host.end();
     }
 }

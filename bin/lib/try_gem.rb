@@ -7,6 +7,7 @@ require "tasker_core"
 extension = $LOADED_FEATURES.grep(/tasker_core_ruby\./).first
 home = File.realpath(ENV.fetch("GEM_HOME"))
 abort "The extension came from #{extension.inspect}, not from #{home}" unless extension&.start_with?(home)
+abort "What only tests need was compiled in" if TaskerCore::Native.respond_to?(:arm_fault)
 
 handle = TaskerCore.open("sqlite:try.sqlite3")
 handle.register({ name: "hello", steps: [{ name: "greet" }] },

@@ -53,9 +53,10 @@ module TaskerCore
     def handler
       key = [@assignment.namespace, @assignment.task_name, @assignment.version]
       found = @registry.find(key, @assignment.step_name) || @assignment.handler
-      raise NotFoundError, "the step #{@assignment.step_name.inspect} has no handler in this process" unless found
+      return Handlers.resolve(found) if found
 
-      Handlers.resolve(found)
+      name = @assignment.step_name
+      raise NotFoundError.new("the step #{name.inspect} has no handler in this process", kind: "handler", name: name)
     end
 
     def give_back

@@ -11,6 +11,10 @@ module TaskerCore
   #     c.on_error = ->(error, _ctx) { warn error.message }
   #   end
   class Configuration
+    # What a handle can be opened for; the engine says the same.
+    MOST_BYTES = 256 << 20
+    private_constant :MOST_BYTES
+
     # @return [#call, nil] called with what a handler raised and its {StepContext}; with nil in its place when the
     #   worker itself met a problem
     attr_reader :on_error
@@ -23,11 +27,21 @@ module TaskerCore
     # @return [Numeric] seconds that a stopping worker gives its handlers. Default: 25
     attr_reader :drain_timeout
 
+    # @return [Integer] how deep Arrays and Hashes may be nested in one another. Default: 64
+    attr_reader :max_depth
+    # @return [Integer] the most bytes of JSON that a context, a config or a schema may have. Default: 1048576
+    attr_reader :max_context_bytes
+    # @return [Integer] the most bytes of JSON that a result may have. Default: 16777216
+    attr_reader :max_result_bytes
+
     def initialize
       @pool = 5
       @threads = 5
       @lease = 15
       @drain_timeout = 25
+      @max_depth = 64
+      @max_context_bytes = 1 << 20
+      @max_result_bytes = 16 << 20
     end
 
     # @return [String] where the default handle's tasks are kept. Default: `TASKER_DATABASE_URL`, else
@@ -88,12 +102,27 @@ module TaskerCore
       @drain_timeout = Seconds.parse(seconds, "drain_timeout") ? seconds : 25
     end
 
+    # @raise [ConfigurationError] when it is not 1 to 100
+    def max_depth=(levels)
+      @max_depth = count(levels, "max_depth", most: 100)
+    end
+
+    # @raise [ConfigurationError] when it is not 1 to 268435456
+    def max_context_bytes=(bytes)
+      @max_context_bytes = count(bytes, "max_context_bytes", most: MOST_BYTES)
+    end
+
+    # @raise [ConfigurationError] when it is not 1 to 268435456
+    def max_result_bytes=(bytes)
+      @max_result_bytes = count(bytes, "max_result_bytes", most: MOST_BYTES)
+    end
+
     private
 
-    def count(number, name)
-      return number if number.is_a?(Integer) && number.between?(1, 1_000)
+    def count(number, name, most: 1_000)
+      return number if number.is_a?(Integer) && number.between?(1, most)
 
-      raise ConfigurationError, "#{name}: is 1 to 1000, not #{number.inspect}"
+      raise ConfigurationError, "#{name}: is 1 to #{most}, not #{Native.shown(number)}"
     end
 
     def embedded_file

@@ -23,12 +23,13 @@ module TaskerCore
 
     # Checks everything that can be checked without a database.
     #
+    # @param native [Native::Handle, Module] whose limits hold; {Native} for the usual ones
     # @return [Array(String, String, String)] namespace, name, version
     # @raise [ValidationError] with all faults
-    def check
+    def check(native)
       located do
-        key, known = examine(template)
-        elsewhere = @environments.faults_elsewhere(known) { |other| examine(without_handlers(other)).last }
+        key, known = examine(template, native)
+        elsewhere = @environments.faults_elsewhere(known) { |other| examine(without_handlers(other), native).last }
         faults = known + @faults + @environments.faults + elsewhere
         raise ValidationError.new(faults: faults.freeze) unless faults.empty?
 
@@ -46,8 +47,8 @@ module TaskerCore
     private
 
     # @return [Array(Array<String>, Array<Hash>)] the template's key, nil where it has faults, and these
-    def examine(template)
-      [Native.check_template(template), []]
+    def examine(template, native)
+      [native.check_template(template), []]
     rescue ValidationError => e
       [nil, e.faults]
     end
@@ -57,7 +58,7 @@ module TaskerCore
       key = template.key?("steps") ? "steps" : :steps
       return template unless template[key].is_a?(Array)
 
-      steps = template[key].map { |step| step.is_a?(Hash) ? step.reject { |name, _| name.to_s == "handler" } : step }
+      steps = template[key].map { |step| step.is_a?(Hash) ? step.reject { |name, _| handler?(name) } : step }
       { **template, key => steps }
     end
 
@@ -74,7 +75,7 @@ module TaskerCore
       when Template then given.to_h
       when Class then return given.to_h if given <= Workflow
       end || raise(ValidationError.at("", "a template is a Workflow class, a Hash, or the path of a YAML file",
-                                      expected: "a Workflow class, a Hash or a path", got: given.inspect))
+                                      expected: "a Workflow class, a Hash or a path", got: Native.shown(given)))
     end
 
     def by_step(given, handlers)
@@ -97,13 +98,17 @@ module TaskerCore
 
     # A step that is no Hash, or has two handlers, is left for the engine to refuse.
     def split_step(step, index)
-      return step unless step.is_a?(Hash) && !(step.key?(:handler) && step.key?("handler"))
+      return step unless step.is_a?(Hash) && step.each_key.count { |key| handler?(key) } < 2
 
       name = name_of(step)
-      own = step[:handler] || step["handler"]
+      own = EitherKey.of(step, "handler")
       handler = @given_handlers.fetch(name, own)
       note(name, handler, index)
-      { **step.reject { |key, _| key.to_s == "handler" }, handler: Handlers.name_of(own || handler) }
+      { **step.reject { |key, _| handler?(key) }, handler: Handlers.name_of(own || handler) }
+    end
+
+    def handler?(key)
+      ["handler", :handler].include?(key)
     end
 
     def note(name, handler, index)
@@ -114,7 +119,7 @@ module TaskerCore
 
       @faults << ValidationError.fault("steps[#{index}].handler", "the handler of the step #{name.inspect}: #{problem}",
                                        expected: "a class, an object with call, or a constant's name",
-                                       got: handler.inspect)
+                                       got: Native.shown(handler))
     end
 
     def refuse_unknown(names)
@@ -126,7 +131,7 @@ module TaskerCore
     end
 
     def name_of(step)
-      step.is_a?(Hash) ? (step[:name] || step["name"]).to_s : ""
+      step.is_a?(Hash) ? EitherKey.of(step, "name").to_s : ""
     end
   end
 end

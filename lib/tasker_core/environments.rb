@@ -20,7 +20,7 @@ module TaskerCore
     def initialize(given)
       @base = given.reject { |key, _| key.to_s == "environments" }
       @faults = []
-      @overlays = overlays(given.fetch(:environments) { given["environments"] })
+      @overlays = overlays(EitherKey.of(given, "environments"))
       @current = @overlays[Environments.current]
       @template = @current ? @current.template : @base
     end
@@ -57,7 +57,8 @@ module TaskerCore
     end
 
     def refuse(path, given)
-      @faults << ValidationError.fault(path, "is a mapping of keys to values", expected: "a Hash", got: given.inspect)
+      @faults << ValidationError.fault(path, "is a mapping of keys to values", expected: "a Hash",
+                                                                               got: Native.shown(given))
       {}
     end
   end

@@ -53,16 +53,36 @@ module TaskerCore
   end
 
   # What was asked for does not exist.
-  class NotFoundError < Error; end
+  class NotFoundError < Error
+    # @return [String, nil] what kind of thing it is: `"task"`, `"template"`, `"version"`, `"step"` or `"handler"`
+    attr_reader :kind
+    # @return [String, nil] the id or name that was asked for
+    attr_reader :name
+
+    # @param message [String, nil]
+    # @param kind [String, nil]
+    # @param name [String, nil]
+    def initialize(message = nil, kind: nil, name: nil)
+      super(message)
+      @kind = kind
+      @name = name
+    end
+  end
 
   # The key belongs to another task.
   class DuplicateTaskError < Error
     # @return [String, nil] the id of the task that has the key
     attr_reader :existing_id
+    # @return [String, nil] the key
+    attr_reader :key
 
-    def initialize(message = nil, existing_id: nil)
+    # @param message [String, nil]
+    # @param existing_id [String, nil]
+    # @param key [String, nil]
+    def initialize(message = nil, existing_id: nil, key: nil)
       super(message)
       @existing_id = existing_id
+      @key = key
     end
   end
 
@@ -78,16 +98,56 @@ module TaskerCore
   end
 
   # The handle outlived its ttl; {OrchestrationHandle#refresh} gives a new one.
-  class HandleExpiredError < Error; end
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:", ttl: 0.001)
+  #   sleep 0.01
+  #   begin
+  #     handle.tasks.count
+  #   rescue TaskerCore::HandleExpiredError => e
+  #     e.age > e.ttl # => true
+  #     handle = handle.refresh
+  #   end
+  class HandleExpiredError < Error
+    # @return [String, nil] the handle's id
+    attr_reader :handle_id
+    # @return [Float, nil] how old the handle was, in seconds
+    attr_reader :age
+    # @return [Float, nil] how old it may be, in seconds
+    attr_reader :ttl
+
+    # @param message [String, nil]
+    # @param handle_id [String, nil]
+    # @param age [Float, nil] seconds
+    # @param ttl [Float, nil] seconds
+    def initialize(message = nil, handle_id: nil, age: nil, ttl: nil)
+      super(message)
+      @handle_id = handle_id
+      @age = age
+      @ttl = ttl
+    end
+  end
 
   # The handle was closed.
   class HandleClosedError < Error; end
 
   # The database failed.
   class DatabaseError < Error
-    def initialize(message = nil, retryable: false)
+    # @return [String, nil] PostgreSQL's SQLSTATE, such as `"57014"`, or SQLite's extended result code, such as
+    #   `"2570"`; nil when the database itself said nothing, as when it can't be reached
+    attr_reader :code
+    # @return [String, nil] the driver's own words, with what caused them; for logs. They hold no password
+    attr_reader :detail
+
+    # @param message [String, nil]
+    # @param retryable [Boolean] whether the same call may succeed later
+    # @param code [String, nil]
+    # @param detail [String, nil]
+    def initialize(message = nil, retryable: false, code: nil, detail: nil)
       super(message)
       @retryable = retryable
+      @code = code
+      @detail = detail
     end
 
     # @return [Boolean] whether the same call may succeed later
@@ -96,16 +156,51 @@ module TaskerCore
 
   # Every connection of the pool stayed busy; the same call may succeed later.
   class PoolTimeoutError < DatabaseError
-    def initialize(message = nil, retryable: true)
-      super
+    # @return [Float, nil] how long the call waited for one, in seconds
+    attr_reader :waited
+    # @return [Integer, nil] the size of the pool
+    attr_reader :max
+
+    # @param message [String, nil]
+    # @param retryable [Boolean]
+    # @param waited [Float, nil] seconds
+    # @param max [Integer, nil]
+    def initialize(message = nil, retryable: true, waited: nil, max: nil)
+      super(message, retryable: retryable)
+      @waited = waited
+      @max = max
     end
   end
 
   # A wait came to its end without what it waited for.
-  class TimeoutError < Error; end
+  class TimeoutError < Error
+    # @return [String, nil] the id of the task that had not ended
+    attr_reader :task_id
+    # @return [Float, nil] how long the wait was to be, in seconds
+    attr_reader :timeout
 
-  # A fault of this library; please report it.
-  class InternalError < Error; end
+    # @param message [String, nil]
+    # @param task_id [String, nil]
+    # @param timeout [Float, nil] seconds
+    def initialize(message = nil, task_id: nil, timeout: nil)
+      super(message)
+      @task_id = task_id
+      @timeout = timeout
+    end
+  end
+
+  # A fault of this library; please report it, with {#place}.
+  class InternalError < Error
+    # @return [String, nil] file, line and column of this library's source, where they are known
+    attr_reader :place
+
+    # @param message [String, nil]
+    # @param place [String, nil]
+    def initialize(message = nil, place: nil)
+      super(message)
+      @place = place
+    end
+  end
 
   # For handlers to raise: another attempt may cure it.
   #

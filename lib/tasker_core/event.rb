@@ -47,20 +47,16 @@ module TaskerCore
   class Event
     include Snapshot
 
+    # The names of the fields.
+    FIELDS = %i[name sequence task_id namespace task_name version step_name from to at attempt session_id
+                metadata].freeze
+
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
-    Loaded = Struct.new(:name, :sequence, :task_id, :namespace, :task_name, :version, :step_name, :from, :to, :at,
-                        :attempt, :session_id, :metadata, keyword_init: true)
+    Loaded = Struct.new(*FIELDS, keyword_init: true)
 
     # @!visibility private
     def self._load(text)
       Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
-    end
-
-    # @return [Hash{Symbol => Object}] all fields
-    def to_h
-      { name: name, sequence: sequence, task_id: task_id, namespace: namespace, task_name: task_name,
-        version: version, step_name: step_name, from: from, to: to, at: at, attempt: attempt,
-        session_id: session_id, metadata: metadata }
     end
 
     # @return [String] one short line

@@ -6,10 +6,6 @@ module TaskerCore
   #
   # @api private
   module ForkHook
-    # One fork at a time: what the first closed, it also opens again.
-    QUEUE = Mutex.new
-    private_constant :QUEUE
-
     # Prepended to Process for `fork` in all its forms.
     module Fork
       def _fork
@@ -26,31 +22,33 @@ module TaskerCore
 
     module_function
 
+    # Takes no Mutex: a signal's trap may fork too, even in the middle of another fork of its thread. The parent
+    # says when the fork is over, however it ended.
     def around(&fork)
       return fork.call unless Native.must_prepare_fork?
 
-      QUEUE.synchronize { prepared(&fork) }
-    end
-
-    def prepared
       parent = Process.pid
-      preparation = Native.prepare_fork
-      Waiting.await(preparation)
-      ready = true
-      yield
-    ensure
-      if Process.pid == parent && preparation
-        ready ? Native.forked : Thread.new { undo(preparation) }
+      Thread.handle_interrupt(Object => :on_blocking) do
+        preparation = Native.prepare_fork
+        Waiting.await(preparation)
+        fork.call
+      ensure
+        go_on(preparation) if preparation && Process.pid == parent
       end
     end
 
-    # After an interrupted wait: the preparation still comes to its end.
-    def undo(preparation)
-      Waiting.await(preparation)
-      Native.forked
+    # After an interrupted wait the preparation still comes to its end.
+    def go_on(preparation)
+      return Native.forked if preparation.done?(nil)
+
+      Thread.new do
+        Waiting.await(preparation)
+      ensure
+        Native.forked
+      end
     end
 
-    private_class_method :prepared, :undo
+    private_class_method :go_on
   end
 
   Process.singleton_class.prepend(ForkHook::Fork, ForkHook::Daemon)

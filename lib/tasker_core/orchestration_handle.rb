@@ -17,20 +17,26 @@ module TaskerCore
       # See {TaskerCore.open}.
       #
       # @return [OrchestrationHandle]
-      def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil)
-        options = { url: url, ttl: Seconds.parse(ttl, "ttl"), pool: pool, lease: Seconds.parse(lease, "lease"),
-                    acquire_timeout: Seconds.parse(acquire_timeout, "acquire_timeout") }
-        new(Waiting.await(Native::Handle.open(options)), HandlerRegistry.new)
+      def open(url, ttl: nil, acquire_timeout: nil, lease: nil, **options)
+        spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease }
+        spans = spans.to_h { |name, span| [name, Seconds.parse(span, name.to_s)] }
+        new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
       end
 
       private :new
     end
 
     # @api private
+    attr_reader :native
+    # @api private
+    attr_reader :registry
+
+    # @api private
     def initialize(native, registry)
       @native = native
       @registry = registry
       @workers = []
+      @info = nil
     end
 
     # Stores a template and registers it on this handle, whose workers then run its steps. The same template may be
@@ -48,7 +54,7 @@ module TaskerCore
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
     def register(template, handlers: {})
       definition = Definition.new(template, handlers)
-      stored = store(definition, definition.check)
+      stored = store(definition, definition.check(@native))
       @registry.remember(template) if template.is_a?(Class)
       stored
     end
@@ -78,7 +84,7 @@ module TaskerCore
     #   handle = TaskerCore.open("sqlite::memory:")
     #   handle.register_directory("templates").map(&:name) # => ["hello"]
     def register_directory(path = "config/tasker")
-      TemplateDirectory.new(path).definitions.map { |definition, key| store(definition, key) }
+      TemplateDirectory.new(path).definitions(@native).map { |definition, key| store(definition, key) }
     end
 
     # Creates a task.
@@ -88,18 +94,19 @@ module TaskerCore
     # @param options [Hash]
     # @option options [String] :namespace ("default") the template's
     # @option options [String] :version the template's; the highest where it is left out
-    # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep
-    # @option options [String] :key what makes it the same task as another one of its template
+    # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
+    #   the handle was opened with other limits (see {TaskerCore.open})
+    # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
     #   or `:return` that task
-    # @option options [Integer] :priority higher goes first. Default: the template's, 0
+    # @option options [Integer] :priority -32767 to 32767, higher goes first. Default: the template's, 0
     # @option options [String] :queue whose workers run it. Default: the template's, "default"
     # @option options [Time, String] :run_at not before this moment
-    # @option options [Array<String>] :tags words to find it by
-    # @option options [String] :initiator who asks for it
-    # @option options [String] :reason why
+    # @option options [Array<String>] :tags words to find it by: at most 100, each of 1 to 512 characters
+    # @option options [String] :initiator who asks for it; 1 to 1024 characters
+    # @option options [String] :reason why; 1 to 1024 characters
     # @return [Task]
-    # @raise [ValidationError] when an option or the context is wrong
+    # @raise [ValidationError] with all faults (up to 20), when options or the context are wrong
     # @raise [NotFoundError] when there is no such template; the message names the nearest
     # @raise [DuplicateTaskError] when another task has the key
     # @raise [DatabaseError] when the database fails
@@ -142,9 +149,10 @@ module TaskerCore
     # @raise [NotFoundError] when there is none
     # @raise [ValidationError] when it is no task's id
     def task(id)
-      raise ValidationError.at("id", "is a String", expected: "a UUID", got: id.inspect) unless id.is_a?(String)
-
-      Waiting.await(@native.task(id))
+      case id
+      when String then Waiting.await(@native.task(id))
+      else raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
+      end
     end
 
     # The tasks that match all of these conditions, newest first.
@@ -178,12 +186,9 @@ module TaskerCore
       @native.validate!
       configuration = TaskerCore.configuration
       threads ||= configuration.threads
-      unless threads.is_a?(Integer) && threads.between?(1, 1_000)
-        raise ValidationError.at("threads", "is 1 to 1000", expected: "1 to 1000", got: threads.inspect)
-      end
-
       check_on_error(on_error)
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
+      Native.check_worker({ threads: threads, queues: queues })
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)
       @workers = [*@workers.select(&:running?), worker]
@@ -211,7 +216,7 @@ module TaskerCore
       raise Error, "work can't be called from inside a handler: it would wait for its own step" if Attempt.current?
 
       worker = worker(threads: threads, queues: queues, on_error: on_error)
-      in_time = work_with(worker.start, goal, limit)
+      in_time = work_with(worker, goal, limit)
       counted = worker.stats
       WorkSummary.new(ran: counted[:ran], failed: counted[:failed], timed_out: !in_time)
     end
@@ -241,16 +246,20 @@ module TaskerCore
       Subscription.new(@native, patterns.flatten, capacity: capacity, reporter: Reporter.current(on_error), &block)
     end
 
-    # @return [Hash{Symbol => Object}] `id`, `created_at`, `expires_at`, `status` (`active`, `expired` or
-    #   `closed`)`, backend` (`sqlite` or `postgres`)`, database` (without a password)`, pool` (`size`, `idle`,
-    #   `in_use`, `max`; nil while it is not attached in this process)`, pid`
-    def info = @native.info
+    # @return [HandleInfo] what it is at this moment
+    def info
+      return @info if @native.still?(@info)
+
+      info = @native.info
+      @info = info unless frozen?
+      info
+    end
 
     # @return [String]
     def id = @native.id
 
     # @return [Boolean] whether it can be used
-    def valid? = !closed? && !expired?
+    def valid? = @native.valid?
 
     # @return [self]
     # @raise [HandleExpiredError, HandleClosedError] when it can't be used
@@ -259,7 +268,7 @@ module TaskerCore
       self
     end
 
-    # @return [OrchestrationHandle] a new one on the same database, with the same templates and ttl
+    # @return [OrchestrationHandle] a new one on the same database, with the same templates, ttl and limits
     # @raise [HandleClosedError] when this one is closed
     def refresh
       self.class.send(:new, @native.refresh, @registry)
@@ -274,14 +283,16 @@ module TaskerCore
     # @return [Boolean]
     def closed? = @native.closed?
 
-    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing.
+    # Stops its workers and lets go of the database; the last handle on one closes it. Closing twice does nothing. A
+    # thread that is interrupted while it waits for this has closed the handle; the rest follows without it.
     #
     # Its subscriptions end when they have delivered what was committed until then.
     #
     # @return [void]
     def close
+      closing = @native.close
       @workers.each { |worker| worker.stop(timeout: 0) }
-      Waiting.await(@native.close)
+      Waiting.await(closing)
     end
 
     # @return [String] one short line
@@ -322,29 +333,33 @@ module TaskerCore
 
     def no_template(given)
       ValidationError.at("name", "is a template's name or a Workflow class", expected: "a name or a Workflow class",
-                                                                             got: given.inspect)
+                                                                             got: Native.shown(given))
     end
 
-    # A Time for what is like one, such as an ActiveSupport::TimeWithZone.
+    # A Time for what is like one, such as an ActiveSupport::TimeWithZone. Whatever else it is, the engine refuses.
     def plain_time(value)
       value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
+    rescue StandardError
+      value
     end
 
     def check_on_error(callable)
       return if callable.nil? || callable.respond_to?(:call)
 
-      raise ValidationError.at("on_error", "has no method call", expected: "what has call", got: callable.inspect)
+      raise ValidationError.at("on_error", "has no method call", expected: "what has call",
+                                                                 got: Native.shown(callable))
     end
 
     def check_goal(goal)
       return goal&.to_sym if [nil, :idle, "idle"].include?(goal)
 
       raise ValidationError.at("until", "is :idle, or left out to work until stopped", expected: ":idle",
-                                                                                       got: goal.inspect)
+                                                                                       got: Native.shown(goal))
     end
 
     # @return [Boolean] whether it ended before its time was over
     def work_with(worker, goal, limit)
+      worker.start
       in_time = goal ? worker.until_idle(limit) : !worker.join(limit).nil?
       worker.stop
       ended = true

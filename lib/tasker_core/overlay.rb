@@ -78,7 +78,7 @@ module TaskerCore
     end
 
     def name_of(step)
-      step.is_a?(Hash) ? (step[:name] || step["name"]).to_s : ""
+      step.is_a?(Hash) ? EitherKey.of(step, "name").to_s : ""
     end
 
     # The Hash with another value under a key that may stand in it as a Symbol or a String.

@@ -12,12 +12,21 @@ module TaskerCore
     # @return [Float, nil]
     # @raise [ValidationError]
     def parse(value, path)
-      return if value.nil?
+      return if nil.equal?(value)
 
-      number = value.is_a?(Numeric) || value.respond_to?(:in_seconds) ? value.to_f : -1.0
+      number = number(value)
       return number if number.finite? && !number.negative?
 
-      raise ValidationError.at(path, "is a number of seconds, 0 or more", expected: "seconds", got: value.inspect)
+      raise ValidationError.at(path, "is a number of seconds, 0 or more", expected: "seconds",
+                                                                          got: Native.shown(value))
     end
+
+    # What can't even be asked whether it is a span is none.
+    def number(value)
+      value.is_a?(Numeric) || value.respond_to?(:in_seconds) ? value.to_f : Float::NAN
+    rescue StandardError
+      Float::NAN
+    end
+    private_class_method :number
   end
 end

@@ -63,22 +63,18 @@ module TaskerCore
     end
     include Status
 
+    # The names of the fields.
+    FIELDS = %i[id task_id name status result attempts error depends_on queue priority started_at finished_at
+                next_retry_at config].freeze
+
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
-    Loaded = Struct.new(:id, :task_id, :name, :status, :result, :attempts, :error, :depends_on, :queue,
-                        :priority, :started_at, :finished_at, :next_retry_at, :config, keyword_init: true) do
+    Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
     end
 
     # @!visibility private
     def self._load(text)
       Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
-    end
-
-    # @return [Hash{Symbol => Object}] all fields
-    def to_h
-      { id: id, task_id: task_id, name: name, status: status, result: result, attempts: attempts, error: error,
-        depends_on: depends_on, queue: queue, priority: priority, started_at: started_at, finished_at: finished_at,
-        next_retry_at: next_retry_at, config: config }
     end
 
     # @return [String] one short line

@@ -2,7 +2,7 @@
 
 module TaskerCore
   # A snapshot of a task: frozen, so that {#reload} gives a new one. A field is converted when it is read, each
-  # time: keep a large one in a local variable.
+  # time: keep a large one in a local variable. Any Ractor may read it; only the main one may ask the database.
   #
   # @!attribute [r] id
   #   @return [String] a UUID that sorts by the time of creation
@@ -78,10 +78,12 @@ module TaskerCore
     end
     include Status
 
+    # The names of the fields.
+    FIELDS = %i[id namespace name version status context key priority queue tags initiator reason run_at created_at
+                started_at finished_at error].freeze
+
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
-    Loaded = Struct.new(:id, :namespace, :name, :version, :status, :context, :key, :priority, :queue, :tags,
-                        :initiator, :reason, :run_at, :created_at, :started_at, :finished_at, :error,
-                        keyword_init: true) do
+    Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
     end
 
@@ -94,7 +96,7 @@ module TaskerCore
     #
     # @return [Array<Step>] in the order of the template
     def steps
-      Waiting.await(native_steps)
+      ask(:native_steps)
     end
 
     # One of its steps as it is now.
@@ -105,20 +107,20 @@ module TaskerCore
     def step(name)
       all = steps
       all.find { |step| step.name == name.to_s } or
-        raise NotFoundError, "the task #{self.name} has no step #{name.to_s.inspect}" \
-                             "#{Nearest.hint(name, all.map(&:name))}"
+        raise NotFoundError.new("the task #{self.name} has no step #{name.to_s.inspect}" \
+                                "#{Nearest.hint(name, all.map(&:name))}", kind: "step", name: name.to_s)
     end
 
     # What happened to it and its steps until now.
     #
     # @return [Array<Transition>] oldest first
     def history
-      Waiting.await(native_history)
+      ask(:native_history)
     end
 
     # @return [Task] a new snapshot; this one stays as it is
     def reload
-      Waiting.await(native_reload)
+      ask(:native_reload)
     end
 
     # Waits until it has ended, whichever process ends it.
@@ -127,14 +129,7 @@ module TaskerCore
     # @return [Task] as it is then
     # @raise [TimeoutError] when the time is over first
     def wait(timeout: nil)
-      Waiting.await(native_wait({ timeout: Seconds.parse(timeout, "timeout") }))
-    end
-
-    # @return [Hash{Symbol => Object}] all fields
-    def to_h
-      { id: id, namespace: namespace, name: name, version: version, status: status, context: context, key: key,
-        priority: priority, queue: queue, tags: tags, initiator: initiator, reason: reason, run_at: run_at,
-        created_at: created_at, started_at: started_at, finished_at: finished_at, error: error }
+      ask(:native_wait, { timeout: Seconds.parse(timeout, "timeout") })
     end
 
     # @return [String] one short line
@@ -142,5 +137,14 @@ module TaskerCore
       "#<TaskerCore::Task #{id} #{namespace}/#{name} #{version} #{status}>"
     end
     alias to_s inspect
+
+    private
+
+    def ask(operation, *arguments)
+      Waiting.await(send(operation, *arguments))
+    rescue Ractor::UnsafeError
+      raise Error, "a task's fields can be read in any Ractor, but only the main one can ask the database " \
+                   "(#{operation.to_s.delete_prefix("native_")}): send it the task's id"
+    end
   end
 end

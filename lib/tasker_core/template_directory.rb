@@ -14,15 +14,17 @@ module TaskerCore
     rescue ArgumentError => e
       raise ConfigurationError, "the directory #{path.inspect} can't be read: #{e.message}"
     rescue TypeError
-      raise ValidationError.at("path", "is a directory's path", expected: "a String or a Pathname", got: path.inspect)
+      raise ValidationError.at("path", "is a directory's path", expected: "a String or a Pathname",
+                                                                got: Native.shown(path))
     end
 
+    # @param native [Native::Handle] whose limits hold
     # @return [Array<Array(Definition, Array<String>)>] each with its key, in the order of the paths
     # @raise [ConfigurationError] when there is no such directory
     # @raise [ValidationError] with the faults of all files
-    def definitions
+    def definitions(native)
       faults = []
-      checked = files.filter_map { |file| check(file, faults) }
+      checked = files.filter_map { |file| check(file, native, faults) }
       faults.concat(defined_twice(checked))
       return checked.map { |_, definition, key| [definition, key] } if faults.empty?
 
@@ -39,9 +41,9 @@ module TaskerCore
       raise ConfigurationError, "the directory #{@path.inspect} can't be read: #{e.message}"
     end
 
-    def check(file, faults)
+    def check(file, native, faults)
       definition = Definition.new(file, {})
-      [file, definition, definition.check]
+      [file, definition, definition.check(native)]
     rescue ValidationError => e
       faults.concat(e.faults) && nil
     rescue ConfigurationError => e

@@ -22,18 +22,15 @@ module TaskerCore
   class Transition
     include Snapshot
 
+    # The names of the fields.
+    FIELDS = %i[task_id step_name from to at attempt session_id metadata].freeze
+
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
-    Loaded = Struct.new(:task_id, :step_name, :from, :to, :at, :attempt, :session_id, :metadata, keyword_init: true)
+    Loaded = Struct.new(*FIELDS, keyword_init: true)
 
     # @!visibility private
     def self._load(text)
       Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
-    end
-
-    # @return [Hash{Symbol => Object}] all fields
-    def to_h
-      { task_id: task_id, step_name: step_name, from: from, to: to, at: at, attempt: attempt,
-        session_id: session_id, metadata: metadata }
     end
 
     # @return [String] one short line

@@ -16,12 +16,15 @@ module TaskerCore
         @native = Native::Signal.new
         @io = IO.for_fd(@native.fileno, "rb", autoclose: true)
         @pid = Process.pid
+        # Long enough to stand outside of the heap: while Ruby compacts that (GC.auto_compact), a system call that
+        # writes into a short String fails with EFAULT.
+        @read = String.new(capacity: 256)
       end
 
       # Waits until it is raised, at most `seconds`; whether it was.
       def wait(seconds = nil)
         raised = @io.wait_readable(seconds)
-        @io.read_nonblock(1, exception: false) if raised
+        @io.read_nonblock(1, @read, exception: false) if raised
         @native.clear
         !raised.nil?
       end

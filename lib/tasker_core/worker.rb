@@ -44,8 +44,10 @@ module TaskerCore
       def started(worker)
         unless @at_exit
           @at_exit = true
-          at_exit { stop_all }
+          # A block would hold this worker, and through it a handle, to the end.
+          at_exit(&method(:stop_all))
         end
+        @running.select(&:over?).each { |other| stopped(other) }
         @running.push(worker)
       end
 
@@ -101,7 +103,7 @@ module TaskerCore
         Thread.new { stop(timeout: drain) }
       else
         Waiting.await(@native.stop(drain), limit: drain + GRACE)
-        @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join) if @native.stopped?
+        release if @native.stopped?
         report_troubles
       end
       Worker.stopped(self)
@@ -127,6 +129,13 @@ module TaskerCore
       mine? && @native.working?
     end
 
+    # Whether it has nothing left to do in this process. A forked child must not ask its parent's.
+    #
+    # @api private
+    def over?
+      !mine? || @native.stopped?
+    end
+
     # @return [Hash{Symbol => Integer}] `ran` and `failed`: attempts; `late`: reports that came too late;
     #   `queued`: steps claimed and waiting for a thread; `running`: steps in the hands of threads; `threads`
     def stats
@@ -149,13 +158,23 @@ module TaskerCore
 
     private
 
+    # What is still in a handler ends when that returns, and waits for no signal any more.
+    def release
+      @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join)
+      @signal.close
+    end
+
+    # Interrupts come while it waits for the database, and not between there being a worker that claims steps and
+    # there being threads that take them.
     def start_threads
-      @signal = Waiting::Signal.new
-      @native = open_native
-      @pid = Process.pid
-      @pool = []
-      @threads.times { |place| spawn(place) }
-      Worker.started(self)
+      Thread.handle_interrupt(Object => :on_blocking) do
+        @signal = Waiting::Signal.new
+        @native = open_native
+        @pid = Process.pid
+        @pool = []
+        @threads.times { |place| spawn(place) }
+        Worker.started(self)
+      end
     end
 
     def mine?
@@ -166,8 +185,17 @@ module TaskerCore
     def open_native
       call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
       native = Waiting.await(call)
+    rescue Error
+      call = nil
+      raise
     ensure
-      Thread.new { Waiting.await(Waiting.await(call).stop(0.0)) } if call && native.nil? && !call.done?(nil)
+      Thread.new { discard(call) } if call && native.nil?
+    end
+
+    def discard(call)
+      Waiting.await(Waiting.await(call).stop(0.0))
+    rescue Error => e
+      @settings.log(Logger::WARN) { "a worker whose start was interrupted: #{e.message}" }
     end
 
     # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits.
@@ -177,8 +205,11 @@ module TaskerCore
         Thread.handle_interrupt(Object => :on_blocking) do
           run_steps
           ended = true
+        rescue InternalError => e
+          tell(e)
         ensure
           spawn(place) unless ended || !running?
+          Worker.stopped(self) if over?
         end
       end
     end
@@ -187,6 +218,7 @@ module TaskerCore
     def run_steps
       while mine? && (assignment = next_assignment)
         Attempt.new(assignment, @native, @registry, @settings).run
+        report_troubles
       end
     end
 
@@ -217,10 +249,12 @@ module TaskerCore
     end
 
     def report_troubles
-      @native.troubles.each do |message|
-        @settings.log(Logger::WARN) { message }
-        @settings.told(DatabaseError.new(message, retryable: true), nil)
-      end
+      @native.troubles.each { |error| tell(error) }
+    end
+
+    def tell(error)
+      @settings.log(error.is_a?(InternalError) ? Logger::ERROR : Logger::WARN) { error.message }
+      @settings.told(error, nil)
     end
   end
 end

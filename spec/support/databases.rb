@@ -3,13 +3,34 @@
 require "open3"
 
 module Support
+  # A database that another process holds locked.
+  module Held
+    # Holds it while the block runs.
+    def held
+      client = hold
+      yield
+    ensure
+      client&.close
+    end
+
+    # Holds it until what this gives is closed: a client that has locked everything it can.
+    def hold
+      client = IO.popen(client_command, "r+")
+      client.puts(lock)
+      nil until client.gets.to_s.include?("held")
+      client
+    end
+  end
+
   # An empty SQLite file.
   class SqliteDatabase
+    include Held
+
     attr_reader :path
 
     def initialize
       @folder = Dir.mktmpdir("tasker-spec")
-      @path = File.join(@folder, "tasker.sqlite3")
+      @path = File.join(@folder, "test.sqlite3")
     end
 
     def url = "sqlite://#{path}"
@@ -23,9 +44,16 @@ module Support
       output.lines(chomp: true).map { |line| line.split("|", -1) }
     end
 
+    # Another process's lock lets nobody write.
+    def client_command = ["sqlite3", "-batch", "-cmd", ".timeout 5000", path]
+    def lock = "BEGIN IMMEDIATE; SELECT 'held';"
+
     def newer_schema
       query("UPDATE tasker_schema_migrations SET version = version + 9000")
     end
+
+    # It is of no use to another example.
+    def spoil = nil
 
     # Lets the leases of dead processes end now.
     def expire_leases
@@ -39,6 +67,18 @@ module Support
 
   # An empty database on the PostgreSQL server.
   class PostgresDatabase
+    include Held
+
+    LOCK_EVERYTHING = <<~SQL
+      BEGIN;
+      DO $$ BEGIN EXECUTE (
+        SELECT 'LOCK TABLE ' || string_agg(quote_ident(tablename), ', ') || ' IN ACCESS EXCLUSIVE MODE'
+        FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'tasker\\_%'
+      ); END $$;
+      SELECT 'held';
+    SQL
+    private_constant :LOCK_EVERYTHING
+
     def initialize
       @name = PostgresServer.borrow
     end
@@ -47,8 +87,17 @@ module Support
     def backend = "postgres"
     def query(sql) = PostgresServer.query(sql, @name)
 
-    def newer_schema
+    # Another session's locks let nobody read or write.
+    def client_command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", url]
+    def lock = LOCK_EVERYTHING
+
+    # It is of no use to another example.
+    def spoil
       @spoilt = true
+    end
+
+    def newer_schema
+      spoil
       query("UPDATE tasker_schema_migrations SET version = version + 9000")
     end
 
@@ -93,6 +142,11 @@ module Support
 
     def count(table)
       database.query("SELECT count(*) FROM #{table}")[0][0].to_i
+    end
+
+    # How often a step was recorded as complete.
+    def completions
+      count("tasker_workflow_step_transitions WHERE to_state = 'complete'")
     end
 
     # How many rows stand in each table that bad input must not touch.

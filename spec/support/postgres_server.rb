@@ -7,7 +7,7 @@ module Support
   # The PostgreSQL server of the run: that of TASKER_TEST_DATABASE_URL, or one that this module starts on a
   # free port, with the server's default durability, and stops at the end.
   module PostgresServer
-    TEMPLATE = "tasker_spec_#{Process.pid}_template".freeze
+    TEMPLATE = "tasker_spec_test_#{Process.pid}_template".freeze
     OWN_OPTIONS = %w[pool acquire_timeout prepared].freeze
     EMPTY = <<~SQL
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
@@ -35,7 +35,7 @@ module Support
 
       # Makes a database, of `template` or as this gem migrates it.
       def make(template: migrated)
-        name = "tasker_spec_#{Process.pid}_#{@made.size}"
+        name = "tasker_spec_test_#{Process.pid}_#{@made.size}"
         query("CREATE DATABASE #{name} TEMPLATE #{template}")
         @made << name
         name

@@ -24,8 +24,9 @@ module Support
       def initialize(command, env:, folder:)
         @output, writer = IO.pipe
         @text = +""
-        @pid = Process.spawn(env, *command, chdir: folder, out: writer, err: writer, in: File::NULL, pgroup: true)
-        writer.close
+        input, @input = IO.pipe
+        @pid = Process.spawn(env, *command, chdir: folder, out: writer, err: writer, in: input, pgroup: true)
+        [writer, input].each(&:close)
         @reader = Thread.new { read }
       end
 
@@ -38,6 +39,16 @@ module Support
         text.match?(pattern)
       end
 
+      # Writes a line to its standard input.
+      def say(line)
+        @input.puts(line)
+      end
+
+      # Whether its main thread waits.
+      def asleep?
+        File.read("/proc/#{pid}/stat")[/\) (\S)/, 1] == "S"
+      end
+
       def signal(name)
         Process.kill(name, pid)
       end
@@ -46,6 +57,7 @@ module Support
       def outcome
         @status ||= Process.wait2(pid).last
         @reader.join(5)
+        @input.close
         Outcome.new(text, @status)
       end
 

@@ -48,6 +48,33 @@ impl Faults {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
+    /// At least this one.
+    pub fn of(first: Fault, more: impl IntoIterator<Item = Fault>) -> Self {
+        Self(std::iter::once(first).chain(more).collect())
+    }
+
+    /// These, and then those.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// The same, in the order of `key`; those with the same key stay as they stand.
+    pub fn sorted_by_key<K: Ord>(mut self, key: impl FnMut(&Fault) -> K) -> Self {
+        self.0.sort_by_key(key);
+        self
+    }
+
+    /// The first `most` of them; the last one says so when there are more, or `may_be_more`.
+    pub fn at_most(mut self, most: usize, may_be_more: bool) -> Self {
+        let is_cut = self.0.len() > most;
+        self.0.truncate(most);
+        if let Some(last) = self.0.last_mut().filter(|_| is_cut || may_be_more) {
+            last.message.push_str("; there may be more faults than these");
+        }
+        self
+    }
+
     /// All of them, in the order in which they were found.
     pub fn all(&self) -> &[Fault] {
         &self.0

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::error::EngineError;
+use super::error::{EngineError, Missing};
 use crate::domain::fault::hint;
 use crate::domain::id::{LaneId, NamedTaskId, RevisionId};
 use crate::domain::template::{Template, TemplateInput};
@@ -34,7 +34,7 @@ pub type Lanes = HashMap<(NamedTaskId, String), LaneId>;
 /// When it was not.
 pub fn lane_of(lanes: &Lanes, named_task: NamedTaskId, queue: String) -> storage::Result<LaneId> {
     let key = (named_task, queue);
-    lanes.get(&key).copied().ok_or_else(|| StoreError::Database(format!("the queue {:?} has no lane", key.1)))
+    lanes.get(&key).copied().ok_or_else(|| StoreError::Database(format!("the queue {:?} has no lane", key.1).into()))
 }
 
 /// Every revision and lane that this process has met. Both are immutable once stored.
@@ -143,7 +143,7 @@ impl Catalog {
 
 /// Reads back a stored template.
 pub(super) fn read_template(row: &RevisionRow) -> storage::Result<StoredTemplate> {
-    let unreadable = |why: String| StoreError::Database(format!("a stored template cannot be read: {why}"));
+    let unreadable = |why: String| StoreError::Database(format!("a stored template cannot be read: {why}").into());
     let input: TemplateInput =
         serde_json::from_str(row.template.as_str()).map_err(|error| unreadable(error.to_string()))?;
     let template = Template::build(input).map_err(|faults| unreadable(faults.to_string()))?;
@@ -169,7 +169,20 @@ impl Registry {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Changes with every registration.
+    /// Takes out a template version that was deleted.
+    pub fn remove(&self, namespace: &str, name: &str, version: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut by_name = self.by_name.write();
+        if let Some(versions) = by_name.get_mut(&key) {
+            versions.remove(version);
+            if versions.is_empty() {
+                by_name.remove(&key);
+            }
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Changes with every registration and removal.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }
@@ -204,11 +217,11 @@ pub(super) fn unknown_template(namespace: &str, name: &str, known: &[(String, St
         let message = format!(
             "there is no task {name:?} in the namespace {namespace:?}, but there is one in {elsewhere:?}: pass namespace: {elsewhere:?}"
         );
-        return EngineError::NotFound(message);
+        return EngineError::not_found(Missing::Template, name, message);
     }
     let here: Vec<&str> = known.iter().filter(|(other, _)| other == namespace).map(|(_, name)| name.as_str()).collect();
     let hint = hint(name, here.iter().copied());
-    EngineError::NotFound(format!(
-        "there is no task {name:?} in the namespace {namespace:?}{hint}; register its template first"
-    ))
+    let message =
+        format!("there is no task {name:?} in the namespace {namespace:?}{hint}; register its template first");
+    EngineError::not_found(Missing::Template, name, message)
 }

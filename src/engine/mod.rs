@@ -4,16 +4,16 @@
 //! * [`transactions`]: what changes in one commit. Start with [`transactions::settle`].
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
-//! * [`events`]: what was committed, for those who listen.
+//! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
+mod clock;
 pub mod error;
 pub mod events;
 pub mod intent;
 pub mod session;
 pub mod transactions;
-pub mod troubles;
 pub mod waiting;
 pub mod worker;
 
@@ -32,14 +32,14 @@ use crate::domain::template::Template;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::TaskMoved;
 use crate::storage::{AnyStore, Store, StoreError};
+use crate::troubles::Troubles;
 use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
-use error::{EngineError, Result};
+use error::{EngineError, Missing, Result};
 use events::{Event, EventKind, Events};
 use session::Keeper;
 use transactions::create::{Create, Created, Taker, TaskPlan};
 use transactions::look::{Revision, TemplateNames, Versions};
 use transactions::register::{Register, Registered};
-use troubles::Troubles;
 use waiting::Waiters;
 use worker::Worker;
 
@@ -96,7 +96,6 @@ pub struct Engine {
     catalog: Arc<Catalog>,
     keeper: Keeper,
     waiters: Waiters,
-    troubles: Troubles,
     workers: Mutex<Vec<Weak<Worker>>>,
     bell: watch::Sender<u64>,
     events: Arc<Events>,
@@ -114,7 +113,6 @@ impl Engine {
             catalog,
             keeper: Keeper::default(),
             waiters: Waiters::default(),
-            troubles: Troubles::default(),
             workers: Mutex::default(),
             bell: watch::Sender::new(0),
             events,
@@ -144,7 +142,7 @@ impl Engine {
 
     /// What went wrong in the background, to be shown to people.
     pub fn troubles(&self) -> &Troubles {
-        &self.troubles
+        self.store.troubles()
     }
 
     /// Stores a template and registers it on a handle.
@@ -152,7 +150,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Validation`] when a task uses this version with another graph or schema.
     pub async fn register(&self, registry: &Registry, template: Template) -> Result<Arc<StoredTemplate>> {
-        let json = |value: serde_json::Result<Json>| value.map_err(|error| EngineError::Internal(error.to_string()));
+        let json = |value: serde_json::Result<Json>| value.map_err(|error| EngineError::internal(error.to_string()));
         let (normal, fixed) = (json(Json::of(template.normal()))?, json(Json::of(&template.fixed()))?);
         let template = Arc::new(template);
         let registered = self.store.write(Register { template: template.clone(), normal, fixed }).await?;
@@ -198,7 +196,7 @@ impl Engine {
                     "the task {name:?} in the namespace {namespace:?} has no version {version:?}; there are: {}",
                     known.join(", ")
                 );
-                return Err(EngineError::NotFound(message));
+                return Err(EngineError::not_found(Missing::Version, version, message));
             }
             let mut known = self.store.read(TemplateNames {}).await?;
             known.extend(
@@ -209,8 +207,10 @@ impl Engine {
             return Err(unknown_template(namespace, name, &known));
         };
         let wanted = Revision { id: found.revision, catalog: self.catalog.clone() };
-        let gone =
-            || EngineError::NotFound(format!("the task {name:?} in the namespace {namespace:?} was just replaced"));
+        let gone = || {
+            let message = format!("the task {name:?} in the namespace {namespace:?} was just replaced");
+            EngineError::not_found(Missing::Template, name, message)
+        };
         self.store.read(wanted).await?.ok_or_else(gone)
     }
 
@@ -229,7 +229,7 @@ impl Engine {
         let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
         if let Some(reservation) = &mut reservation {
             // After any other failure nothing was written.
-            reservation.doubtful = matches!(outcome, Err(StoreError::Disconnected(_)));
+            reservation.doubtful = outcome.as_ref().is_err_and(StoreError::is_doubtful);
         }
         let Created { ids, at, started, claimed_at, taken, made_ready, lanes } = outcome?;
         self.catalog.keep_lanes(lanes);

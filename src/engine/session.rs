@@ -2,11 +2,9 @@
 //! returns what the sessions of dead processes held.
 
 use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -15,6 +13,8 @@ use super::events::{Event, EventKind};
 use super::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::json::Json;
+use crate::fault_point;
+use crate::panics::caught;
 use crate::storage::{Result, Store, StoreError};
 
 /// How many receipts one look at a dead session reads.
@@ -42,6 +42,11 @@ impl Keeper {
         if held.is_some_and(|held| held.key == key) {
             *held = None;
         }
+    }
+
+    /// The session now, if there is one.
+    pub(super) fn key(&self) -> Option<SessionKey> {
+        self.held.lock().map(|held| held.key)
     }
 
     /// Whether `key` is the session now.
@@ -76,17 +81,17 @@ impl Engine {
         let renewed = Instant::now();
         self.store.write(Open { session: key.id, label: label(), ttl: self.options.lease }).await?;
         *self.keeper.held.lock() = Some(Held { key, renewed });
-        tokio::spawn(watch_over(Arc::downgrade(self), key));
+        tokio::spawn(keep(Arc::downgrade(self), key));
         Ok(key)
     }
 
     /// Renews the session and sweeps; false when the session is lost or ended.
-    async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
+    pub(super) async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
         if self.keeper.held.lock().is_none_or(|held| held.key != key) {
             return false;
         }
         let sent = Instant::now();
-        match self.store.write(Renew { session: key, ttl: self.options.lease }).await {
+        match self.extend(key).await {
             Ok((true, expired)) => {
                 if let Some(held) = self.keeper.held.lock().as_mut().filter(|held| held.key == key) {
                     held.renewed = sent;
@@ -99,17 +104,30 @@ impl Engine {
                 true
             }
             Ok((false, _)) => {
-                self.troubles.add("this process's session was ended by another one: it was not renewed in time");
+                self.troubles().add("this process's session was ended by another one: it was not renewed in time");
                 self.keeper.lose(key);
                 self.ring();
                 false
             }
             Err(StoreError::Closed) => false,
             Err(error) => {
-                self.troubles.add(format!("the session could not be renewed: {error}"));
+                self.troubles().add(format!("the session could not be renewed: {error}"));
                 true
             }
         }
+    }
+
+    /// Moves the session's end, and gives the sessions that were not renewed in time.
+    async fn extend(&self, key: SessionKey) -> Result<(bool, Vec<SessionId>)> {
+        fault_point!(Keeper);
+        self.store.write(Renew { session: key, ttl: self.options.lease }).await
+    }
+
+    /// Has a session of this process that was given up expire now: the next one's first renewal finds
+    /// it, and returns what it held.
+    pub(super) async fn expire(&self, lost: SessionKey) {
+        // Where this fails, its lease ends it.
+        let _ = self.store.write(Renew { session: lost, ttl: Duration::ZERO }).await;
     }
 
     /// Returns what a dead session held, receipt by receipt: one that fails does not stop the rest.
@@ -117,7 +135,7 @@ impl Engine {
     async fn sweep(&self, session: SessionId, until: Instant) {
         let receipts = match self.store.read(Receipts { session, limit: SWEEP }).await {
             Ok(receipts) => receipts,
-            Err(error) => return self.troubles.add(format!("a dead session could not be read: {error}")),
+            Err(error) => return self.troubles().add(format!("a dead session could not be read: {error}")),
         };
         if self.keeper.dead.lock().insert(session) {
             self.events.tell(EventKind::LeaseExpired, |event| Event { session: Some(session), ..event });
@@ -135,11 +153,11 @@ impl Engine {
                     self.tasks_moved(&recovered.moved);
                     self.tell_recovered(session, recovered.steps.len());
                 }
-                Err(error) => self.troubles.add(format!("a lost lease could not be returned: {error}")),
+                Err(error) => self.troubles().add(format!("a lost lease could not be returned: {error}")),
             }
         }
         if let Err(error) = self.store.write(Close { session }).await {
-            self.troubles.add(format!("a dead session could not be deleted: {error}"));
+            self.troubles().add(format!("a dead session could not be deleted: {error}"));
         }
     }
 
@@ -152,26 +170,19 @@ impl Engine {
     }
 }
 
-/// Keeps the session. A fault in that must not leave it to expire unnoticed.
-async fn watch_over(engine: Weak<Engine>, key: SessionKey) {
-    let kept = AssertUnwindSafe(keep(engine.clone(), key)).catch_unwind().await;
-    if let (Err(_), Some(engine)) = (kept, engine.upgrade()) {
-        engine.troubles.add("the session was given up after a fault inside tasker_core, please report it");
-        engine.keeper.lose(key);
-        engine.ring();
-    }
-}
-
-/// Renews for as long as the engine lives and holds the session.
+/// Renews for as long as the engine lives and holds the session. A fault in that must not leave it
+/// to expire unnoticed: it goes on, and what is not renewed in time is noticed by then.
 async fn keep(engine: Weak<Engine>, key: SessionKey) {
-    let Some(lease) = engine.upgrade().map(|engine| engine.options.lease) else { return };
     loop {
         let Some(engine) = engine.upgrade() else { return };
-        if !engine.renew(key).await {
-            return;
+        match caught(engine.renew(key)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(panic) => engine.troubles().fault("keeping this process's session", panic),
         }
+        let pause = engine.options.lease / 3;
         drop(engine);
-        tokio::time::sleep(lease / 3).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -13,7 +13,9 @@ use super::Engine;
 use super::error::{EngineError, Result};
 use super::transactions::look::Ended;
 use crate::domain::id::TaskId;
-use crate::storage::Store;
+use crate::fault_point;
+use crate::panics::caught;
+use crate::storage::{Store, StoreError};
 
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -65,17 +67,32 @@ impl Engine {
             !std::mem::replace(&mut state.looking, true)
         };
         if start_looking {
-            tokio::spawn(look(self.clone()));
+            tokio::spawn(keep_looking(self.clone()));
         } else {
             self.waiters.arrived.notify_one();
         }
         let ended = async { receiver.await.map_err(|_| EngineError::HandleClosed) };
         match timeout {
             None => ended.await,
-            Some(limit) => tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| {
-                Err(EngineError::Timeout(format!("the task {id} had not ended after {} s", limit.as_secs_f64())))
-            }),
+            Some(limit) => {
+                tokio::time::timeout(limit, ended).await.unwrap_or(Err(EngineError::Timeout { task: id, limit }))
+            }
         }
+    }
+}
+
+impl Engine {
+    async fn ended(&self, ids: Vec<TaskId>) -> Result<Vec<TaskId>, StoreError> {
+        fault_point!(Look);
+        self.store.read(Ended { ids }).await
+    }
+}
+
+/// Looks until nobody waits. A fault in that must not leave them to wait for ever.
+async fn keep_looking(engine: Arc<Engine>) {
+    while let Err(panic) = caught(look(engine.clone())).await {
+        engine.troubles().fault("waiting for tasks to end", panic);
+        tokio::time::sleep(LONGEST_PAUSE).await;
     }
 }
 
@@ -96,9 +113,9 @@ async fn look(engine: Arc<Engine>) {
         if ids.is_empty() {
             return;
         }
-        match engine.store.read(Ended { ids }).await {
+        match engine.ended(ids).await {
             Ok(ended) => engine.waiters.ended(&ended.into_iter().collect()),
-            Err(crate::storage::StoreError::Closed) => return engine.waiters.close(),
+            Err(StoreError::Closed) => return engine.waiters.close(),
             // The next look may fare better; those who wait have their own time limits.
             Err(_) => pause = LONGEST_PAUSE,
         }

@@ -10,6 +10,7 @@ use super::rows::StoreFacts;
 use super::sqlite::SqliteStore;
 use super::url::{DatabaseUrl, StoreOptions};
 use super::{Result, Store, Transaction};
+use crate::troubles::Troubles;
 
 /// Either store, chosen by the URL.
 pub enum AnyStore {
@@ -57,6 +58,10 @@ impl Store for AnyStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         either!(self, store => store.wakeups())
+    }
+
+    fn troubles(&self) -> &Troubles {
+        either!(self, store => store.troubles())
     }
 
     fn feed(&self) -> &Arc<Feed> {

@@ -1,6 +1,50 @@
 //! What can go wrong with a store.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::domain::id::TaskId;
+use crate::fault_points::Injected;
+use crate::panics::Panic;
+
+/// What a database or its driver said of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// In a sentence.
+    pub message: String,
+    /// The SQLSTATE of PostgreSQL, the extended result code of SQLite.
+    pub code: Option<String>,
+    /// The driver's error and what caused it, outermost first.
+    pub detail: Option<String>,
+}
+
+impl Said {
+    /// A failure that has an error of the driver behind it.
+    pub fn by(error: &dyn std::error::Error, message: impl Into<String>, code: Option<String>) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+        let mut causes: Vec<String> = causes.collect();
+        causes.dedup();
+        Self { message: message.into(), code, detail: Some(causes.join(": ")) }
+    }
+}
+
+impl From<String> for Said {
+    fn from(message: String) -> Self {
+        Self { message, code: None, detail: None }
+    }
+}
+
+impl From<&str> for Said {
+    fn from(message: &str) -> Self {
+        Self::from(message.to_owned())
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
 
 /// What can go wrong with a store. Messages never hold a password.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -10,27 +54,27 @@ pub enum StoreError {
     Configuration(String),
     /// The server cannot be reached.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Said),
     /// Every connection of the pool stayed busy for as long as the caller would wait.
-    #[error("no connection became free within {waited:.1} s: all {max} of the pool are in use")]
+    #[error("no connection became free within {:.1} s: all {max} of the pool are in use", waited.as_secs_f64())]
     PoolTimeout {
-        /// How long the caller waited, in seconds.
-        waited: f64,
+        /// How long the caller waited.
+        waited: Duration,
         /// The size of the pool.
         max: u32,
     },
     /// Two transactions got in each other's way; the whole transaction is to be run again.
     #[error("the transaction met another one: {0}")]
-    Conflict(String),
+    Conflict(Said),
     /// The connection was lost; whether a commit under way happened is not known.
     #[error("the connection to the database was lost: {0}")]
-    Disconnected(String),
+    Disconnected(Said),
     /// A value cannot be stored, whatever is tried: the payload is at fault, not the database.
     #[error("the database refused a value: {0}")]
-    Data(String),
+    Data(Said),
     /// The database failed in another way, such as a full disk or a missing permission.
     #[error("{0}")]
-    Database(String),
+    Database(Said),
     /// The key belongs to another task.
     #[error("the key {key:?} belongs to the task {existing}")]
     Duplicate {
@@ -48,11 +92,25 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// A fault of this library; whether a commit under way happened is not known.
+    #[error(transparent)]
+    Fault(#[from] Panic),
 }
 
 impl StoreError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::PoolTimeout { .. } | Self::Conflict(_) | Self::Disconnected(_))
+    }
+
+    /// Whether what failed may have been committed, though no answer tells.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self, Self::Disconnected(_) | Self::Fault(_))
+    }
+}
+
+impl From<Injected> for StoreError {
+    fn from(injected: Injected) -> Self {
+        Self::Disconnected(injected.to_string().into())
     }
 }

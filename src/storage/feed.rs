@@ -145,7 +145,7 @@ impl Place {
         let batch = self.batch.take();
         let told = batch.and_then(|batch| match committed {
             Ok(()) => Some(Told::Committed(batch)),
-            Err(StoreError::Disconnected(_)) => Some(Told::InDoubt(batch)),
+            Err(error) if error.is_doubtful() => Some(Told::InDoubt(batch)),
             Err(_) => None,
         });
         self.feed.settle(self.number, told);

@@ -27,12 +27,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use any::AnyStore;
-pub use error::StoreError;
+pub use error::{Said, StoreError};
 
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
+use crate::fault_point;
+use crate::panics::caught;
+use crate::troubles::Troubles;
 use feed::Feed;
 use rows::*;
 
@@ -47,6 +50,15 @@ pub trait Transaction: Send + Sync + 'static {
 
     /// Runs it. An error rolls it back.
     fn run<T: Tx>(&self, tx: &mut T) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// Runs a transaction; a panic in it is an error.
+async fn run<X: Transaction>(transaction: &X, tx: &mut impl Tx) -> Result<X::Output> {
+    let work = async {
+        fault_point!(Transaction);
+        transaction.run(tx).await
+    };
+    caught(work).await?
 }
 
 /// A database that holds tasks.
@@ -66,10 +78,13 @@ pub trait Store: Send + Sync + 'static {
     /// decides is the next look at the database.
     fn wakeups(&self) -> watch::Receiver<u64>;
 
+    /// What went wrong in the background, to be shown to people.
+    fn troubles(&self) -> &Troubles;
+
     /// Where every transition that this store commits is told, in order.
     fn feed(&self) -> &Arc<Feed>;
 
-    /// What the pool looks like now.
+    /// What the pool looks like now. Takes no lock, so that a forked child may ask its parent's store.
     fn facts(&self) -> StoreFacts;
 
     /// Ends the commit under way, then closes whatever must not be open in two processes, until
@@ -234,6 +249,14 @@ pub trait Tx: Send {
     fn outlook(&mut self, lanes: &[LaneId]) -> impl Future<Output = Result<Outlook>> + Send;
     /// How many sessions there are that have not expired.
     fn live_sessions(&mut self) -> impl Future<Output = Result<u64>> + Send;
+
+    // Deletion.
+
+    /// Deletes tasks in whatever state, with their steps, histories, keys, ready rows and timers,
+    /// and takes them out of every receipt; those that do not exist are passed over. What a worker
+    /// reports of them afterwards is late. A template version none of whose tasks is left is not
+    /// used any more. Reads the whole of the queue's tables: it is made for tests.
+    fn delete_tasks(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The states to which [`Tx::touch_tasks`] moves a task, as `domain` settled them.

@@ -481,7 +481,7 @@ pub struct Outlook {
 }
 
 /// What a store's pool looks like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFacts {
     /// `sqlite` or `postgres`.
     pub backend: &'static str,

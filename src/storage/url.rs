@@ -195,6 +195,12 @@ impl PostgresUrl {
         url.to_string()
     }
 
+    /// The database's name as the driver takes it: an option before the path. Empty when the URL names none.
+    pub fn database(&self) -> String {
+        let option = self.url.query_pairs().find(|(name, _)| name == "dbname").map(|(_, value)| value.into_owned());
+        option.unwrap_or_else(|| decode(self.url.path().trim_start_matches('/')))
+    }
+
     /// `host:port`, for messages.
     pub fn place(&self) -> String {
         let option =
@@ -236,7 +242,7 @@ fn truth(name: &str, value: &str) -> Result<bool> {
     value.parse().map_err(|_| refused(format!("the option {name} of the database URL is true or false, not {value:?}")))
 }
 
-/// Percent-decodes a path.
+/// Percent-decodes a path or a name in one.
 fn decode(path: &str) -> String {
     let escaped = path.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(escaped.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()

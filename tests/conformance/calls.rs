@@ -92,3 +92,5 @@ transaction!(TaskHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.task
 transaction!(StepHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.step_history(self.task).await);
 transaction!(Ended { ids: Vec<TaskId> } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await);
 transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);
+
+transaction!(DeleteTasks { ids: Vec<TaskId> } -> (), |self, tx| tx.delete_tasks(&self.ids).await);

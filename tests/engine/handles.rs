@@ -7,6 +7,7 @@ use serde_json::json;
 use tasker_core::domain::state::TaskState;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
+use tasker_core::ffi::shared::types::HandleOptions;
 
 use tasker_core::engine::worker::{Phase, WorkerOptions};
 
@@ -14,13 +15,17 @@ use crate::helpers::*;
 use crate::on_each_database;
 use crate::support::lab::*;
 
+fn valid_for(ttl: Duration) -> HandleOptions {
+    HandleOptions { ttl: Some(ttl), ..HandleOptions::default() }
+}
+
 on_each_database! {
     fn waiting_for_a_task_ends_with_it(url: &str) {
         let handle = open(url);
         register(&handle, single(json!({})));
         let task = create(&handle, json!({ "name": "single" })).expect("a task");
         let refused = wait(handle.wait(task.row.id, Some(Duration::from_millis(20))));
-        assert!(matches!(refused, Err(EngineError::Timeout(_))), "{refused:?}");
+        assert!(matches!(refused, Err(EngineError::Timeout { .. })), "{refused:?}");
         let other = open(url);
         let waiting = other.wait(task.row.id, None);
         run(&handle, Arc::new(|_| done(json!(null))));
@@ -45,7 +50,7 @@ on_each_database! {
 
     fn handles_share_a_pool_and_the_last_one_closes_it(url: &str) {
         let first = open(url);
-        let second = wait(OrchestrationHandle::open(place(url), Some(Duration::from_secs(60))).expect("a runtime")).expect("open");
+        let second = wait(OrchestrationHandle::open(place(url), valid_for(Duration::from_secs(60))).expect("a runtime")).expect("open");
         let refreshed = second.refresh().expect("a new handle");
         assert_ne!(refreshed.id(), second.id());
         close(&first);
@@ -59,10 +64,10 @@ on_each_database! {
     }
 
     fn an_expired_handle_says_so(url: &str) {
-        let handle = wait(OrchestrationHandle::open(place(url), Some(Duration::from_millis(20))).expect("a runtime")).expect("open");
+        let handle = wait(OrchestrationHandle::open(place(url), valid_for(Duration::from_millis(20))).expect("a runtime")).expect("open");
         eventually("it expires", || handle.is_expired());
         match create(&handle, json!({ "name": "x" })) {
-            Err(EngineError::HandleExpired(message)) => assert!(message.contains("refresh"), "{message}"),
+            Err(error @ EngineError::HandleExpired { .. }) => assert!(error.to_string().contains("refresh"), "{error}"),
             other => panic!("{other:?}"),
         }
         let fresh = handle.refresh().expect("a new handle");

@@ -27,7 +27,7 @@ on_each_database! {
         changed["version"] = json!("1.9.0");
         register(&handle, changed);
         let newest = create(&handle, json!({ "name": "diamond" })).expect("a task");
-        assert_eq!(newest.row.version, "1.10.0");
+        assert_eq!(newest.template().version, "1.10.0");
         let mut settings = diamond();
         settings["defaults"] = json!({ "retry_limit": 7 });
         register(&handle, settings);
@@ -40,14 +40,14 @@ on_each_database! {
         close(&handle);
         let handle = open(url);
         let task = create(&handle, json!({ "name": "diamond" })).expect("the database knows it");
-        assert_eq!(task.row.version, "1.0.0");
+        assert_eq!(task.template().version, "1.0.0");
         for (input, words) in [
             (json!({ "name": "diamnd" }), "did you mean \"diamond\""),
             (json!({ "name": "diamond", "version": "3.0.0" }), "there are: 1.0.0"),
             (json!({ "name": "diamond", "namespace": "gems" }), "namespace: \"default\""),
         ] {
             match create(&handle, input) {
-                Err(EngineError::NotFound(message)) => assert!(message.contains(words), "{message}"),
+                Err(EngineError::NotFound { message, .. }) => assert!(message.contains(words), "{message}"),
                 other => panic!("{other:?}"),
             }
         }

@@ -45,10 +45,13 @@ async fn what_was_committed_is_told_once_or_is_in_doubt() {
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..4).map(|_| tokio::spawn(write_until(store.clone(), stop.clone()))).collect();
     let told = || heard.lock().expect("the lock").committed.len();
-    for _ in 0..3 {
+    let mut crashes = 0;
+    // Most hit a commit; not every one does.
+    while crashes < 3 || (crashes < 20 && heard.lock().expect("the lock").in_doubt.is_empty()) {
         let target = told() + 50;
         eventually("writing goes on", async || told() >= target).await;
         server.crash();
+        crashes += 1;
     }
     let target = told() + 50;
     eventually("writing goes on", async || told() >= target).await;

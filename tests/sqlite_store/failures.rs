@@ -42,7 +42,7 @@ async fn a_full_disk_fails_the_transaction_that_filled_it_and_no_other() {
     );
     assert!(small.is_ok(), "{small:?}");
     assert!(also_small.is_ok(), "{also_small:?}");
-    assert!(matches!(&too_large, Err(StoreError::Database(said)) if said.contains("full")), "{too_large:?}");
+    assert!(matches!(&too_large, Err(StoreError::Database(said)) if said.message.contains("full")), "{too_large:?}");
     assert_eq!(sessions(&store).await, 2);
     store.close().await;
 }
@@ -79,7 +79,7 @@ async fn in_a_limited_process() {
         [refused, store.write(OpenSession { id: session() }).await, store.read(CountSessions {}).await.map(drop)]
     {
         match result {
-            Err(StoreError::Database(said)) => assert!(said.contains("closed for good"), "{said}"),
+            Err(StoreError::Database(said)) => assert!(said.message.contains("closed for good"), "{said}"),
             other => panic!("{other:?}"),
         }
     }

@@ -66,7 +66,7 @@ async fn in_a_group_the_failing_fail_alone() {
 
         assert!(good.iter().all(Result::is_ok));
         assert!(matches!(failed, Err(StoreError::SessionLost)));
-        assert!(matches!(&panicked, Err(StoreError::Database(said)) if said.contains("panicked: on purpose")));
+        assert!(matches!(&panicked, Err(StoreError::Fault(panic)) if panic.message == "on purpose"));
         assert!(matches!(pended, Err(StoreError::Database(_))));
         assert!(first.is_ok());
         assert!(matches!(second, Err(StoreError::Data(_))), "{second:?}");

@@ -16,7 +16,7 @@ use tasker_core::engine::worker::{Phase, Worker, WorkerOptions};
 use tasker_core::ffi::shared::call::Call;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::orchestration_system::Place;
-use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, StepView, TaskView};
+use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, HandleOptions, StepView, TaskView};
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 
 /// How long any wait of a test may take.
@@ -50,14 +50,14 @@ pub fn place(url: &str) -> Place {
 }
 
 pub fn open(url: &str) -> Arc<OrchestrationHandle> {
-    wait(OrchestrationHandle::open(place(url), None).expect("a runtime")).expect("an open handle")
+    wait(OrchestrationHandle::open(place(url), HandleOptions::default()).expect("a runtime")).expect("an open handle")
 }
 
 /// A handle whose workers never look at the database unasked: what they do, they were told to.
 pub fn open_unpolled(url: &str) -> Arc<OrchestrationHandle> {
     let mut place = place(url);
     place.engine.poll = Duration::from_secs(86_400);
-    wait(OrchestrationHandle::open(place, None).expect("a runtime")).expect("an open handle")
+    wait(OrchestrationHandle::open(place, HandleOptions::default()).expect("a runtime")).expect("an open handle")
 }
 
 pub fn template(json: serde_json::Value) -> TemplateInput {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use magnus::prelude::*;
 use magnus::{Error, RModule, Ruby, Value, method};
 use tasker_core::engine::error::EngineError;
+use tasker_core::fault_point;
 use tasker_core::ffi::shared::call::Call as CoreCall;
 use tasker_core::ffi::shared::signal::Signal as CoreSignal;
 
@@ -45,8 +46,11 @@ where
     }
 
     fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>> {
-        let done = self.core.take()?;
-        Some(done.map_err(Failure::from).and_then(|value| (self.convert)(ruby, value)))
+        let convert = |value| {
+            fault_point!(ConversionOut);
+            (self.convert)(ruby, value)
+        };
+        Some(self.core.take()?.map_err(Failure::from).and_then(convert))
     }
 }
 
@@ -77,7 +81,7 @@ impl Call {
 
     /// What came of it, once.
     fn value(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
-        let not_there = || EngineError::Internal("a call was asked for a value that it does not have".into());
+        let not_there = || EngineError::internal("a call was asked for a value that it does not have");
         guarded(|| this.0.take(ruby).ok_or_else(not_there)?)
     }
 }

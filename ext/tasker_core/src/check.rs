@@ -5,7 +5,9 @@ use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
 use tasker_core::domain::fault::hint;
 use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::types::ListTasksInput;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::reading::Input;
+use tasker_core::ffi::shared::types::{ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::convert::input::FromRHash;
@@ -14,11 +16,14 @@ use crate::errors::{Failure, guarded};
 use crate::names::shown;
 
 /// Checks a template; gives its namespace, name and version.
+pub fn key_of(ruby: &Ruby, template: TemplateInput) -> Result<RArray, Failure> {
+    let template = Template::build(template)?;
+    Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
+}
+
+/// Checks a template that is for no handle, within the usual limits.
 fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
-    guarded(|| {
-        let template = Template::build(TemplateInput::from_rhash(template)?)?;
-        Ok(strings(ruby, [template.namespace.as_str(), template.name.as_str(), template.version.as_str()])?)
-    })
+    guarded(|| key_of(ruby, TemplateInput::from_rhash(template, &Limits::default())?))
 }
 
 /// Checks a database URL.
@@ -33,11 +38,19 @@ fn check_url(url: Value) -> Result<(), Failure> {
 
 fn check_filter(filter: RHash) -> Result<(), Failure> {
     guarded(|| {
-        let input = ListTasksInput::from_rhash(filter)?;
-        input.filter()?;
-        input.page()?;
+        ListTasksInput::from_rhash(filter, &Limits::default())?.into_page()?;
         Ok(())
     })
+}
+
+/// Checks a worker's options.
+fn check_worker(options: RHash) -> Result<(), Failure> {
+    guarded(|| Ok(WorkerInput::from_rhash(options, &Limits::default())?.check()?))
+}
+
+/// What a value is called in a message; none of its methods is called.
+fn shown_value(value: Value) -> String {
+    shown(value)
 }
 
 /// ` (did you mean "…"?)` for the nearest of `names`, or a list of them.
@@ -52,5 +65,7 @@ pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_template", function!(check_template, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
+    native.define_singleton_method("check_worker", function!(check_worker, 1))?;
+    native.define_singleton_method("shown", function!(shown_value, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }

@@ -1,15 +1,15 @@
 //! The engine's errors as the exceptions that `lib/tasker_core/errors.rb` declares.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use magnus::error::IntoError;
 use magnus::prelude::*;
 use magnus::value::Lazy;
-use magnus::{Error, ExceptionClass, RArray, RModule, Ruby, kwargs};
+use magnus::{Error, Exception, ExceptionClass, RArray, RModule, Ruby, kwargs};
 use tasker_core::domain::fault::{Fault, Faults};
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::call::internal;
+use tasker_core::fault_point;
+use tasker_core::fault_points::Injected;
 use tasker_core::ffi::shared::errors::InputError;
+use tasker_core::panics::catch;
 
 use crate::convert::output::Record;
 
@@ -24,6 +24,12 @@ pub enum Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
+    }
+}
+
+impl From<Injected> for Failure {
+    fn from(injected: Injected) -> Self {
+        Self::Engine(injected.into())
     }
 }
 
@@ -55,14 +61,18 @@ impl IntoError for Failure {
     fn into_error(self, ruby: &Ruby) -> Error {
         match self {
             Self::Ruby(error) => error,
-            Self::Engine(error) => exception(ruby, error).unwrap_or_else(|error| error),
+            Self::Engine(error) => exception(ruby, error).map_or_else(|error| error, Error::from),
         }
     }
 }
 
 /// Runs `work`; a panic in it is an InternalError and not the end of the process.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic.as_ref()).into()))
+    let done = catch(|| {
+        fault_point!(NativeMethod);
+        work()
+    });
+    done.unwrap_or_else(|panic| Err(EngineError::from(panic).into()))
 }
 
 macro_rules! classes {
@@ -92,28 +102,40 @@ classes! {
     INTERNAL = "InternalError",
 }
 
-fn exception(ruby: &Ruby, error: EngineError) -> Result<Error, Error> {
+/// The exception of an error, with the error's data as its own.
+pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
     let class = |class| ruby.get_inner(class);
     let message = error.to_string();
-    let made = match error {
+    match error {
         EngineError::Configuration(_) => class(&CONFIGURATION).new_instance((message,)),
         EngineError::Validation(faults) => {
             class(&VALIDATION).new_instance((message, kwargs!("faults" => faults_of(ruby, &faults)?)))
         }
-        EngineError::NotFound(_) => class(&NOT_FOUND).new_instance((message,)),
-        EngineError::Duplicate { existing, .. } => {
-            class(&DUPLICATE_TASK).new_instance((message, kwargs!("existing_id" => existing.to_string())))
+        EngineError::NotFound { kind, name, .. } => {
+            class(&NOT_FOUND).new_instance((message, kwargs!("kind" => kind.as_str(), "name" => name)))
         }
-        EngineError::HandleExpired(_) => class(&HANDLE_EXPIRED).new_instance((message,)),
+        EngineError::Duplicate { key, existing } => {
+            let data = kwargs!("existing_id" => existing.to_string(), "key" => key);
+            class(&DUPLICATE_TASK).new_instance((message, data))
+        }
+        EngineError::HandleExpired { id, age, ttl } => {
+            let data = kwargs!("handle_id" => id.to_string(), "age" => age.as_secs_f64(), "ttl" => ttl.as_secs_f64());
+            class(&HANDLE_EXPIRED).new_instance((message, data))
+        }
         EngineError::HandleClosed => class(&HANDLE_CLOSED).new_instance((message,)),
-        EngineError::Database { retryable, .. } => {
-            class(&DATABASE).new_instance((message, kwargs!("retryable" => retryable)))
+        EngineError::Database { said, retryable } => {
+            let data = kwargs!("retryable" => retryable, "code" => said.code, "detail" => said.detail);
+            class(&DATABASE).new_instance((message, data))
         }
-        EngineError::PoolTimeout(_) => class(&POOL_TIMEOUT).new_instance((message,)),
-        EngineError::Timeout(_) => class(&TIMEOUT).new_instance((message,)),
-        EngineError::Internal(_) => class(&INTERNAL).new_instance((message,)),
-    };
-    made.map(Error::from)
+        EngineError::PoolTimeout { waited, max } => {
+            class(&POOL_TIMEOUT).new_instance((message, kwargs!("waited" => waited.as_secs_f64(), "max" => max)))
+        }
+        EngineError::Timeout { task, limit } => {
+            let data = kwargs!("task_id" => task.to_string(), "timeout" => limit.as_secs_f64());
+            class(&TIMEOUT).new_instance((message, data))
+        }
+        EngineError::Internal { place, .. } => class(&INTERNAL).new_instance((message, kwargs!("place" => place))),
+    }
 }
 
 fn faults_of(ruby: &Ruby, faults: &Faults) -> Result<RArray, Error> {

@@ -2,14 +2,15 @@
 //! it is read.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RModule, Ruby, Value, method};
+use magnus::{Error, RArray, RModule, Ruby, Value, function};
 use tasker_core::domain::template::Template;
 use tasker_core::engine::events::{Event as CoreEvent, EventKind};
 use tasker_core::ffi::shared::event_bridge::Heard;
 
+use crate::convert::fields::{Read, fields};
 use crate::convert::json_out::to_ruby_or_nil;
-use crate::convert::output::{strings, time};
-use crate::errors::Failure;
+use crate::convert::keys::name_of;
+use crate::convert::output::{id_or_nil, strings, text_or_nil, time};
 
 #[magnus::wrap(class = "TaskerCore::Event", free_immediately, size, frozen_shareable)]
 pub struct Event(Heard);
@@ -30,55 +31,56 @@ impl Event {
         self.core().template.as_ref().map(|stored| &stored.template)
     }
 
-    fn name(&self) -> &'static str {
-        self.core().kind.name()
+    fn name(ruby: &Ruby, this: &Self) -> Read {
+        name_of(ruby, this.core().kind.name())
     }
 
-    fn sequence(&self) -> u64 {
-        self.0.sequence
+    fn sequence(ruby: &Ruby, this: &Self) -> Read {
+        Ok(ruby.into_value(this.0.sequence))
     }
 
-    fn task_id(&self) -> Option<String> {
-        self.core().task.map(|task| task.to_string())
+    fn task_id(ruby: &Ruby, this: &Self) -> Read {
+        Ok(id_or_nil(ruby, this.core().task))
     }
 
-    fn namespace(&self) -> Option<&str> {
-        Some(&self.template()?.namespace)
+    fn namespace(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.template().map(|template| template.namespace.as_str()))
     }
 
-    fn task_name(&self) -> Option<&str> {
-        Some(&self.template()?.name)
+    fn task_name(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.template().map(|template| template.name.as_str()))
     }
 
-    fn version(&self) -> Option<&str> {
-        Some(&self.template()?.version)
+    fn version(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.template().map(|template| template.version.as_str()))
     }
 
-    fn step_name(&self) -> Option<&str> {
-        self.core().step_name()
+    fn step_name(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.core().step_name())
     }
 
-    fn from(&self) -> Option<&'static str> {
-        self.core().from
+    fn from(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.core().from)
     }
 
-    fn to(&self) -> Option<&'static str> {
-        self.core().to
+    fn to(ruby: &Ruby, this: &Self) -> Read {
+        name_or_nil(ruby, this.core().to)
     }
 
-    fn at(ruby: &Ruby, this: &Self) -> Result<Value, Error> {
-        time(ruby, this.core().at)
+    fn at(ruby: &Ruby, this: &Self) -> Read {
+        Ok(time(ruby, this.core().at)?)
     }
 
-    fn attempt(&self) -> Option<u16> {
-        self.core().attempt
+    fn attempt(ruby: &Ruby, this: &Self) -> Read {
+        Ok(ruby.into_value(this.core().attempt))
     }
 
-    fn session_id(&self) -> Option<String> {
-        self.core().session.map(|session| session.0.to_string())
+    fn session_id(ruby: &Ruby, this: &Self) -> Read {
+        let session = this.core().session.map(|session| session.0.to_string());
+        Ok(text_or_nil(ruby, session.as_deref()))
     }
 
-    fn metadata(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+    fn metadata(ruby: &Ruby, this: &Self) -> Read {
         to_ruby_or_nil(ruby, this.core().metadata.as_ref())
     }
 
@@ -88,20 +90,17 @@ impl Event {
     }
 }
 
+fn name_or_nil(ruby: &Ruby, name: Option<&str>) -> Read {
+    name.map_or_else(|| Ok(ruby.qnil().as_value()), |name| name_of(ruby, name))
+}
+
+fields!(Event: name, sequence, task_id, namespace, task_name, version, step_name, from, to, at, attempt, session_id,
+    metadata);
+
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Event", ruby.class_object())?;
-    class.define_singleton_method("names", magnus::function!(Event::names, 0))?;
-    class.define_method("name", method!(Event::name, 0))?;
-    class.define_method("sequence", method!(Event::sequence, 0))?;
-    class.define_method("task_id", method!(Event::task_id, 0))?;
-    class.define_method("namespace", method!(Event::namespace, 0))?;
-    class.define_method("task_name", method!(Event::task_name, 0))?;
-    class.define_method("version", method!(Event::version, 0))?;
-    class.define_method("step_name", method!(Event::step_name, 0))?;
-    class.define_method("from", method!(Event::from, 0))?;
-    class.define_method("to", method!(Event::to, 0))?;
-    class.define_method("at", method!(Event::at, 0))?;
-    class.define_method("attempt", method!(Event::attempt, 0))?;
-    class.define_method("session_id", method!(Event::session_id, 0))?;
-    class.define_method("metadata", method!(Event::metadata, 0))
+    crate::ractor::safe(|| {
+        class.define_singleton_method("names", function!(Event::names, 0))?;
+        Event::define_fields(ruby, class)
+    })
 }

@@ -2,21 +2,21 @@
 
 use magnus::prelude::*;
 use magnus::{Error, RModule, function};
-use tasker_core::ffi::shared::orchestration_system::OrchestrationSystem;
+use tasker_core::ffi::shared::forks::Forks;
 
 use crate::call::Call;
 use crate::errors::{Failure, guarded};
 
 fn must_prepare() -> bool {
-    OrchestrationSystem::must_prepare_fork()
+    Forks::must_be_prepared()
 }
 
 fn prepare() -> Result<Call, Failure> {
-    guarded(|| Ok(Call::unit(OrchestrationSystem::prepare_fork()?)))
+    guarded(|| Ok(Call::unit(Forks::prepare()?)))
 }
 
 fn forked() -> Result<(), Failure> {
-    guarded(|| Ok(OrchestrationSystem::forked()?))
+    guarded(|| Ok(Forks::end()?))
 }
 
 pub fn init(native: RModule) -> Result<(), Error> {

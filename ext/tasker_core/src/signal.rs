@@ -23,7 +23,7 @@ const GIVEN: RawFd = -1;
 
 impl Signal {
     fn new() -> Result<Self, Failure> {
-        let failed = |error| EngineError::Internal(format!("the process has no descriptors left: {error}"));
+        let failed = |error| EngineError::internal(format!("the process has no descriptors left: {error}"));
         let (core, fileno) = CoreSignal::new().map_err(failed)?;
         Ok(Self { core: Mutex::new(Some(Arc::new(core))), fileno: AtomicI32::new(fileno) })
     }
@@ -49,7 +49,7 @@ impl Signal {
     /// # Errors
     /// When it is closed.
     pub fn open(&self) -> Result<Arc<CoreSignal>, EngineError> {
-        self.core().ok_or_else(|| EngineError::Internal("this signal was closed before it was used".into()))
+        self.core().ok_or_else(|| EngineError::internal("this signal was closed before it was used"))
     }
 
     pub fn core(&self) -> Option<Arc<CoreSignal>> {

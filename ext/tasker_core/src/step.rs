@@ -1,106 +1,115 @@
 //! `TaskerCore::Step`: a snapshot of a step. A field is converted when it is read.
 
 use magnus::prelude::*;
-use magnus::{Error, RArray, RModule, Ruby, Value, method};
+use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, Value};
 use tasker_core::ffi::shared::types::StepView;
 
-use crate::convert::json_out::to_ruby_or_nil;
-use crate::convert::output::{strings, time_or_nil};
+use crate::burden::Burden;
+use crate::convert::fields::{Read, fields};
+use crate::convert::json_out::{json_text, to_ruby_or_nil};
+use crate::convert::keys::name_of;
+use crate::convert::output::{self, strings, text, time_or_nil};
 use crate::errors::Failure;
 
-#[magnus::wrap(class = "TaskerCore::Step", free_immediately, size, frozen_shareable)]
+#[derive(TypedData)]
+#[magnus(class = "TaskerCore::Step", free_immediately, size, frozen_shareable)]
 pub struct Step {
     view: StepView,
+    burden: Burden,
+}
+
+impl DataTypeFunctions for Step {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.burden.bytes()
+    }
 }
 
 impl Step {
-    /// The snapshot as a Ruby object.
-    pub fn object(ruby: &Ruby, view: StepView) -> Value {
-        let step = ruby.obj_wrap(Self { view });
+    fn object(ruby: &Ruby, view: StepView, bytes: usize) -> Value {
+        let step = ruby.obj_wrap(Self { view, burden: Burden::new(ruby, bytes) });
         step.freeze();
         step.as_value()
     }
 
-    fn id(&self) -> String {
-        format!("{}/{}", self.view.task.row.id, self.view.name())
+    fn id(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text(ruby, &format!("{}/{}", this.view.task.row.id, this.view.name())))
     }
 
-    fn task_id(&self) -> String {
-        self.view.task.row.id.to_string()
+    fn task_id(ruby: &Ruby, this: &Self) -> Read {
+        Ok(output::id(ruby, this.view.task.row.id))
     }
 
-    fn name(&self) -> &str {
-        self.view.name()
+    fn name(ruby: &Ruby, this: &Self) -> Read {
+        name_of(ruby, this.view.name())
     }
 
-    fn status(&self) -> &str {
-        self.view.row.state.as_str()
+    fn status(ruby: &Ruby, this: &Self) -> Read {
+        Ok(output::step_state(ruby, this.view.row.state)?)
     }
 
-    fn result(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+    fn result(ruby: &Ruby, this: &Self) -> Read {
         to_ruby_or_nil(ruby, this.view.row.result.as_ref())
     }
 
-    fn attempts(&self) -> u16 {
-        self.view.row.attempts
+    fn attempts(ruby: &Ruby, this: &Self) -> Read {
+        Ok(ruby.into_value(this.view.row.attempts))
     }
 
-    fn error(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+    fn error(ruby: &Ruby, this: &Self) -> Read {
         to_ruby_or_nil(ruby, this.view.row.error.as_ref())
     }
 
-    fn depends_on(ruby: &Ruby, this: &Self) -> Result<RArray, Error> {
-        strings(ruby, this.view.depends_on())
+    fn depends_on(ruby: &Ruby, this: &Self) -> Read {
+        Ok(strings(ruby, this.view.depends_on())?.as_value())
     }
 
-    fn queue(&self) -> &str {
-        self.view.queue()
+    fn queue(ruby: &Ruby, this: &Self) -> Read {
+        name_of(ruby, this.view.queue())
     }
 
-    fn priority(&self) -> i16 {
-        self.view.priority()
+    fn priority(ruby: &Ruby, this: &Self) -> Read {
+        Ok(ruby.into_value(this.view.priority()))
     }
 
-    fn config(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+    fn config(ruby: &Ruby, this: &Self) -> Read {
         to_ruby_or_nil(ruby, this.view.definition().map(|step| &step.config))
     }
 
-    fn started_at(ruby: &Ruby, this: &Self) -> Result<Value, Error> {
-        time_or_nil(ruby, this.view.row.started_at)
+    fn started_at(ruby: &Ruby, this: &Self) -> Read {
+        Ok(time_or_nil(ruby, this.view.row.started_at)?)
     }
 
-    fn finished_at(ruby: &Ruby, this: &Self) -> Result<Value, Error> {
-        time_or_nil(ruby, this.view.row.finished_at)
+    fn finished_at(ruby: &Ruby, this: &Self) -> Read {
+        Ok(time_or_nil(ruby, this.view.row.finished_at)?)
     }
 
-    fn next_retry_at(ruby: &Ruby, this: &Self) -> Result<Value, Error> {
-        time_or_nil(ruby, this.view.row.next_retry_at)
+    fn next_retry_at(ruby: &Ruby, this: &Self) -> Read {
+        Ok(time_or_nil(ruby, this.view.row.next_retry_at)?)
+    }
+
+    fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        json_text(ruby, &this.view)
     }
 }
 
+fields!(Step: id, task_id, name, status, result, attempts, error, depends_on, queue, priority, started_at,
+    finished_at, next_retry_at, config);
+
 /// The snapshots of a task's steps.
 pub fn objects(ruby: &Ruby, views: Vec<StepView>) -> Result<Value, Failure> {
+    // Weighed before the first is handed over: each bears its part of the task that all of them share.
+    let weighed: Vec<_> = views.iter().map(StepView::heap_bytes).collect();
     let steps = ruby.ary_new_capa(views.len());
-    for view in views {
-        steps.push(Step::object(ruby, view))?;
+    for (view, bytes) in views.into_iter().zip(weighed) {
+        steps.push(Step::object(ruby, view, bytes))?;
     }
     Ok(steps.as_value())
 }
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Step", ruby.class_object())?;
-    class.define_method("id", method!(Step::id, 0))?;
-    class.define_method("task_id", method!(Step::task_id, 0))?;
-    class.define_method("name", method!(Step::name, 0))?;
-    class.define_method("status", method!(Step::status, 0))?;
-    class.define_method("result", method!(Step::result, 0))?;
-    class.define_method("attempts", method!(Step::attempts, 0))?;
-    class.define_method("error", method!(Step::error, 0))?;
-    class.define_method("depends_on", method!(Step::depends_on, 0))?;
-    class.define_method("queue", method!(Step::queue, 0))?;
-    class.define_method("priority", method!(Step::priority, 0))?;
-    class.define_method("config", method!(Step::config, 0))?;
-    class.define_method("started_at", method!(Step::started_at, 0))?;
-    class.define_method("finished_at", method!(Step::finished_at, 0))?;
-    class.define_method("next_retry_at", method!(Step::next_retry_at, 0))
+    crate::ractor::safe(|| {
+        Step::define_fields(ruby, class)?;
+        class.define_private_method("plain_json", magnus::method!(Step::json, 0))
+    })
 }

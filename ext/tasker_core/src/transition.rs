@@ -1,59 +1,75 @@
 //! `TaskerCore::Transition`: one recorded change of a task's or a step's state.
 
 use magnus::prelude::*;
-use magnus::{Error, RModule, Ruby, Value, method};
-use tasker_core::domain::id::TaskId;
+use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, Value};
 use tasker_core::ffi::shared::types::HistoryView;
 
-use crate::convert::json_out::to_ruby_or_nil;
-use crate::convert::output::time;
+use crate::burden::Burden;
+use crate::convert::fields::{Read, fields};
+use crate::convert::json_out::{json_text, to_ruby_or_nil};
+use crate::convert::output::{self, text, text_or_nil, time};
 use crate::errors::Failure;
 
-#[magnus::wrap(class = "TaskerCore::Transition", free_immediately, size, frozen_shareable)]
+#[derive(TypedData)]
+#[magnus(class = "TaskerCore::Transition", free_immediately, size, frozen_shareable)]
 pub struct Transition {
-    task: TaskId,
     view: HistoryView,
+    burden: Burden,
+}
+
+impl DataTypeFunctions for Transition {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.burden.bytes()
+    }
 }
 
 impl Transition {
-    fn task_id(&self) -> String {
-        self.task.to_string()
+    fn task_id(ruby: &Ruby, this: &Self) -> Read {
+        Ok(output::id(ruby, this.view.task))
     }
 
-    fn step_name(&self) -> Option<&str> {
-        self.view.step.as_deref()
+    fn step_name(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text_or_nil(ruby, this.view.step.as_deref()))
     }
 
-    fn from(&self) -> Option<&str> {
-        self.view.row.from.as_deref()
+    fn from(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text_or_nil(ruby, this.view.row.from.as_deref()))
     }
 
-    fn to(&self) -> &str {
-        &self.view.row.to
+    fn to(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text(ruby, &this.view.row.to))
     }
 
-    fn at(ruby: &Ruby, this: &Self) -> Result<Value, Error> {
-        time(ruby, this.view.row.at)
+    fn at(ruby: &Ruby, this: &Self) -> Read {
+        Ok(time(ruby, this.view.row.at)?)
     }
 
-    fn attempt(&self) -> Option<u16> {
-        self.view.step.as_ref().map(|_| self.view.row.attempt)
+    fn attempt(ruby: &Ruby, this: &Self) -> Read {
+        Ok(ruby.into_value(this.view.attempt()))
     }
 
-    fn session_id(&self) -> Option<String> {
-        self.view.row.by.map(|session| session.0.to_string())
+    fn session_id(ruby: &Ruby, this: &Self) -> Read {
+        let session = this.view.row.by.map(|session| session.0.to_string());
+        Ok(text_or_nil(ruby, session.as_deref()))
     }
 
-    fn metadata(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+    fn metadata(ruby: &Ruby, this: &Self) -> Read {
         to_ruby_or_nil(ruby, this.view.row.detail.as_ref())
+    }
+
+    fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        json_text(ruby, &this.view)
     }
 }
 
-/// The history of `task` as Ruby objects.
-pub fn objects(ruby: &Ruby, task: TaskId, views: Vec<HistoryView>) -> Result<Value, Failure> {
+fields!(Transition: task_id, step_name, from, to, at, attempt, session_id, metadata);
+
+/// A history as Ruby objects.
+pub fn objects(ruby: &Ruby, views: Vec<HistoryView>) -> Result<Value, Failure> {
     let history = ruby.ary_new_capa(views.len());
     for view in views {
-        let transition = ruby.obj_wrap(Transition { task, view });
+        let burden = Burden::new(ruby, view.heap_bytes());
+        let transition = ruby.obj_wrap(Transition { view, burden });
         transition.freeze();
         history.push(transition)?;
     }
@@ -62,12 +78,8 @@ pub fn objects(ruby: &Ruby, task: TaskId, views: Vec<HistoryView>) -> Result<Val
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Transition", ruby.class_object())?;
-    class.define_method("task_id", method!(Transition::task_id, 0))?;
-    class.define_method("step_name", method!(Transition::step_name, 0))?;
-    class.define_method("from", method!(Transition::from, 0))?;
-    class.define_method("to", method!(Transition::to, 0))?;
-    class.define_method("at", method!(Transition::at, 0))?;
-    class.define_method("attempt", method!(Transition::attempt, 0))?;
-    class.define_method("session_id", method!(Transition::session_id, 0))?;
-    class.define_method("metadata", method!(Transition::metadata, 0))
+    crate::ractor::safe(|| {
+        Transition::define_fields(ruby, class)?;
+        class.define_private_method("plain_json", magnus::method!(Transition::json, 0))
+    })
 }

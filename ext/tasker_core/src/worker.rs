@@ -5,59 +5,33 @@ use std::time::Duration;
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
-use serde::{Deserialize, Serialize};
 use tasker_core::domain::json::Json;
-use tasker_core::domain::time::seconds;
 use tasker_core::engine::error::EngineError;
-use tasker_core::engine::transactions::verdict::{Failure as StepFailure, Outcome};
+use tasker_core::engine::transactions::verdict::Outcome;
 use tasker_core::engine::worker::{Phase, Worker as CoreWorker};
 use tasker_core::ffi::shared::call::Call as CoreCall;
-use tasker_core::ffi::shared::errors::Segment;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::path::Segment;
 use tasker_core::ffi::shared::process::Process;
+use tasker_core::ffi::shared::types::{FailInput, WaitInput};
 
 use crate::assignment::Assignment;
 use crate::call::Call;
 use crate::convert::input::FromRHash;
-use crate::convert::json_in::{MAX_RESULT, to_json};
-use crate::convert::output::{Record, strings};
-use crate::errors::{Failure, guarded};
-use crate::handle::timeout;
+use crate::convert::json_in::to_json;
+use crate::convert::output::Record;
+use crate::errors::{Failure, exception, guarded};
 
 #[magnus::wrap(class = "TaskerCore::Native::Worker", free_immediately, size)]
 pub struct Worker {
     core: Arc<CoreWorker>,
     process: &'static Process,
-}
-
-/// What went wrong with an attempt.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FailInput {
-    class: String,
-    message: String,
-    backtrace: Vec<String>,
-    error_code: Option<String>,
-    context: Option<Json>,
-    permanent: bool,
-    retry_after: Option<f64>,
-}
-
-/// The same as it is stored.
-#[derive(Serialize)]
-struct StoredError<'a> {
-    class: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'a Json>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    backtrace: &'a [String],
+    limits: Limits,
 }
 
 impl Worker {
-    pub fn new(core: Arc<CoreWorker>) -> Result<Self, EngineError> {
-        Ok(Self { core, process: Process::current()? })
+    pub fn new(core: Arc<CoreWorker>, limits: Limits) -> Result<Self, EngineError> {
+        Ok(Self { core, process: Process::current()?, limits })
     }
 
     fn take(ruby: &Ruby, this: &Self) -> Result<Option<Value>, Failure> {
@@ -66,25 +40,16 @@ impl Worker {
 
     fn succeed(&self, number: u64, result: Value) -> Result<bool, Failure> {
         guarded(|| {
-            let result = to_json(result, MAX_RESULT).map_err(|error| error.at(Segment::Key("result".into())))?;
-            Ok(self.core.report(number, Outcome::Succeeded(result)))
+            let result = to_json(result, self.limits.result, &self.limits);
+            let result = result.map_err(|error| error.at(Segment::Key("result".into())))?;
+            Ok(self.core.report(number, Outcome::Succeeded(Json::from_trusted(result))))
         })
     }
 
     fn fail(&self, number: u64, failure: RHash) -> Result<bool, Failure> {
         guarded(|| {
-            let input = FailInput::from_rhash(failure)?;
-            let stored = StoredError {
-                class: &input.class,
-                message: &input.message,
-                error_code: input.error_code.as_deref(),
-                context: input.context.as_ref(),
-                backtrace: &input.backtrace,
-            };
-            let error = Json::of(&stored).map_err(|error| EngineError::Internal(error.to_string()))?;
-            let retry_after = input.retry_after.and_then(seconds);
-            let failed = StepFailure { error, permanent: input.permanent, retry_after };
-            Ok(self.core.report(number, Outcome::Failed(failed)))
+            let failure = FailInput::from_rhash(failure, &self.limits)?.into_failure()?;
+            Ok(self.core.report(number, Outcome::Failed(failure)))
         })
     }
 
@@ -102,7 +67,7 @@ impl Worker {
 
     fn stop(&self, limit: f64) -> Result<Call, Failure> {
         guarded(|| {
-            let limit = timeout(Some(limit))?.unwrap_or(Duration::ZERO);
+            let limit = WaitInput::at_most(Some(limit)).into_limit()?.unwrap_or(Duration::ZERO);
             let core = self.core.clone();
             let stopped = async move {
                 core.stop(limit).await;
@@ -114,7 +79,7 @@ impl Worker {
 
     fn until_idle(&self, limit: Option<f64>) -> Result<Call, Failure> {
         guarded(|| {
-            let limit = timeout(limit)?;
+            let limit = WaitInput::at_most(limit).into_limit()?;
             let core = self.core.clone();
             let idle = CoreCall::start(self.process.runtime(), async move { core.until_idle(limit).await });
             Ok(Call::new(idle.mere_wait(), |ruby, idle| Ok(ruby.into_value(idle))))
@@ -150,8 +115,15 @@ impl Worker {
         self.core.phase() == Phase::Working
     }
 
+    /// What went wrong in the background, as exceptions.
     fn troubles(ruby: &Ruby, this: &Self) -> Result<RArray, Failure> {
-        guarded(|| Ok(strings(ruby, this.core.troubles().iter().map(String::as_str))?))
+        guarded(|| {
+            let errors = ruby.ary_new();
+            for trouble in this.core.troubles() {
+                errors.push(exception(ruby, trouble.into())?)?;
+            }
+            Ok(errors)
+        })
     }
 }
 

@@ -31,6 +31,12 @@ pub const DEFAULT_RETRY_LIMIT: u16 = 3;
 pub const DEFAULT_TIMEOUT: f64 = 300.0;
 /// The most steps that one template may have.
 pub const MAX_STEPS: usize = 100_000;
+/// The longest version, in characters.
+pub const MAX_VERSION: usize = 128;
+/// The lowest priority.
+pub const MIN_PRIORITY: i64 = -32_767;
+/// The highest priority.
+pub const MAX_PRIORITY: i64 = 32_767;
 const MAX_NAME: usize = 128;
 
 /// How a step is tried: what its attempts may cost and when they repeat.
@@ -112,6 +118,10 @@ impl Template {
                 Fault::new("version", format!("{version:?} is not a semantic version: {error}"))
                     .with("a version such as \"1.0.0\"", format!("{version:?}")),
             );
+        }
+        if version.len() > MAX_VERSION {
+            let expected = format!("1 to {MAX_VERSION} characters");
+            faults.push(Fault::new("version", format!("has {expected}")).with(expected, version.len().to_string()));
         }
         let schema = match input.input.as_ref().map(|source| Schema::compile(source, "input")) {
             Some(Err(fault)) => {
@@ -283,12 +293,13 @@ fn check_queue(queue: Option<&str>, path: &str, faults: &mut Vec<Fault>) -> Opti
     queue.map(str::to_owned)
 }
 
-/// A priority: −32767 to 32767, higher first.
-pub fn check_priority(priority: Option<i64>, path: &str, faults: &mut Vec<Fault>) -> Option<i16> {
+/// A priority, higher first.
+fn check_priority(priority: Option<i64>, path: &str, faults: &mut Vec<Fault>) -> Option<i16> {
     let priority = priority?;
-    let found = i16::try_from(priority).ok().filter(|&p| p != i16::MIN);
+    let found = i16::try_from(priority).ok().filter(|_| (MIN_PRIORITY..=MAX_PRIORITY).contains(&priority));
     if found.is_none() {
-        faults.push(Fault::new(path, "a priority is -32767 to 32767").with("-32767 to 32767", priority.to_string()));
+        let expected = format!("{MIN_PRIORITY} to {MAX_PRIORITY}");
+        faults.push(Fault::new(path, format!("a priority is {expected}")).with(expected, priority.to_string()));
     }
     found
 }

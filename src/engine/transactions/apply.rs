@@ -171,7 +171,7 @@ impl Touches {
         let rows: Vec<TaskTouch> = self.0.into_values().map(|(_, touch)| touch).filter(changes).collect();
         let moved = tx.touch_tasks(&rows, task_moves()?).await?;
         let transition = |&TaskMoved { id, from, to, seq }: &TaskMoved| {
-            let untouched = || StoreError::Database(format!("the task {id} moved without being touched"));
+            let untouched = || StoreError::Database(format!("the task {id} moved without being touched").into());
             let &revision = revisions.get(&id).ok_or_else(untouched)?;
             Ok(TaskTransition { id, revision, seq, from: Some(from), to, detail: None })
         };
@@ -184,7 +184,7 @@ impl Touches {
 /// The moves that a touch may make, as the table of states has them.
 fn task_moves() -> Result<TaskMoves> {
     let settle =
-        |from: TaskState, event| from.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string()));
+        |from: TaskState, event| from.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string().into()));
     Ok(TaskMoves {
         started: settle(TaskState::Pending, TaskEvent::Start)?,
         finished: settle(TaskState::InProgress, TaskEvent::Finish)?,

@@ -184,7 +184,8 @@ impl Create {
 }
 
 impl TaskPlan {
-    fn info(&self) -> Arc<TaskInfo> {
+    /// The task as its steps will see it.
+    pub fn info(&self) -> Arc<TaskInfo> {
         let row = &self.row;
         let head = TaskHead {
             id: row.id,

@@ -130,7 +130,7 @@ pub async fn gather<T: Tx>(
         for head in heads {
             let stored = templates
                 .get(&head.revision)
-                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", head.id)))?;
+                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", head.id).into()))?;
             known.tasks.insert(head.id, Arc::new(TaskInfo { head, stored: stored.clone() }));
         }
     }
@@ -163,5 +163,5 @@ pub async fn gather<T: Tx>(
 }
 
 fn missing_task(row: &ReadyRow) -> StoreError {
-    StoreError::Database(format!("the ready step {}/{} has no task", row.key.task, row.key.index))
+    StoreError::Database(format!("the ready step {}/{} has no task", row.key.task, row.key.index).into())
 }

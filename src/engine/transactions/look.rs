@@ -32,8 +32,8 @@ async fn with_templates<T: Tx>(tx: &mut T, catalog: &Catalog, rows: Vec<TaskRow>
     rows.into_iter()
         .map(|row| {
             let stored = templates.get(&row.revision).cloned();
-            let stored =
-                stored.ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", row.id)))?;
+            let stored = stored
+                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", row.id).into()))?;
             Ok((row, stored))
         })
         .collect()

@@ -5,13 +5,14 @@
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that; [`intake`] takes claimed steps in.
 //! * [`sessions`]: open, renew, sweep and recover.
-//! * [`look`] reads.
+//! * [`look`] reads. [`remove`] makes tests clean up after themselves.
 
 pub mod apply;
 pub mod create;
 pub mod intake;
 pub mod look;
 pub mod register;
+pub mod remove;
 pub mod sessions;
 pub mod settle;
 pub mod verdict;

@@ -106,7 +106,7 @@ impl Verdict {
         let attempt = held.attempt();
         let message = format!("the worker that held this step ended without a word; this happened {crashes} times");
         let error = Json::of(&serde_json::json!({ "class": "WorkerCrashed", "message": message, "crashes": crashes }))
-            .map_err(|error| StoreError::Data(error.to_string()))?;
+            .map_err(|error| StoreError::Data(error.to_string().into()))?;
         let token = held.row.token.next();
         let again = ReadyRow { token, state: settled, ..held.row.clone() };
         let mut verdict = Self {
@@ -181,7 +181,7 @@ fn judge(failure: &Failure, held: &Assignment) -> (StepEvent, Option<Duration>) 
 
 /// The state after `event`; that a held step has no such move would be a fault of this library.
 fn settle(state: StepState, event: StepEvent) -> Result<StepState> {
-    state.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string()))
+    state.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string().into()))
 }
 
 /// `{"error": …}`, as a transition keeps it.
@@ -190,7 +190,7 @@ fn detail(error: &Json) -> Result<Json> {
     struct Detail<'a> {
         error: &'a Json,
     }
-    Json::of(&Detail { error }).map_err(|error| StoreError::Data(error.to_string()))
+    Json::of(&Detail { error }).map_err(|error| StoreError::Data(error.to_string().into()))
 }
 
 /// The error of a step as its task keeps it: with the step's name.

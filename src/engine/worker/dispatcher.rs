@@ -3,6 +3,7 @@
 //! stream fills its batches by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use crate::domain::id::{ReceiptId, SessionKey};
 use crate::domain::json::Json;
 use crate::engine::transactions::settle::{Claim, Settle, Settled};
 use crate::engine::transactions::verdict::{Failure, Outcome};
+use crate::fault_point;
 use crate::storage::{Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +52,9 @@ pub(super) async fn run(worker: Arc<Worker>) {
             worker.refresh_lanes(&mut clock).await;
         }
         let now = Instant::now();
+        if worker.clock_moved.swap(false, Ordering::Relaxed) {
+            clock.poll_at = now;
+        }
         let due = clock.due_at.is_some_and(|due| due <= now);
         // Here, and not only while there is nothing to do: a busy worker may never come to rest.
         if heard(&mut bell) | heard(&mut wakeups) | due {
@@ -69,7 +74,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
                 if matches!(error, StoreError::Closed) {
                     break;
                 }
-                worker.engine.troubles.add(format!("a batch could not be settled and will be tried again: {error}"));
+                worker.engine.troubles().add(format!("a batch could not be settled and will be tried again: {error}"));
                 (worker.options.wake)();
                 tokio::time::sleep(clock.pause).await;
                 clock.pause = (clock.pause * 2).min(LONGEST_PAUSE);
@@ -179,7 +184,7 @@ impl Worker {
             },
             catalog: self.engine.catalog.clone(),
         };
-        match self.engine.store.write(transaction).await {
+        match self.settle(transaction).await {
             Ok(settled) => {
                 clock.pause = FIRST_PAUSE;
                 if *look && due {
@@ -190,23 +195,28 @@ impl Worker {
                 Ok(())
             }
             Err(StoreError::SessionLost) => {
-                self.hands.lock().undo_round(round.reports, round.limit);
+                self.hands.lock().undo_round(round.reports);
                 self.start_over(round.session).await
             }
             Err(StoreError::Data(why)) if !reports.is_empty() => {
-                self.set_aside(round, why);
+                self.set_aside(round, &why.message);
                 Ok(())
             }
             Err(error) => {
                 let mut hands = self.hands.lock();
-                hands.undo_round(round.reports, round.limit);
-                if matches!(error, StoreError::Disconnected(_)) {
+                hands.undo_round(round.reports);
+                if error.is_doubtful() {
                     // It may have been committed. The tokens tell for the reports, this for the claim.
                     hands.doubt(round.session, receipt);
                 }
                 Err(error)
             }
         }
+    }
+
+    async fn settle(&self, transaction: Settle) -> Result<Settled, StoreError> {
+        fault_point!(Dispatcher);
+        self.engine.store.write(transaction).await
     }
 
     fn settled(&self, round: Round, settled: Settled, clock: &mut Clock) {
@@ -237,16 +247,16 @@ impl Worker {
     /// The database refused a value. First the reports are settled without claiming, which tells
     /// whether it is one of theirs; then a batch is halved until that one is found, and it fails for
     /// good.
-    fn set_aside(&self, round: Round, why: String) {
+    fn set_aside(&self, round: Round, why: &str) {
         let mut hands = self.hands.lock();
         let mut reports = round.reports;
         let count = reports.len();
         match reports.as_mut_slice() {
             _ if round.limit > 0 => hands.settle_alone(),
-            [report] => report.outcome = Outcome::Failed(refused(&why)),
+            [report] => report.outcome = Outcome::Failed(refused(why)),
             _ => hands.halve_batches(count),
         }
-        hands.undo_round(reports, round.limit);
+        hands.undo_round(reports);
     }
 
     /// Another process ended the session: what was held belongs to others.

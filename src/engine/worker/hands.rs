@@ -42,6 +42,8 @@ pub(super) struct Hands {
     /// Whether the next round claims nothing, to tell a report that cannot be stored from a claim.
     alone: bool,
     reserved: usize,
+    /// How many steps a round under way may claim.
+    claiming: usize,
     next_number: u64,
     receipts: HashMap<ReceiptId, usize>,
     /// Receipts that a commit without an answer may have written.
@@ -88,6 +90,7 @@ impl Hands {
             batch: BATCH,
             alone: false,
             reserved: 0,
+            claiming: 0,
             next_number: 0,
             receipts: HashMap::new(),
             doubtful: Vec::new(),
@@ -111,6 +114,7 @@ impl Hands {
             && self.reports.is_empty()
             && self.settling == 0
             && self.reserved == 0
+            && self.claiming == 0
             && self.doubtful.is_empty()
     }
 
@@ -120,7 +124,7 @@ impl Hands {
     }
 
     fn free(&self) -> usize {
-        let held = self.queue.len() + self.running.len() + self.overdue.len() + self.reserved;
+        let held = self.queue.len() + self.running.len() + self.overdue.len() + self.reserved + self.claiming;
         self.pace.limit().saturating_sub(held)
     }
 
@@ -221,7 +225,7 @@ impl Hands {
         }
     }
 
-    /// What there is to do now, if anything; its limit is reserved. Nothing is claimed unless
+    /// What there is to do now, if anything; its limit counts as held. Nothing is claimed unless
     /// `claim`.
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
         let limit = if claim && !self.alone { self.free() } else { 0 };
@@ -238,7 +242,7 @@ impl Hands {
         let rest = self.reports.split_off(self.reports.len().min(self.batch));
         let reports = std::mem::replace(&mut self.reports, rest);
         self.settling = reports.len();
-        self.reserved += limit;
+        self.claiming = limit;
         Some(Round {
             session: self.session,
             finished_receipts: self.finished_receipts(&reports),
@@ -273,7 +277,7 @@ impl Hands {
 
     /// Takes a committed round's reports off the books.
     pub(super) fn finish_round(&mut self, round: &Round, accepted: usize) {
-        let Round { reports, limit, doubtful, .. } = round;
+        let Round { reports, doubtful, .. } = round;
         self.doubtful.retain(|receipt| !doubtful.contains(receipt));
         for report in reports {
             if let Some(left) = self.receipts.get_mut(&report.assignment.receipt) {
@@ -286,16 +290,19 @@ impl Hands {
         self.stats.late += (reports.len() - accepted) as u64;
         self.batch = (self.batch * 2).min(BATCH);
         self.alone = false;
-        self.settling = 0;
-        self.unreserve(*limit);
+        self.end_round();
     }
 
     /// Puts back a round that was not committed.
-    pub(super) fn undo_round(&mut self, reports: Vec<Report>, limit: usize) {
+    pub(super) fn undo_round(&mut self, reports: Vec<Report>) {
         let newer = std::mem::replace(&mut self.reports, reports);
         self.reports.extend(newer);
-        self.settling = 0;
-        self.unreserve(limit);
+        self.end_round();
+    }
+
+    fn end_round(&mut self) {
+        (self.settling, self.claiming) = (0, 0);
+        self.changed();
     }
 
     /// Has the next round claim nothing.
@@ -341,7 +348,7 @@ impl Hands {
         self.receipts.clear();
         self.doubtful.clear();
         self.expect_work();
-        self.changed();
+        self.end_round();
     }
 }
 

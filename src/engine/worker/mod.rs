@@ -9,11 +9,10 @@ mod hands;
 mod pace;
 
 use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -26,12 +25,17 @@ use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey};
+use crate::panics::caught;
 use crate::storage::rows::Outlook;
 use crate::storage::{Store, StoreError};
+use crate::troubles::Trouble;
 use hands::Hands;
 
 /// How long a worker that is stopped by force tries to settle what it holds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(4);
+/// How long a worker's loop rests after a fault, the first time and at most.
+const FIRST_REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Called, from any thread, when a host's thread that found nothing should look again.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -90,6 +94,8 @@ pub struct Worker {
     /// Wakes the dispatcher: a report came, hands became free, the phase changed.
     stir: Notify,
     phase: watch::Sender<Phase>,
+    /// Whether a test moved the database's clock since the loop last looked.
+    clock_moved: AtomicBool,
 }
 
 impl Worker {
@@ -101,7 +107,15 @@ impl Worker {
         let session = engine.session().await?;
         let hands = Mutex::new(Hands::new(session, options.threads));
         let phase = watch::Sender::new(Phase::Working);
-        let worker = Arc::new(Self { engine, registry, options, hands, stir: Notify::new(), phase });
+        let worker = Arc::new(Self {
+            engine,
+            registry,
+            options,
+            hands,
+            stir: Notify::new(),
+            phase,
+            clock_moved: AtomicBool::new(false),
+        });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
         worker.engine.events.tell(EventKind::WorkerStarted, |event| Event { session: Some(session.id), ..event });
@@ -109,13 +123,16 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Runs the loop. Without it nothing would be settled any more, so a fault in it ends the worker.
+    /// Runs the loop. Without it nothing would be settled any more, so that it begins again after a
+    /// fault: under a new session, because what was in its hands then is nowhere.
     async fn serve(self: Arc<Self>) {
-        if let Err(panic) = AssertUnwindSafe(dispatcher::run(self.clone())).catch_unwind().await {
-            let said = panic.downcast_ref::<&str>().copied();
-            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown panic");
-            self.engine.troubles.add(format!("a worker ended by a fault inside tasker_core, please report it: {said}"));
-            self.abandon();
+        let mut pause = FIRST_REST;
+        while let Err(panic) = caught(dispatcher::run(self.clone())).await {
+            self.engine.troubles().fault("a worker's loop", panic);
+            let lost = self.lose_session();
+            self.engine.expire(lost).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_REST);
         }
     }
 
@@ -134,19 +151,31 @@ impl Worker {
         });
     }
 
-    /// Ends the worker though not everything was settled. Its session ends with it: what it holds
-    /// is returned when the lease has expired.
+    /// Ends the worker though not everything was settled.
     fn abandon(&self) {
-        {
+        self.lose_session();
+        self.end();
+        self.stir.notify_one();
+    }
+
+    /// Gives up everything that is held, and its session: when that has expired, it is returned.
+    fn lose_session(&self) -> SessionKey {
+        let session = {
             let mut hands = self.hands.lock();
             let session = hands.session;
             self.engine.keeper.lose(session);
             hands.start_over(session);
-        }
-        self.end();
-        self.stir.notify_one();
+            session
+        };
         // Other workers of this process start over under a new session.
         self.engine.ring();
+        session
+    }
+
+    /// Has the loop look at once for what has fallen due by a clock that was moved.
+    pub(super) fn clock_moved(&self) {
+        self.clock_moved.store(true, Ordering::Relaxed);
+        self.stir.notify_one();
     }
 
     /// Takes the next claimed step, if there is one. Its timeout starts now.
@@ -195,8 +224,8 @@ impl Worker {
     }
 
     /// What went wrong in the background since the last call.
-    pub fn troubles(&self) -> Vec<String> {
-        self.engine.troubles.take()
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.engine.troubles().take()
     }
 
     /// Claims no more and gives back what no thread has taken; what is running may end within
@@ -221,7 +250,7 @@ impl Worker {
             let mut phase = self.phase.subscribe();
             let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
             if tokio::time::timeout(SETTLE_LIMIT, stopped).await.is_err() {
-                self.engine.troubles.add("a worker stopped before it could give back what it held; its lease will");
+                self.engine.troubles().add("a worker stopped before it could give back what it held; its lease will");
                 self.abandon();
             }
         }

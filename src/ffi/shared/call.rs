@@ -2,18 +2,16 @@
 //! not, it has a [`Signal`] raised at the end and waits for that in its own way. Nothing is ever
 //! popped while blocked, so an interrupted wait loses nothing.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::signal::Signal;
-use crate::engine::error::{EngineError, Result};
+use crate::engine::error::Result;
+use crate::panics::caught;
 
 /// See the module.
 pub struct Call<T> {
@@ -30,13 +28,12 @@ enum Slot<T> {
 
 impl<T: Send + 'static> Call<T> {
     /// Starts `work`. It goes on whether or not anybody waits; a panic in it is an
-    /// [`EngineError::Internal`].
+    /// [`EngineError::Internal`](crate::engine::error::EngineError::Internal).
     pub fn start(runtime: &Handle, work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
         let slot = Arc::new(Mutex::new(Slot::UnderWay(None)));
         let shared = slot.clone();
         let task = runtime.spawn(async move {
-            let done = AssertUnwindSafe(work).catch_unwind().await;
-            let done = done.unwrap_or_else(|panic| Err(internal(panic.as_ref())));
+            let done = caught(work).await.unwrap_or_else(|panic| Err(panic.into()));
             if let Slot::UnderWay(Some(signal)) = std::mem::replace(&mut *shared.lock(), Slot::Done(done)) {
                 signal.raise();
             }
@@ -91,10 +88,4 @@ impl<T: Send + 'static> Call<T> {
             Slot::Done(_) | Slot::Taken => false,
         }
     }
-}
-
-/// A caught panic as an error.
-pub fn internal(panic: &(dyn Any + Send)) -> EngineError {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    EngineError::Internal(format!("a fault inside tasker_core, please report it: {}", text.unwrap_or("unknown panic")))
 }

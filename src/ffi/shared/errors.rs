@@ -1,77 +1,111 @@
 //! Faults of typed inputs, as serde meets them: with the dotted path to the place, and the nearest
 //! valid name for an unknown key. An adapter's deserializer uses [`InputError`] as its error and
-//! calls [`InputError::at`] on the way out of each level.
+//! calls [`InputError::at`] on the way out of each level; [`super::nested`] does so already.
 
 use std::fmt;
 
 use serde::de;
 
+use super::path::{Remedy, Segment, append};
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::engine::error::EngineError;
+use crate::fault_points::Injected;
 
-/// One fault, gaining its path from the inside out.
+/// What is wrong at one place of an input, gaining its path from the inside out. Behind a pointer,
+/// because every value that is read is a `Result` with this in it.
 #[derive(Debug)]
-pub struct InputError {
-    message: String,
-    expected: Option<String>,
-    got: Option<String>,
-    path: Vec<Segment>,
-}
+pub struct InputError(Box<Met>);
 
-/// One step of a path.
-#[derive(Clone, Debug)]
-pub enum Segment {
-    /// A key.
-    Key(String),
-    /// A place in a list.
-    Index(usize),
+#[derive(Debug)]
+struct Met {
+    /// The place, from the inside out.
+    place: Vec<Segment>,
+    remedy: Remedy,
+    /// What is wrong, with paths from that place on: a free value may have several faults.
+    first: Fault,
+    more: Vec<Fault>,
 }
 
 impl InputError {
     /// A fault with a message alone.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), expected: None, got: None, path: Vec::new() }
+        let first = Fault::new("", message);
+        Self(Box::new(Met { place: Vec::new(), remedy: Remedy::Blank, first, more: Vec::new() }))
     }
 
     /// Says what was expected and what was found.
     pub fn expecting(mut self, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
-        self.got = Some(got.into());
+        self.0.first = self.0.first.with(expected, got);
         self
     }
 
-    /// The same fault, seen from one level further out.
+    /// Says how to read on; a blank in its place unless it is said.
+    pub fn remedied_by(mut self, remedy: Remedy) -> Self {
+        self.0.remedy = remedy;
+        self
+    }
+
+    /// The same, seen from one level further out.
     pub fn at(mut self, segment: Segment) -> Self {
-        self.path.push(segment);
+        self.0.place.push(segment);
         self
     }
 
-    /// The fault with its whole path.
-    pub fn into_fault(self) -> Fault {
-        let mut path = String::new();
-        for segment in self.path.iter().rev() {
-            match segment {
-                Segment::Key(key) if path.is_empty() => path.push_str(key),
-                Segment::Key(key) => {
-                    path.push('.');
-                    path.push_str(key);
-                }
-                Segment::Index(index) => path.push_str(&format!("[{index}]")),
+    /// Several faults inside one free value, which is one place.
+    pub fn together(self, others: impl IntoIterator<Item = Self>) -> Self {
+        let (first, mut more) = self.parts();
+        more.extend(others.into_iter().flat_map(|error| {
+            let (first, more) = error.parts();
+            std::iter::once(first).chain(more)
+        }));
+        Self(Box::new(Met { place: Vec::new(), remedy: Remedy::Blank, first, more }))
+    }
+
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        self.0.place.iter().rev().cloned().collect()
+    }
+
+    pub(super) fn remedy(&self) -> Remedy {
+        self.0.remedy
+    }
+
+    /// The faults with their whole paths.
+    fn parts(self) -> (Fault, Vec<Fault>) {
+        let Met { place, first, more, .. } = *self.0;
+        let whole = |fault: Fault| {
+            let mut path = String::new();
+            place.iter().rev().for_each(|segment| append(&mut path, segment));
+            if !(path.is_empty() || fault.path.is_empty() || fault.path.starts_with('[')) {
+                path.push('.');
             }
-        }
-        Fault { path, message: self.message, expected: self.expected, got: self.got }
+            path.push_str(&fault.path);
+            Fault { path, ..fault }
+        };
+        (whole(first), more.into_iter().map(whole).collect())
+    }
+
+    /// The faults with their whole paths.
+    pub fn into_faults(self) -> Faults {
+        let (first, more) = self.parts();
+        Faults::of(first, more)
+    }
+}
+
+impl From<Injected> for Faults {
+    fn from(injected: Injected) -> Self {
+        Fault::new("", injected.to_string()).into()
     }
 }
 
 impl From<InputError> for EngineError {
     fn from(error: InputError) -> Self {
-        Self::Validation(Faults::from(error.into_fault()))
+        Self::Validation(error.into_faults())
     }
 }
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.first.message)
     }
 }
 
@@ -98,14 +132,22 @@ impl de::Error for InputError {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = hint(field, expected.iter().copied());
-        Self::new(format!("there is no key {field:?} here{hint}")).expecting(expected.join(", "), format!("{field:?}"))
+        Self::new(format!("there is no key {field:?} here{hint}"))
+            .expecting(expected.join(", "), format!("{field:?}"))
+            .remedied_by(Remedy::LeaveOut)
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new("is missing").expecting("a value", "nothing").at(Segment::Key(field.into()))
+        Self::new("is missing")
+            .expecting("a value", "nothing")
+            .remedied_by(Remedy::Supply)
+            .at(Segment::Key(field.into()))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new("is given twice").at(Segment::Key(field.into()))
+        Self::new("is given twice, spelt by two kinds of key perhaps")
+            .expecting("each key once", format!("{field:?} twice"))
+            .remedied_by(Remedy::TakeOnce)
+            .at(Segment::Key(field.into()))
     }
 }

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use serde::Deserialize;
 
-use crate::domain::fault::{Fault, Faults};
 use crate::engine::Engine;
 use crate::engine::events::{Event, Events, Kinds, Listener};
 
@@ -23,42 +21,6 @@ pub struct Heard {
     pub sequence: u64,
     /// The event.
     pub event: Arc<Event>,
-}
-
-/// `subscribe`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubscribeInput {
-    patterns: Vec<String>,
-    /// The most events that wait to be taken, 1 to 1,000,000; 10,000 when left out.
-    #[serde(default)]
-    capacity: Option<i64>,
-    /// Whether it outlives the handle, and ends when the last one on its database is closed.
-    #[serde(default)]
-    pub lasting: bool,
-}
-
-impl SubscribeInput {
-    /// The kinds that the patterns name, all of them where there is no pattern.
-    ///
-    /// # Errors
-    /// When a pattern names nothing.
-    pub fn wanted(&self) -> Result<Kinds, Faults> {
-        match self.patterns.as_slice() {
-            [] => Kinds::matching(["*"]),
-            patterns => Kinds::matching(patterns.iter().map(String::as_str)),
-        }
-    }
-
-    /// The most events that wait to be taken.
-    ///
-    /// # Errors
-    /// When it is out of range.
-    pub fn capacity(&self) -> Result<usize, Fault> {
-        let capacity = self.capacity.unwrap_or(10_000);
-        let fits = usize::try_from(capacity).ok().filter(|capacity| (1..=1_000_000).contains(capacity));
-        fits.ok_or_else(|| Fault::new("capacity", "is 1 to 1,000,000").with("1 to 1,000,000", capacity.to_string()))
-    }
 }
 
 /// One subscriber's queue.

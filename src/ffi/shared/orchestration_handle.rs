@@ -5,37 +5,38 @@
 
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use super::call::Call;
-use super::event_bridge::{SubscribeInput, Subscription, Wake};
+use super::event_bridge::{Subscription, Wake};
+use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
+use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
+use super::reading::MOST_FAULTS;
 use super::types::{
-    CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, StepView, TaskView, WantedTemplate, parse_task_id,
+    CreateTaskInput, CreateTasksInput, HandleOptions, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
+    TaskView, Wanted, WantedTemplate, parse_task_id,
 };
+use crate::domain::fault::Faults;
 use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::{Registry, StoredTemplate};
-use crate::engine::error::{EngineError, Result};
+use crate::engine::error::{EngineError, Missing, Result};
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::worker::{Worker, WorkerOptions};
+use crate::fault_point;
 use crate::storage::Store;
-use crate::storage::rows::StoreFacts;
 use crate::storage::url::DatabaseUrl;
 
 /// See the module.
 pub struct OrchestrationHandle {
-    id: Uuid,
-    place: Place,
-    ttl: Option<Duration>,
-    created_at: SystemTime,
-    created: Instant,
+    facts: Arc<HandleFacts>,
     registry: Arc<Registry>,
     state: Mutex<State>,
     /// Ends the waits on this handle when it is closed.
@@ -55,35 +56,14 @@ struct Attachment {
     system: Arc<OnceCell<Arc<OrchestrationSystem>>>,
 }
 
-/// What a handle says about itself.
-#[derive(Clone, Debug)]
-pub struct HandleInfo {
-    /// Its id.
-    pub id: Uuid,
-    /// When it was made.
-    pub created_at: SystemTime,
-    /// When it expires.
-    pub expires_at: Option<SystemTime>,
-    /// `active`, `expired` or `closed`.
-    pub status: &'static str,
-    /// `sqlite` or `postgres`.
-    pub backend: &'static str,
-    /// The database, without a password.
-    pub database: String,
-    /// The pool, while the handle is attached in this process.
-    pub pool: Option<StoreFacts>,
-    /// This process.
-    pub pid: u32,
-}
-
 impl OrchestrationHandle {
     /// Opens a database, or joins the pool of another handle on it.
     ///
     /// # Errors
     /// When there is no runtime and none can be started; the rest comes with the call.
-    pub fn open(place: Place, ttl: Option<Duration>) -> Result<Call<Arc<Self>>> {
+    pub fn open(place: Place, options: HandleOptions) -> Result<Call<Arc<Self>>> {
         let process = Process::current()?;
-        let handle = Arc::new(Self::new(place.fixed()?, ttl, Arc::default(), Attachment::new(process)));
+        let handle = Arc::new(Self::new(place.fixed()?, options, Arc::default(), Attachment::new(process)));
         let opened = handle.run(|engine, handle| async move {
             drop(engine);
             Ok(handle)
@@ -91,45 +71,103 @@ impl OrchestrationHandle {
         Ok(opened)
     }
 
-    fn new(place: Place, ttl: Option<Duration>, registry: Arc<Registry>, attachment: Attachment) -> Self {
+    fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {
         let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
-        let (created_at, created) = (SystemTime::now(), Instant::now());
-        let (state, closed) = (Mutex::new(state), watch::Sender::new(false));
-        Self { id: Uuid::now_v7(), place, ttl, created_at, created, registry, state, closed }
+        let facts = Arc::new(HandleFacts::new(place, options));
+        Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
-    fn run<T, F>(self: &Arc<Self>, operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static) -> Call<T>
+    pub(in crate::ffi) fn run<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<Engine>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.run_on_system(|system, handle| operation(system.engine().clone(), handle))
+    }
+
+    /// The same with all that this process has of the database.
+    pub(in crate::ffi) fn run_on_system<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         match self.attach() {
             Err(error) => Call::done(Err(error)),
-            Ok(Attachment { process, system }) => {
+            Ok(Attachment { process, system: cell }) => {
                 let handle = self.clone();
                 Call::start(process.runtime(), async move {
-                    let system = system.get_or_try_init(|| OrchestrationSystem::open(process, &handle.place)).await?;
-                    operation(system.engine().clone(), handle).await
+                    fault_point!(Call);
+                    let system =
+                        cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
+                    operation(system.clone(), handle).await
                 })
             }
         }
     }
 
+    /// Runs an operation on its database even after it expired or was closed, as tests do that clean
+    /// up. A closed one in memory has no database any more.
+    pub(in crate::ffi) fn run_anyway<T, F>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<OrchestrationSystem>, Arc<Self>) -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let process = match Process::current() {
+            Err(error) => return Call::done(Err(error)),
+            Ok(process) => process,
+        };
+        let attached = self.state.lock().attachment.as_ref().filter(|at| at.process.pid() == process.pid()).cloned();
+        if attached.is_none() && self.is_in_memory() {
+            return Call::done(Err(EngineError::HandleClosed));
+        }
+        let handle = self.clone();
+        let Attachment { system: cell, .. } = attached.unwrap_or_else(|| Attachment::new(process));
+        Call::start(process.runtime(), async move {
+            let system =
+                cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?.clone();
+            let done = operation(system.clone(), handle).await;
+            // What was opened for this operation alone is closed when it has ended.
+            drop(cell);
+            OrchestrationSystem::release(system).await;
+            done
+        })
+    }
+
+    /// Whether its database lives in the memory of the process that opened it.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(&self.facts.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none())
+    }
+
+    /// The database.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.facts.place.url
+    }
+
     /// The attachment of this process: made anew after a fork, whose parent's is left alone.
     fn attach(&self) -> Result<Attachment> {
-        self.validate()?;
-        let process = Process::current()?;
         let mut state = self.state.lock();
+        self.check(&state)?;
         match &state.attachment {
             None => Err(EngineError::HandleClosed),
-            Some(attachment) if attachment.process.pid() == process.pid() => Ok(attachment.clone()),
-            Some(_) if matches!(&self.place.url, DatabaseUrl::Sqlite(url) if url.path.is_none()) => {
+            // Asking for the pid is all that a call pays for forks; nothing is looked up.
+            Some(attachment) if attachment.process.pid() == std::process::id() => Ok(attachment.clone()),
+            Some(_) if self.is_in_memory() => {
                 let message = "a handle on sqlite::memory: cannot follow a fork: its database lives in the parent's \
                                memory; open a file, or open another handle in the child";
                 Err(EngineError::Configuration(message.into()))
             }
             Some(_) => {
+                let process = Process::current()?;
                 let parents = (mem::take(&mut state.workers), mem::take(&mut state.subscriptions));
                 mem::forget((state.attachment.take(), parents));
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
@@ -139,7 +177,12 @@ impl OrchestrationHandle {
 
     /// Its id.
     pub fn id(&self) -> Uuid {
-        self.id
+        self.facts.id
+    }
+
+    /// How deep and large the free values may be that go through it.
+    pub fn limits(&self) -> &Limits {
+        &self.facts.options.limits
     }
 
     /// The templates registered on it.
@@ -149,12 +192,12 @@ impl OrchestrationHandle {
 
     /// How long it is still valid; `None` when it does not expire.
     pub fn expires_in(&self) -> Option<Duration> {
-        self.ttl.map(|ttl| ttl.saturating_sub(self.created.elapsed()))
+        self.facts.options.ttl.map(|ttl| ttl.saturating_sub(self.facts.created.elapsed()))
     }
 
     /// Whether its ttl is over.
     pub fn is_expired(&self) -> bool {
-        self.ttl.is_some_and(|ttl| self.created.elapsed() >= ttl)
+        self.facts.is_expired()
     }
 
     /// Whether it was closed.
@@ -163,25 +206,29 @@ impl OrchestrationHandle {
     }
 
     /// Whether it can be used.
+    pub fn is_valid(&self) -> bool {
+        !self.is_closed() && !self.is_expired()
+    }
+
+    /// Says why it can't be used.
     ///
     /// # Errors
     /// [`EngineError::HandleClosed`] or [`EngineError::HandleExpired`].
     pub fn validate(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(EngineError::HandleClosed);
-        }
-        match self.ttl {
-            Some(ttl) if self.is_expired() => Err(EngineError::HandleExpired(format!(
-                "the handle {} expired: it is {:.0} s old and its ttl is {} s; call refresh for a new one",
-                self.id,
-                self.created.elapsed().as_secs_f64(),
-                ttl.as_secs_f64()
-            ))),
+        self.check(&self.state.lock())
+    }
+
+    fn check(&self, state: &State) -> Result<()> {
+        match self.facts.options.ttl {
+            _ if state.attachment.is_none() => Err(EngineError::HandleClosed),
+            Some(ttl) if self.is_expired() => {
+                Err(EngineError::HandleExpired { id: self.facts.id, age: self.facts.created.elapsed(), ttl })
+            }
             _ => Ok(()),
         }
     }
 
-    /// A new handle on the same database, with the same templates and ttl.
+    /// A new handle on the same database, with the same templates, ttl and limits.
     ///
     /// # Errors
     /// When this one is closed, or there is no runtime and none can be started.
@@ -193,31 +240,34 @@ impl OrchestrationHandle {
             Some(attachment) if attachment.process.pid() == process.pid() => attachment.share(),
             Some(_) => Attachment::new(process),
         };
-        Ok(Arc::new(Self::new(self.place.clone(), self.ttl, self.registry.clone(), attachment)))
+        Ok(Arc::new(Self::new(self.facts.place.clone(), self.facts.options, self.registry.clone(), attachment)))
     }
 
-    /// What it is.
+    /// What it is. It takes no lock that another thread might have held at a fork, and asks the system nothing.
     pub fn info(&self) -> HandleInfo {
-        let pid = std::process::id();
+        let (status, pool) = self.standing();
+        HandleInfo::new(self.facts.clone(), status, pool)
+    }
+
+    /// Whether [`OrchestrationHandle::info`] would say the same as it did when it gave `before`.
+    #[inline]
+    pub fn is_still(&self, before: &HandleInfo) -> bool {
+        let (status, pool) = self.standing();
+        before.still_holds(&self.facts, status, pool.as_ref())
+    }
+
+    #[inline]
+    fn standing(&self) -> (HandleStatus, Option<Pool>) {
         let state = self.state.lock();
-        let here = state.attachment.as_ref().filter(|attachment| attachment.process.pid() == pid);
-        HandleInfo {
-            id: self.id,
-            created_at: self.created_at,
-            expires_at: self.ttl.map(|ttl| self.created_at + ttl),
-            status: match () {
-                () if state.attachment.is_none() => "closed",
-                () if self.is_expired() => "expired",
-                () => "active",
-            },
-            backend: match self.place.url {
-                DatabaseUrl::Sqlite(_) => "sqlite",
-                DatabaseUrl::Postgres(_) => "postgres",
-            },
-            database: self.place.url.redacted(),
-            pool: here.and_then(|attachment| attachment.system.get()).map(|system| system.engine().store().facts()),
-            pid,
-        }
+        let status = match () {
+            () if state.attachment.is_none() => HandleStatus::Closed,
+            () if self.is_expired() => HandleStatus::Expired,
+            () => HandleStatus::Active,
+        };
+        let pool = state.attachment.as_ref().and_then(|Attachment { process, system }| {
+            Some(Pool { pid: process.pid(), facts: system.get()?.engine().store().facts() })
+        });
+        (status, pool)
     }
 
     /// Stops the workers started on it, ends its subscriptions and lets go of the database; the last
@@ -257,8 +307,9 @@ impl OrchestrationHandle {
 
     /// Creates one task and gives its first snapshot.
     pub fn create_task(self: &Arc<Self>, input: CreateTaskInput) -> Call<TaskView> {
+        let asked = input.into_intent();
         self.run(|engine, handle| async move {
-            let (wanted, intent) = input.into_intent();
+            let (wanted, intent) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
             let plan = intent.plan(&stored, "context")?;
             let planned = plan.row.clone();
@@ -266,19 +317,26 @@ impl OrchestrationHandle {
             match made.ids.first() {
                 Some(id) if *id == planned.id => Ok(TaskView::of_new(planned, stored, &made)),
                 Some(existing) => find(&engine, *existing).await,
-                None => Err(EngineError::Internal("a task was created without an id".into())),
+                None => Err(EngineError::internal("a task was created without an id")),
             }
         })
     }
 
     /// Creates tasks in one transaction, all or none.
     pub fn create_tasks(self: &Arc<Self>, input: CreateTasksInput) -> Call<Vec<TaskId>> {
+        let asked = input.into_intents();
         self.run(|engine, handle| async move {
-            let (wanted, intents) = input.into_intents()?;
+            let (wanted, intents) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
-            let plans =
-                intents.into_iter().enumerate().map(|(i, intent)| intent.plan(&stored, &format!("contexts[{i}]")));
-            let plans = plans.collect::<Result<Vec<_>, _>>()?;
+            let mut plans = Vec::with_capacity(intents.len());
+            let mut faults = Vec::new();
+            for (i, intent) in intents.into_iter().enumerate() {
+                match intent.plan(&stored, &format!("contexts[{i}]")) {
+                    Ok(plan) => plans.push(plan),
+                    Err(found) => faults.extend(found.all().iter().cloned()),
+                }
+            }
+            Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
             if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }
@@ -296,17 +354,16 @@ impl OrchestrationHandle {
     /// A page of tasks, newest first.
     pub fn tasks(self: &Arc<Self>, input: ListTasksInput) -> Call<Vec<TaskView>> {
         self.run(|engine, _| async move {
-            let before = input.before.as_deref().map(parse_task_id).transpose()?;
+            let Page { filter, before, limit } = input.into_page()?;
             let catalog = engine.catalog().clone();
-            let page = ListTasks { filter: input.filter()?, before, limit: input.page()?, catalog };
-            let found = engine.store().read(page).await?;
-            Ok(found.into_iter().map(|(row, stored)| TaskView { row, stored }).collect())
+            let found = engine.store().read(ListTasks { filter, before, limit, catalog }).await?;
+            Ok(found.into_iter().map(|(row, stored)| TaskView::of_stored(row, stored)).collect())
         })
     }
 
     /// How many tasks match.
     pub fn count(self: &Arc<Self>, input: ListTasksInput) -> Call<u64> {
-        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.filter()? }).await?) })
+        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.into_filter()? }).await?) })
     }
 
     /// The steps of a task, in the order of its template.
@@ -324,7 +381,7 @@ impl OrchestrationHandle {
             let view = find(&engine, task).await?;
             let rows = engine.store().read(History { task }).await?;
             let name = |index| view.template().step(index).map(|step| step.name.clone());
-            Ok(rows.into_iter().map(|row| HistoryView { step: row.index.and_then(name), row }).collect())
+            Ok(rows.into_iter().map(|row| HistoryView { task, step: row.index.and_then(name), row }).collect())
         })
     }
 
@@ -353,10 +410,11 @@ impl OrchestrationHandle {
     /// `lasting`.
     pub fn subscribe(self: &Arc<Self>, input: SubscribeInput, wake: Wake) -> Call<Arc<Subscription>> {
         self.run(|engine, handle| async move {
-            let subscription = Subscription::start(&engine, input.wanted()?, input.capacity()?, wake);
+            let Wanted { kinds, capacity, lasting } = input.into_wanted()?;
+            let subscription = Subscription::start(&engine, kinds, capacity, wake);
             let mut state = handle.state.lock();
             match state.attachment {
-                Some(_) if input.lasting => {}
+                Some(_) if lasting => {}
                 Some(_) => {
                     state.subscriptions.retain(|other| other.strong_count() > 0);
                     state.subscriptions.push(Arc::downgrade(&subscription));
@@ -412,6 +470,7 @@ impl Clone for Attachment {
 async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
     let found = found.into_iter().next();
-    let (row, stored) = found.ok_or_else(|| EngineError::NotFound(format!("there is no task {id}")))?;
-    Ok(TaskView { row, stored })
+    let (row, stored) =
+        found.ok_or_else(|| EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}")))?;
+    Ok(TaskView::of_stored(row, stored))
 }

@@ -2,18 +2,19 @@
 //! closes it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
-use super::call::Call;
 use super::process::Process;
 use crate::engine::error::Result;
 use crate::engine::{Engine, EngineOptions};
 use crate::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
-use crate::storage::{AnyStore, Store, StoreError};
+use crate::storage::{AnyStore, StoreError};
 
 /// See the module.
 pub struct OrchestrationSystem {
     engine: Arc<Engine>,
     process: &'static Process,
+    clock_offset: Arc<AtomicI64>,
 }
 
 /// Which database, and how to use it.
@@ -56,6 +57,11 @@ impl OrchestrationSystem {
         &self.engine
     }
 
+    /// See [`StoreOptions::clock_offset`]: that of the store, whichever handle opened it.
+    pub fn clock_offset(&self) -> &Arc<AtomicI64> {
+        &self.clock_offset
+    }
+
     /// The open system of this place, or a new one.
     pub(super) async fn open(process: &'static Process, place: &Place) -> Result<Arc<Self>> {
         let mut systems = process.systems.lock().await;
@@ -65,7 +71,7 @@ impl OrchestrationSystem {
         }
         let store = AnyStore::open(&place.url, &place.store).await?;
         let engine = Engine::new(store, place.engine.clone());
-        let system = Arc::new(Self { engine, process });
+        let system = Arc::new(Self { engine, process, clock_offset: place.store.clock_offset.clone() });
         // The file exists only now: its key may have changed with it.
         let key = place.key().unwrap_or_else(|| format!("private:{:p}", Arc::as_ptr(&system)));
         systems.insert(key, Arc::downgrade(&system));
@@ -78,45 +84,6 @@ impl OrchestrationSystem {
             system.engine.close().await;
             // Closing twice does nothing; this drop finds a closed engine.
         }
-    }
-
-    /// Whether a fork must be prepared: this process has, or is about to have, a database open that
-    /// must not be open in two.
-    pub fn must_prepare_fork() -> bool {
-        let Some(process) = Process::known() else { return false };
-        match process.systems.try_lock() {
-            Ok(systems) => systems.keys().any(|key| !key.starts_with("postgres")),
-            Err(_) => true,
-        }
-    }
-
-    /// Before a fork: ends commits under way and closes what must not be open in two processes.
-    /// Nothing is opened until [`OrchestrationSystem::forked`].
-    ///
-    /// # Errors
-    /// When there is no runtime and none can be started.
-    pub fn prepare_fork() -> Result<Call<()>> {
-        let process = Process::current()?;
-        Ok(Call::start(process.runtime(), async move {
-            let systems = process.systems.clone().lock_owned().await;
-            for system in systems.values().filter_map(std::sync::Weak::upgrade) {
-                system.engine.store().suspend().await;
-            }
-            *process.forking.lock() = Some(systems);
-            Ok(())
-        }))
-    }
-
-    /// After a fork, in the parent: goes on. A child must not call this.
-    ///
-    /// # Errors
-    /// When there is no runtime and none can be started.
-    pub fn forked() -> Result<()> {
-        let systems = Process::current()?.forking.lock().take();
-        for system in systems.iter().flat_map(|systems| systems.values()).filter_map(std::sync::Weak::upgrade) {
-            system.engine.store().resume();
-        }
-        Ok(())
     }
 }
 

@@ -12,10 +12,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::OwnedMutexGuard;
 
+use super::forks::Forks;
 use super::orchestration_system::OrchestrationSystem;
 use crate::engine::error::{EngineError, Result};
 
@@ -27,8 +26,7 @@ pub struct Process {
     pid: u32,
     runtime: Runtime,
     pub(super) systems: Arc<tokio::sync::Mutex<Systems>>,
-    /// Held while a fork is under way, so that nothing is opened meanwhile.
-    pub(super) forking: Mutex<Option<OwnedMutexGuard<Systems>>>,
+    pub(super) forks: Forks,
     next: OnceCell<Box<Process>>,
 }
 
@@ -64,9 +62,9 @@ impl Process {
             .thread_name("tasker")
             .enable_all()
             .build()
-            .map_err(|error| EngineError::Internal(format!("the Tokio runtime could not be started: {error}")))?;
+            .map_err(|error| EngineError::internal(format!("the Tokio runtime could not be started: {error}")))?;
         let systems = Arc::new(tokio::sync::Mutex::new(Systems::new()));
-        Ok(Self { pid, runtime, systems, forking: Mutex::new(None), next: OnceCell::new() })
+        Ok(Self { pid, runtime, systems, forks: Forks::default(), next: OnceCell::new() })
     }
 
     /// Its id.

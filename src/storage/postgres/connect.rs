@@ -43,7 +43,9 @@ pub(super) async fn prepare(url: &PostgresUrl, options: &PgConnectOptions) -> Re
     let connecting = first_connection(url, options);
     let mut connection = tokio::time::timeout(url.connect_timeout, connecting).await.unwrap_or_else(|_| {
         let waited = url.connect_timeout.as_secs_f64();
-        Err(StoreError::Unreachable(format!("PostgreSQL at {} did not answer within {waited:.1} s", url.place())))
+        Err(StoreError::Unreachable(
+            format!("PostgreSQL at {} did not answer within {waited:.1} s", url.place()).into(),
+        ))
     })?;
     let found = connection.server_version_num().unwrap_or(u32::MAX);
     if found < OLDEST * 10_000 {
@@ -83,7 +85,7 @@ fn refusal(error: sqlx::Error, url: &PostgresUrl, options: &PgConnectOptions) ->
     let user = options.get_username();
     match (&error, code(&error).as_deref()) {
         (sqlx::Error::Io(error), _) => {
-            StoreError::Unreachable(format!("PostgreSQL at {place} cannot be reached: {error}"))
+            StoreError::Unreachable(format!("PostgreSQL at {place} cannot be reached: {error}").into())
         }
         (_, Some("28P01" | "28000")) => StoreError::Configuration(format!(
             "PostgreSQL at {place} refused the user {user:?} ({}): check user and password in the database URL",
@@ -98,7 +100,7 @@ fn refusal(error: sqlx::Error, url: &PostgresUrl, options: &PgConnectOptions) ->
         (_, Some("42501" | "08P01")) => {
             StoreError::Configuration(format!("PostgreSQL at {place} refused: {}", server_message(&error)))
         }
-        (_, Some(_)) => StoreError::Unreachable(format!("PostgreSQL at {place}: {}", server_message(&error))),
+        (_, Some(_)) => StoreError::Unreachable(format!("PostgreSQL at {place}: {}", server_message(&error)).into()),
         (sqlx::Error::Tls(error), _) => StoreError::Configuration(format!(
             "TLS with PostgreSQL at {place} failed ({error}): check sslmode and sslrootcert in the database URL"
         )),
@@ -106,7 +108,9 @@ fn refusal(error: sqlx::Error, url: &PostgresUrl, options: &PgConnectOptions) ->
             StoreError::Configuration(format!("the database URL cannot be used: {error}"))
         }
         _ => match store_error(error) {
-            StoreError::Disconnected(message) => StoreError::Unreachable(format!("PostgreSQL at {place}: {message}")),
+            StoreError::Disconnected(message) => {
+                StoreError::Unreachable(format!("PostgreSQL at {place}: {message}").into())
+            }
             other => other,
         },
     }

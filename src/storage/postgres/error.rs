@@ -2,21 +2,22 @@
 
 use sqlx::error::DatabaseError;
 
-use crate::storage::StoreError;
+use crate::storage::{Said, StoreError};
 
 /// A failure on an open connection.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::Database(error) => of_server(error.as_ref()),
+    let said = |message: String| Said::by(&error, message, None);
+    match &error {
+        sqlx::Error::Database(server) => of_server(server.as_ref()),
         sqlx::Error::PoolClosed => StoreError::Closed,
         sqlx::Error::PoolTimedOut => StoreError::Unreachable("no connection could be opened in time".into()),
-        sqlx::Error::Io(error) => StoreError::Disconnected(error.to_string()),
+        sqlx::Error::Io(cause) => StoreError::Disconnected(said(cause.to_string())),
         // The stream is out of step: the connection is of no use any more.
-        sqlx::Error::Protocol(message) => StoreError::Disconnected(message),
+        sqlx::Error::Protocol(message) => StoreError::Disconnected(said(message.clone())),
         sqlx::Error::BeginFailed => StoreError::Disconnected("the server did not begin a transaction".into()),
-        sqlx::Error::Tls(error) => StoreError::Unreachable(format!("TLS failed: {error}")),
-        sqlx::Error::Encode(error) => StoreError::Data(error.to_string()),
-        other => StoreError::Database(other.to_string()),
+        sqlx::Error::Tls(cause) => StoreError::Unreachable(said(format!("TLS failed: {cause}"))),
+        sqlx::Error::Encode(cause) => StoreError::Data(said(cause.to_string())),
+        other => StoreError::Database(said(other.to_string())),
     }
 }
 
@@ -29,24 +30,26 @@ pub(super) fn code(error: &sqlx::Error) -> Option<String> {
 fn of_server(error: &dyn DatabaseError) -> StoreError {
     let code = error.code().unwrap_or_default();
     let message = error.message();
+    let said = |message: String| Said::by(&error, message, Some(code.clone().into_owned()));
+    let as_it_is = || said(message.into());
     match code.as_ref() {
-        "40001" | "40P01" | "55P03" => StoreError::Conflict(message.into()),
+        "40001" | "40P01" | "55P03" => StoreError::Conflict(as_it_is()),
         // Shut down, crashed, starting, dropped, idle for too long, outcome not known.
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "40003" => {
-            StoreError::Disconnected(message.into())
+            StoreError::Disconnected(as_it_is())
         }
-        "53300" => StoreError::Unreachable(message.into()),
-        "25006" => StoreError::Unreachable(format!("the server only reads, it may be a standby: {message}")),
+        "53300" => StoreError::Unreachable(as_it_is()),
+        "25006" => StoreError::Unreachable(said(format!("the server only reads, it may be a standby: {message}"))),
         "26000" | "42P05" => StoreError::Configuration(format!(
             "a pooler in transaction mode seems to stand before the server ({message}): add prepared=false to the database URL"
         )),
         // Foreign keys stand between templates only.
         "23503" => StoreError::TemplateGone,
-        "23502" | "23514" => StoreError::Data(message.into()),
+        "23502" | "23514" => StoreError::Data(as_it_is()),
         _ => match code.get(..2) {
-            Some("08") => StoreError::Disconnected(message.into()),
-            Some("22" | "54") => StoreError::Data(message.into()),
-            _ => StoreError::Database(format!("{message} (SQLSTATE {code})")),
+            Some("08") => StoreError::Disconnected(as_it_is()),
+            Some("22" | "54") => StoreError::Data(as_it_is()),
+            _ => StoreError::Database(said(format!("{message} (SQLSTATE {code})"))),
         },
     }
 }

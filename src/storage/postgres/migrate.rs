@@ -47,7 +47,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<()> {
     })?;
     match version(connection).await? {
         NEWEST => Ok(()),
-        other => Err(StoreError::Database(format!("the schema is at {other} after a migration to {NEWEST}"))),
+        other => Err(StoreError::Database(format!("the schema is at {other} after a migration to {NEWEST}").into())),
     }
 }
 

@@ -32,6 +32,8 @@ use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use crate::panics::caught;
+use crate::troubles::Troubles;
 
 /// Tasks in a PostgreSQL database.
 pub struct PostgresStore {
@@ -43,6 +45,7 @@ pub struct PostgresStore {
     in_use: Arc<AtomicU32>,
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
+    troubles: Arc<Troubles>,
     feed: Arc<Feed>,
 }
 
@@ -56,8 +59,9 @@ impl PostgresStore {
     pub async fn open(url: &PostgresUrl, options: &StoreOptions) -> Result<Self> {
         let connect_options = connect::connect_options(url)?;
         connect::prepare(url, &connect_options).await?;
+        let troubles = Arc::default();
         let notifier = match url.prepared {
-            true => Notifier::start(&connect_options),
+            true => Notifier::start(&connect_options, Arc::clone(&troubles)),
             false => Notifier::none(),
         };
         Ok(Self {
@@ -67,6 +71,7 @@ impl PostgresStore {
             in_use: Arc::default(),
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
+            troubles,
             feed: Arc::default(),
         })
     }
@@ -93,8 +98,11 @@ impl PostgresStore {
         if let Access::Write { .. } = access {
             tx.record_for(&self.feed);
         }
-        match (transaction.run(&mut tx).await, access) {
-            (Ok(output), Access::Write { .. }) => tx.commit(&self.feed).await.map(|()| output).map_err(begun),
+        match (super::run(transaction, &mut tx).await, access) {
+            (Ok(output), Access::Write { .. }) => {
+                let committed = caught(tx.commit(&self.feed)).await.unwrap_or_else(|panic| Err(panic.into()));
+                committed.map(|()| output).map_err(begun)
+            }
             (Ok(output), Access::Read) => Ok(output),
             (Err(error), _) => {
                 tx.roll_back().await;
@@ -106,12 +114,12 @@ impl PostgresStore {
     /// Why no connection was to be had in time.
     fn timed_out(&self) -> StoreError {
         let options = self.pool.options();
-        let (waited, max) = (options.get_acquire_timeout().as_secs_f64(), options.get_max_connections());
+        let (waited, max) = (options.get_acquire_timeout(), options.get_max_connections());
         match self.in_use.load(Ordering::Relaxed) > max {
             true => StoreError::PoolTimeout { waited, max },
-            false => {
-                StoreError::Unreachable(format!("PostgreSQL at {} cannot be reached for {waited:.1} s", self.place))
-            }
+            false => StoreError::Unreachable(
+                format!("PostgreSQL at {} cannot be reached for {:.1} s", self.place, waited.as_secs_f64()).into(),
+            ),
         }
     }
 }
@@ -153,6 +161,10 @@ impl Store for PostgresStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.notifier.wakeups()
+    }
+
+    fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     fn feed(&self) -> &Arc<Feed> {

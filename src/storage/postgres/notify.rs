@@ -16,6 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::fault_point;
+use crate::fault_points::Injected;
+use crate::panics::caught;
+use crate::troubles::Troubles;
+
 /// The channel.
 const CHANNEL: &str = "tasker_ready";
 /// The application name of a connection that listens, by which others know that somebody does.
@@ -58,7 +63,7 @@ struct Shared {
 
 impl Notifier {
     /// Listens on a connection made as `options` say. Needs a Tokio runtime.
-    pub fn start(options: &PgConnectOptions) -> Self {
+    pub fn start(options: &PgConnectOptions, troubles: Arc<Troubles>) -> Self {
         let notifier = Self::none();
         let options = options.clone().application_name(LISTENER);
         let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
@@ -66,6 +71,7 @@ impl Notifier {
             shared: Arc::clone(&notifier.shared),
             pool: pool.connect_lazy_with(options),
             stop: notifier.stop.subscribe(),
+            troubles,
         };
         *notifier.task.lock() = Some(tokio::spawn(task.run()));
         notifier
@@ -96,7 +102,7 @@ impl Notifier {
         self.stop.send_replace(true);
         let task = self.task.lock().take();
         if let Some(task) = task {
-            // A connection that hangs must not keep the store from closing; a panic has been reported.
+            // A connection that hangs must not keep the store from closing; a panic is a trouble.
             let _ = tokio::time::timeout(FAREWELL, task).await;
         }
     }
@@ -106,6 +112,15 @@ struct Task {
     shared: Arc<Shared>,
     pool: PgPool,
     stop: watch::Receiver<bool>,
+    troubles: Arc<Troubles>,
+}
+
+/// How a connection was lost.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum ConversationError {
+    Driver(#[from] sqlx::Error),
+    Injected(#[from] Injected),
 }
 
 /// Why a connection came to its end.
@@ -116,14 +131,14 @@ enum End {
 
 impl Task {
     async fn run(self) {
-        let Self { shared, pool, mut stop } = self;
+        let Self { shared, pool, mut stop, troubles } = self;
         let mut wait = BACKOFF.0;
         loop {
             let end = tokio::select! {
                 biased;
                 // Told to stop, or the store was dropped.
                 _ = stop.wait_for(|stop| *stop) => End::Stopped,
-                end = converse(&shared, &pool, &mut wait) => end,
+                end = converse(&shared, &pool, &mut wait, &troubles) => end,
             };
             if matches!(end, End::Stopped) {
                 break;
@@ -139,16 +154,18 @@ impl Task {
     }
 }
 
-/// Listens and speaks on one connection until it is lost.
-async fn converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> End {
-    match try_converse(shared, pool, wait).await {
-        Ok(()) => {}
-        Err(error) => tracing::debug!(%error, "the connection for wake-ups was lost"),
+/// Listens and speaks on one connection until it is lost, if only by a fault of this library.
+async fn converse(shared: &Shared, pool: &PgPool, wait: &mut Duration, troubles: &Troubles) -> End {
+    match caught(try_converse(shared, pool, wait)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the connection for wake-ups was lost"),
+        Err(panic) => troubles.fault("the wake-ups between processes", panic),
     }
     End::Lost
 }
 
-async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Result<(), sqlx::Error> {
+async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Result<(), ConversationError> {
+    fault_point!(Notifier);
     let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(true);
     listener.eager_reconnect(false);

@@ -46,22 +46,22 @@ impl Tries {
                 pause(Duration::from_millis(1 << self.conflicts.min(6))).await;
                 Ok(())
             }
-            StoreError::Disconnected(message) => {
+            StoreError::Disconnected(said) => {
                 self.resent |= begun;
                 let unknown = self.resent;
                 let final_error = match unknown {
                     true => error.clone(),
-                    false => StoreError::Unreachable(message.clone()),
+                    false => StoreError::Unreachable(said.clone()),
                 };
                 self.lost(final_error).await
             }
-            StoreError::Unreachable(message) | StoreError::Configuration(message) if self.resent => {
-                let message = message.clone();
-                self.lost(StoreError::Disconnected(message)).await
+            StoreError::Unreachable(said) if self.resent => {
+                let said = said.clone();
+                self.lost(StoreError::Disconnected(said)).await
             }
-            StoreError::PoolTimeout { .. } if self.resent => {
+            StoreError::Configuration(_) | StoreError::PoolTimeout { .. } if self.resent => {
                 let message = error.to_string();
-                self.lost(StoreError::Disconnected(message)).await
+                self.lost(StoreError::Disconnected(message.into())).await
             }
             _ => Err(error),
         }

@@ -17,7 +17,7 @@ pub(super) fn get<'r, T>(row: &'r PgRow, column: usize) -> Result<T>
 where
     T: Decode<'r, Postgres> + Type<Postgres>,
 {
-    row.try_get(column).map_err(|error| StoreError::Database(format!("a row cannot be read: {error}")))
+    row.try_get(column).map_err(|error| StoreError::Database(format!("a row cannot be read: {error}").into()))
 }
 
 /// A moment for a statement.
@@ -26,7 +26,7 @@ where
 /// [`StoreError::Data`] when it is some 260,000 years away.
 pub(super) fn instant(at: Timestamp) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(at.0)
-        .ok_or_else(|| StoreError::Data(format!("the moment {} is out of range", at.0)))
+        .ok_or_else(|| StoreError::Data(format!("the moment {} is out of range", at.0).into()))
 }
 
 /// [`instant`] of one that may be missing.
@@ -61,13 +61,13 @@ pub(super) fn step_state(row: &PgRow, column: usize) -> Result<StepState> {
 
 /// The step's state with this name.
 pub(super) fn step_state_named(name: &str) -> Result<StepState> {
-    StepState::parse(name).ok_or_else(|| StoreError::Database(format!("{name:?} is not a state of a step")))
+    StepState::parse(name).ok_or_else(|| StoreError::Database(format!("{name:?} is not a state of a step").into()))
 }
 
 /// A task's state in a row, read as text.
 pub(super) fn task_state(row: &PgRow, column: usize) -> Result<TaskState> {
     let name: &str = get(row, column)?;
-    TaskState::parse(name).ok_or_else(|| StoreError::Database(format!("{name:?} is not a state of a task")))
+    TaskState::parse(name).ok_or_else(|| StoreError::Database(format!("{name:?} is not a state of a task").into()))
 }
 
 /// A task's id in a row.

@@ -25,7 +25,7 @@ pub(super) fn begin_immediate(connection: &Connection, patience: Duration) -> Re
                 break Err(StoreError::Conflict(format!(
                     "another process kept the database file locked for {:.1} s (the option busy_timeout of its URL)",
                     patience.as_secs_f64()
-                )));
+                ).into()));
             }
             other => break other.map(drop).map_err(Into::into),
         }

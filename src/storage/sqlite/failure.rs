@@ -2,41 +2,44 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-use crate::storage::StoreError;
+use crate::storage::{Said, StoreError};
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match &error {
             Error::SqliteFailure(failure, message) => {
                 let said = message.clone().unwrap_or_else(|| failure.to_string());
-                from_code(*failure, said)
+                from_code(&error, *failure, &said)
             }
             // Binding: the value is at fault.
-            Error::ToSqlConversionFailure(_) | Error::NulError(_) => Self::Data(error.to_string()),
+            Error::ToSqlConversionFailure(_) | Error::NulError(_) => Self::Data(error.to_string().into()),
             // Reading: something else wrote to the table, or the file is damaged.
-            _ => Self::Database(format!("the database answered in an unexpected way: {error}")),
+            _ => {
+                let message = format!("the database answered in an unexpected way: {error}");
+                Self::Database(Said::by(&error, message, None))
+            }
         }
     }
 }
 
-fn from_code(failure: ffi::Error, said: String) -> StoreError {
+fn from_code(error: &Error, failure: ffi::Error, said: &str) -> StoreError {
+    let as_it_is = || Said::by(error, said, Some(failure.extended_code.to_string()));
+    let told = |message: String| StoreError::Database(Said { message, ..as_it_is() });
     match failure.code {
         // Only the tables of templates have foreign keys: the template went away meanwhile.
         _ if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::TemplateGone,
-        ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => StoreError::Data(said),
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Conflict(said),
-        ErrorCode::DiskFull => StoreError::Database(format!(
+        ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => StoreError::Data(as_it_is()),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Conflict(as_it_is()),
+        ErrorCode::DiskFull => told(format!(
             "the disk that holds the database file is full ({said}); nothing of this transaction was stored"
         )),
-        ErrorCode::ReadOnly => {
-            StoreError::Database(format!("the database file, or its folder, cannot be written to ({said})"))
-        }
-        ErrorCode::SystemIoFailure => StoreError::Database(format!(
+        ErrorCode::ReadOnly => told(format!("the database file, or its folder, cannot be written to ({said})")),
+        ErrorCode::SystemIoFailure => told(format!(
             "the operating system could not read or write the database file ({said}, code {})",
             failure.extended_code
         )),
-        ErrorCode::DatabaseCorrupt => StoreError::Database(format!("the database file is damaged ({said})")),
-        _ => StoreError::Database(said),
+        ErrorCode::DatabaseCorrupt => told(format!("the database file is damaged ({said})")),
+        _ => StoreError::Database(as_it_is()),
     }
 }
 

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use super::begin::begin_immediate;
 use super::failure::{is_fatal_at_commit, is_full};
 use super::job::Job;
-use crate::storage::StoreError;
+use crate::fault_point;
+use crate::storage::{Result, StoreError};
 
 const SAVEPOINT: &str = "SAVEPOINT job";
 const RELEASE: &str = "RELEASE job";
@@ -43,7 +44,7 @@ pub(super) fn commit(
         group => run_all(connection, clock_offset, group),
     };
     let outcome = match ran {
-        Ok(Ran::Finish(sql)) => finish(connection, sql, jobs),
+        Ok(Ran::Finish(sql)) => finish(connection, sql, jobs).unwrap_or_else(Outcome::Failed),
         Ok(Ran::Ended) => Outcome::Committed,
         Ok(Ran::Undone) => Outcome::Undone,
         Err(error) => Outcome::Failed(error.into()),
@@ -88,14 +89,17 @@ fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn 
     Ok(Ran::Finish(COMMIT))
 }
 
-fn finish(connection: &Connection, sql: &'static str, jobs: usize) -> Outcome {
-    match execute(connection, sql) {
+fn finish(connection: &Connection, sql: &'static str, jobs: usize) -> Result<Outcome> {
+    fault_point!(SqliteBeforeCommit);
+    let outcome = match execute(connection, sql) {
         Ok(()) => Outcome::Committed,
         Err(error) if is_fatal_at_commit(&error) => Outcome::Broken(error.into()),
         // There may be room for all but one.
         Err(error) if is_full(&error) && jobs > 1 => Outcome::Undone,
         Err(error) => Outcome::Failed(error.into()),
-    }
+    };
+    fault_point!(SqliteAfterCommit);
+    Ok(outcome)
 }
 
 fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {

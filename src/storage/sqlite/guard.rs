@@ -78,7 +78,7 @@ pub(super) fn open_alone<T>(path: &Path, open: impl FnOnce() -> Result<T>) -> Re
     }
     let opened = open()?;
     let file = file_id(path).ok_or_else(|| {
-        StoreError::Database(format!("the database file {} vanished while it was opened", path.display()))
+        StoreError::Database(format!("the database file {} vanished while it was opened", path.display()).into())
     })?;
     *counts.entry(file).or_default() += 1;
     Ok((opened, Registration { pid: std::process::id(), file }))

@@ -1,6 +1,5 @@
 //! One transaction on its way through the writer's thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -10,7 +9,7 @@ use tokio::sync::oneshot;
 use super::tx::{SqliteTx, time};
 use crate::domain::time::Timestamp;
 use crate::storage::feed::{Batch, Feed, Recording};
-use crate::storage::{Result, StoreError, Transaction};
+use crate::storage::{self, Result, StoreError, Transaction};
 
 /// A transaction of any kind, waiting to be run and answered.
 pub(super) trait Job: Send {
@@ -96,23 +95,14 @@ pub(super) fn run<X: Transaction>(
     recording: &mut Recording,
 ) -> Result<X::Output> {
     let mut tx = SqliteTx::new(&mut *connection, now, recording);
-    let output = match catch_unwind(AssertUnwindSafe(|| transaction.run(&mut tx).now_or_never())) {
-        Ok(Some(output)) => output?,
-        Ok(None) => {
-            return Err(StoreError::Database("a transaction waited for something other than its database".into()));
-        }
-        Err(panic) => {
-            return Err(StoreError::Database(format!("a transaction panicked: {}", said(panic.as_ref()))));
-        }
-    };
+    let ran = storage::run(transaction, &mut tx).now_or_never();
+    let output = ran.unwrap_or_else(|| {
+        Err(StoreError::Database("a transaction waited for something other than its database".into()))
+    })?;
     // A full disk or a failed write makes SQLite end the whole transaction. Whoever passed over
     // that error has been writing outside of any since.
     match connection.is_autocommit() {
         false => Ok(output),
         true => Err(StoreError::Database("the database gave up the transaction while it was running".into())),
     }
-}
-
-fn said(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?")
 }

@@ -35,6 +35,7 @@ use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{SqliteUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use crate::troubles::Troubles;
 use checkpoint::Checkpoint;
 use job::{Purpose, TransactionJob};
 use place::Place;
@@ -74,10 +75,9 @@ impl SqliteStore {
                 let _ = ready.send(Err(error));
             }
         };
-        std::thread::Builder::new()
-            .name("tasker-sqlite".into())
-            .spawn(serve)
-            .map_err(|error| StoreError::Database(format!("the thread that writes cannot be started: {error}")))?;
+        std::thread::Builder::new().name("tasker-sqlite".into()).spawn(serve).map_err(|error| {
+            StoreError::Database(format!("the thread that writes cannot be started: {error}").into())
+        })?;
         let (readers, signals) = opened.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self { writer, readers, signals, feed: Arc::default(), in_memory })
     }
@@ -136,6 +136,10 @@ impl Store for SqliteStore {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.signals.wakeups.subscribe()
+    }
+
+    fn troubles(&self) -> &Troubles {
+        &self.signals.troubles
     }
 
     fn feed(&self) -> &Arc<Feed> {

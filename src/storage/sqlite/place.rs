@@ -191,7 +191,9 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::Configuration(format!(
             "the database file {path} or its folder is read-only ({error}); tasker_core needs to write to both"
         )),
-        _ if is_busy(&error) => StoreError::Conflict(format!("another process keeps the database file {path} locked")),
+        _ if is_busy(&error) => {
+            StoreError::Conflict(format!("another process keeps the database file {path} locked").into())
+        }
         _ => error.into(),
     }
 }

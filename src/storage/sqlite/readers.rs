@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::job;
 use super::place::Place;
 use super::tx::time;
+use crate::panics::catch;
 use crate::storage::feed::Recording;
 use crate::storage::rows::StoreFacts;
 use crate::storage::{Result, StoreError, Transaction};
@@ -50,7 +51,7 @@ impl Readers {
         let permit = self.acquire().await?;
         let readers = Arc::clone(self);
         let read = move || {
-            let output = readers.run(&transaction);
+            let output = catch(|| readers.run(&transaction));
             // Only now: the connection is back, or closed, before another may be opened. And only
             // here: a caller that is cancelled does not stop this thread.
             drop(permit);
@@ -58,7 +59,7 @@ impl Readers {
         };
         tokio::task::spawn_blocking(read)
             .await
-            .unwrap_or_else(|error| Err(StoreError::Database(format!("a read was not finished: {error}"))))
+            .map_err(|error| StoreError::Database(format!("a read was not finished: {error}").into()))??
     }
 
     async fn acquire(&self) -> Result<OwnedSemaphorePermit> {
@@ -69,7 +70,7 @@ impl Readers {
                 // Not the pool's fault: it goes on after the fork.
                 Err(_) if self.suspension.lock().is_some() => {}
                 Err(_) => {
-                    return Err(StoreError::PoolTimeout { waited: self.acquire_timeout.as_secs_f64(), max: self.max });
+                    return Err(StoreError::PoolTimeout { waited: self.acquire_timeout, max: self.max });
                 }
             }
         }
@@ -157,7 +158,9 @@ impl Readers {
 
     /// What the pool looks like. The one connection that writes is not of the pool.
     pub(super) fn facts(&self) -> StoreFacts {
-        let idle = u32::try_from(self.idle.lock().len()).unwrap_or(u32::MAX);
-        StoreFacts { backend: "sqlite", size: self.open.load(Ordering::Relaxed), idle, max: self.max }
+        let size = self.open.load(Ordering::Relaxed);
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let idle = size.saturating_sub(self.max.saturating_sub(free));
+        StoreFacts { backend: "sqlite", size, idle, max: self.max }
     }
 }

@@ -4,6 +4,7 @@
 //! A reply goes out only after the commit that holds it.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +19,10 @@ use super::group::{Outcome, commit};
 use super::job::Job;
 use super::place::Place;
 use super::readers::Readers;
+use crate::fault_point;
+use crate::panics::{Panic, catch};
 use crate::storage::{Result, StoreError};
+use crate::troubles::Troubles;
 
 /// The most jobs in one commit: bounds how long the first of them waits.
 const LARGEST_GROUP: usize = 512;
@@ -48,6 +52,8 @@ pub(super) struct Signals {
     pub(super) wakeups: watch::Sender<u64>,
     /// Why nothing is written any more: a commit failed in a way that leaves the file in doubt.
     pub(super) broken: OnceLock<StoreError>,
+    /// What no caller could be told.
+    pub(super) troubles: Troubles,
 }
 
 /// The thread's own.
@@ -81,30 +87,46 @@ impl Writer {
         }
     }
 
-    /// Returns whom to tell of the end.
+    /// Returns whom to tell of the end. Without this thread nothing would be answered any more: it
+    /// goes on after a fault.
     fn serve(&mut self) -> Option<oneshot::Sender<()>> {
         loop {
-            match self.next() {
-                Ok(Message::Job(first)) => {
-                    let group = self.gather(first);
-                    self.commit(group);
-                }
-                Ok(Message::Suspend(done)) => {
-                    self.connection = None;
-                    let _ = done.send(());
-                    if let Some(end) = self.wait_for_resume() {
-                        return end;
-                    }
-                }
-                Ok(Message::Resume) => {}
-                Ok(Message::Close(closed)) => return Some(closed),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-            if self.looked.elapsed() >= LOOK_EVERY {
-                self.look();
+            match catch(|| self.turn()) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(told)) => return told,
+                Err(panic) => drop(self.survive(panic)),
             }
         }
+    }
+
+    /// Serves one message, or a pause without any.
+    fn turn(&mut self) -> ControlFlow<Option<oneshot::Sender<()>>> {
+        match self.next() {
+            Ok(Message::Job(first)) => {
+                let group = self.gather(first);
+                self.commit(group);
+            }
+            Ok(Message::Suspend(done)) => {
+                self.connection = None;
+                let _ = done.send(());
+                self.wait_for_resume()?;
+            }
+            Ok(Message::Resume) => {}
+            Ok(Message::Close(closed)) => return ControlFlow::Break(Some(closed)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(None),
+        }
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.look();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Lets go of the connection, and so of what was not committed, after a fault of this library.
+    fn survive(&mut self, panic: Panic) -> StoreError {
+        self.connection = None;
+        self.signals.troubles.fault("the thread that writes to SQLite", panic.clone());
+        panic.into()
     }
 
     fn next(&mut self) -> std::result::Result<Message, RecvTimeoutError> {
@@ -134,17 +156,17 @@ impl Writer {
         group
     }
 
-    /// Keeps what arrives until it is told to go on; `Some` when it is told to end instead.
-    fn wait_for_resume(&mut self) -> Option<Option<oneshot::Sender<()>>> {
+    /// Keeps what arrives until it is told to go on, or to end instead.
+    fn wait_for_resume(&mut self) -> ControlFlow<Option<oneshot::Sender<()>>> {
         loop {
             match self.inbox.recv() {
-                Ok(Message::Resume) => return None,
-                Ok(Message::Close(closed)) => return Some(Some(closed)),
+                Ok(Message::Resume) => return ControlFlow::Continue(()),
+                Ok(Message::Close(closed)) => return ControlFlow::Break(Some(closed)),
                 Ok(Message::Suspend(done)) => {
                     let _ = done.send(());
                 }
                 Ok(job) => self.backlog.push_back(job),
-                Err(_) => return Some(None),
+                Err(_) => return ControlFlow::Break(None),
             }
         }
     }
@@ -152,12 +174,11 @@ impl Writer {
     /// Runs and commits the jobs, and answers each.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
         group.retain(|job| job.is_wanted());
-        let outcome = match self.connected() {
-            _ if group.is_empty() => return,
-            Ok((connection, patience, clock_offset)) => commit(connection, patience, clock_offset, &mut group),
-            Err(error) => Outcome::Failed(error),
-        };
-        match outcome {
+        if group.is_empty() {
+            return;
+        }
+        let outcome = catch(|| self.try_commit(&mut group));
+        match outcome.unwrap_or_else(|panic| Outcome::Failed(self.survive(panic))) {
             Outcome::Committed => {
                 reply(group, &Ok(()));
                 self.checkpoint();
@@ -166,6 +187,13 @@ impl Writer {
             Outcome::Broken(error) => reply(group, &Err(self.break_off(&error))),
             // One of them made SQLite give up all. Apart, only that one fails.
             Outcome::Undone => group.into_iter().for_each(|job| self.commit(vec![job])),
+        }
+    }
+
+    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Outcome {
+        match self.connected() {
+            Ok((connection, patience, clock_offset)) => commit(connection, patience, clock_offset, group),
+            Err(error) => Outcome::Failed(error),
         }
     }
 
@@ -189,6 +217,7 @@ impl Writer {
 
     /// The connection, opened again where it was closed for a fork, and what a commit needs.
     fn connected(&mut self) -> Result<(&mut Connection, Duration, i64)> {
+        fault_point!(SqliteWriter);
         if let Some(error) = self.signals.broken.get() {
             return Err(error.clone());
         }
@@ -227,5 +256,5 @@ fn broken(error: &StoreError) -> StoreError {
     StoreError::Database(format!(
         "this database was closed for good, because a write failed and what reached the disk is not known: {error}. \
          Open it again when the disk is in order"
-    ))
+    ).into())
 }

@@ -1,52 +1,62 @@
 //! Ruby Hashes to typed structs, through serde. The class of every value is checked: 3.9 is no
 //! Integer and "false" is not false. Errors know the path to what is wrong.
 
-use std::collections::HashSet;
-
 use magnus::prelude::*;
 use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
-use magnus::{Float, Integer, RArray, RHash, Time, Value};
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use magnus::{Error, Float, Integer, RArray, RHash, Ruby, Time, Value};
+use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
+use tasker_core::domain::fault::Faults;
 use tasker_core::domain::json::FREE_JSON;
-use tasker_core::ffi::shared::errors::{InputError, Segment};
+use tasker_core::fault_point;
+use tasker_core::ffi::shared::errors::InputError;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::nested::{Fields, Items, List, Name, Object};
+use tasker_core::ffi::shared::path::{Path, Remedy, Segment};
+use tasker_core::ffi::shared::reading::{Input, read};
 use tasker_core::ffi::shared::types::MOMENT;
 
-use super::json_in::{MAX_INPUT, to_json};
+use super::json_in::to_json;
 use super::text::text_of;
 use crate::names::{kind_of, shown};
 
 /// What can be read from a Hash of options.
 pub trait FromRHash: Sized {
-    /// Reads it.
+    /// Reads it. Free values in it keep to `limits`.
     ///
     /// # Errors
-    /// The first fault that is met.
-    fn from_rhash(hash: RHash) -> Result<Self, InputError>;
+    /// Everything that is wrong with it.
+    fn from_rhash(hash: RHash, limits: &Limits) -> Result<Self, Faults>;
 }
 
-impl<T: DeserializeOwned> FromRHash for T {
-    fn from_rhash(hash: RHash) -> Result<Self, InputError> {
-        T::deserialize(FromValue(hash.as_value()))
+impl<T: Input> FromRHash for T {
+    fn from_rhash(hash: RHash, limits: &Limits) -> Result<Self, Faults> {
+        fault_point!(ConversionIn);
+        let value = hash.as_value();
+        read(|repairs| T::deserialize(FromValue { value, path: Path::root(repairs), limits }))
     }
 }
 
-/// One Ruby value. It lives on the stack only, where the garbage collector sees it.
-struct FromValue(Value);
+/// One Ruby value at its place. It lives on the stack only, where the garbage collector sees it.
+struct FromValue<'a> {
+    value: Value,
+    path: Path<'a>,
+    limits: &'a Limits,
+}
 
-impl FromValue {
+impl FromValue<'_> {
     fn refused(&self, expected: &str) -> InputError {
-        let got = shown(self.0);
+        let got = shown(self.value);
         InputError::new(format!("expected {expected}, got {got}")).expecting(expected, got)
     }
 
     fn text(&self) -> Result<String, InputError> {
-        text_of(self.0).unwrap_or_else(|| Err(self.refused("a String")))
+        text_of(self.value).unwrap_or_else(|| Err(self.refused("a String"))).map(String::from)
     }
 
     fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        let integer = Integer::from_value(self.0).ok_or_else(|| self.refused("an Integer"))?;
+        let integer = Integer::from_value(self.value).ok_or_else(|| self.refused("an Integer"))?;
         match (integer.to_i64(), integer.to_u64()) {
             (Ok(number), _) => visitor.visit_i64(number),
             (_, Ok(number)) => visitor.visit_u64(number),
@@ -55,8 +65,8 @@ impl FromValue {
     }
 
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        let Some(float) = Float::from_value(self.0) else {
-            let integer = Integer::from_value(self.0).and_then(|integer| integer.to_i64().ok());
+        let Some(float) = Float::from_value(self.value) else {
+            let integer = Integer::from_value(self.value).and_then(|integer| integer.to_i64().ok());
             return visitor.visit_f64(integer.ok_or_else(|| self.refused("a number"))? as f64);
         };
         let number = float.to_f64();
@@ -65,31 +75,31 @@ impl FromValue {
 
     fn moment<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
         const EXPECTED: &str = "a Time, or a String such as \"2026-01-31T12:00:00Z\"";
-        if let Some(text) = text_of(self.0) {
+        if let Some(text) = text_of(self.value) {
             return visitor.visit_str(&text?).map_err(|_: InputError| self.refused(EXPECTED));
         }
-        let time = Time::from_value(self.0).ok_or_else(|| self.refused(EXPECTED))?;
+        let time = Time::from_value(self.value).ok_or_else(|| self.refused(EXPECTED))?;
         let time = time.timespec().map_err(|error| InputError::new(error.to_string()))?;
         let microseconds = time.tv_sec.checked_mul(1_000_000).and_then(|us| us.checked_add(time.tv_nsec / 1_000));
         visitor.visit_i64(microseconds.ok_or_else(|| self.refused("a Time of this age of the world"))?)
     }
 
     fn array<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        let array = RArray::from_value(self.0).ok_or_else(|| self.refused("an Array"))?;
-        visitor.visit_seq(Items { array, next: 0 })
+        let array = RArray::from_value(self.value).ok_or_else(|| self.refused("an Array"))?;
+        visitor.visit_seq(Items::new(Array { array, limits: self.limits }, self.path))
     }
 
     fn hash<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        let hash = RHash::from_value(self.0).ok_or_else(|| self.refused("a Hash"))?;
-        visitor.visit_map(Pairs::of(hash)?)
+        let hash = RHash::from_value(self.value).ok_or_else(|| self.refused("a Hash"))?;
+        visitor.visit_map(Fields::new(Pairs::of(hash, &self.path, self.limits)?, self.path))
     }
 }
 
-impl<'de> Deserializer<'de> for FromValue {
+impl<'de> Deserializer<'de> for FromValue<'_> {
     type Error = InputError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        match self.0 {
+        match self.value {
             value if value.is_nil() => visitor.visit_unit(),
             value if Qtrue::from_value(value).is_some() => visitor.visit_bool(true),
             value if Qfalse::from_value(value).is_some() => visitor.visit_bool(false),
@@ -97,15 +107,15 @@ impl<'de> Deserializer<'de> for FromValue {
             value if Float::from_value(value).is_some() => self.number(visitor),
             value if RArray::from_value(value).is_some() => self.array(visitor),
             value if RHash::from_value(value).is_some() => self.hash(visitor),
-            _ => match text_of(self.0) {
-                Some(text) => visitor.visit_string(text?),
+            _ => match text_of(self.value) {
+                Some(text) => visitor.visit_str(&text?),
                 None => Err(self.refused(&format!("{}", &visitor as &dyn serde::de::Expected))),
             },
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        match self.0 {
+        match self.value {
             value if Qtrue::from_value(value).is_some() => visitor.visit_bool(true),
             value if Qfalse::from_value(value).is_some() => visitor.visit_bool(false),
             _ => Err(self.refused("true or false")),
@@ -133,7 +143,7 @@ impl<'de> Deserializer<'de> for FromValue {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InputError> {
-        if self.0.is_nil() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.value.is_nil() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -142,7 +152,7 @@ impl<'de> Deserializer<'de> for FromValue {
         visitor: V,
     ) -> Result<V::Value, InputError> {
         match name {
-            FREE_JSON => visitor.visit_string(to_json(self.0, MAX_INPUT)?.as_str().to_owned()),
+            FREE_JSON => visitor.visit_string(to_json(self.value, self.limits.context, self.limits)?),
             MOMENT => self.moment(visitor),
             _ => visitor.visit_newtype_struct(self),
         }
@@ -180,85 +190,113 @@ impl<'de> Deserializer<'de> for FromValue {
     }
 }
 
-/// The items of an Array.
-struct Items {
+/// The items of an Array, which is looked at again for each: it may change meanwhile.
+struct Array<'l> {
     array: RArray,
+    limits: &'l Limits,
+}
+
+impl List for Array<'_> {
+    fn count(&self) -> usize {
+        self.array.len()
+    }
+
+    fn read<'de, S: DeserializeSeed<'de>>(
+        &self,
+        index: usize,
+        seed: S,
+        path: Path<'_>,
+    ) -> Result<S::Value, InputError> {
+        let value: Value = self.array.entry(index as isize).map_err(|error| InputError::new(error.to_string()))?;
+        seed.deserialize(FromValue { value, path, limits: self.limits })
+    }
+}
+
+/// The pairs of a Hash as it was at one moment.
+struct Pairs<'l> {
+    names: std::vec::IntoIter<Name>,
+    values: Values,
     next: usize,
+    limits: &'l Limits,
 }
 
-impl<'de> SeqAccess<'de> for Items {
-    type Error = InputError;
+/// Ruby values where the garbage collector sees them: on the stack as long as they are few, else in an Array of
+/// Ruby's.
+enum Values {
+    Few([Value; FEW]),
+    Many(RArray),
+}
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, InputError> {
-        if self.next >= self.array.len() {
-            return Ok(None);
+const FEW: usize = 16;
+
+impl Values {
+    fn new(ruby: &Ruby, count: usize) -> Self {
+        if count <= FEW { Self::Few([ruby.qnil().as_value(); FEW]) } else { Self::Many(ruby.ary_new_capa(count)) }
+    }
+
+    fn put(&mut self, index: usize, value: Value) -> Result<(), Error> {
+        match self {
+            Self::Few(values) => values.get_mut(index).map(|place| *place = value).ok_or_else(|| changed(value)),
+            Self::Many(values) => values.push(value),
         }
-        let index = self.next;
-        self.next += 1;
-        let item: Value = self.array.entry(index as isize).map_err(|error| InputError::new(error.to_string()))?;
-        seed.deserialize(FromValue(item)).map(Some).map_err(|error| error.at(Segment::Index(index)))
     }
 
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.array.len() - self.next)
+    fn at(&self, index: usize) -> Result<Value, Error> {
+        match self {
+            Self::Few(values) => values.get(index).copied().ok_or_else(|| changed(values[0])),
+            Self::Many(values) => values.entry(index as isize),
+        }
     }
 }
 
-/// The pairs of a Hash. Its values stand in an Array of Ruby's, where the garbage collector sees
-/// them and may move what they name.
-struct Pairs {
-    names: std::vec::IntoIter<String>,
-    name: String,
-    values: RArray,
-    next: isize,
+fn changed(near: Value) -> Error {
+    Error::new(Ruby::get_with(near).exception_runtime_error(), "the Hash changed while it was read")
 }
 
-impl Pairs {
-    fn of(hash: RHash) -> Result<Self, InputError> {
-        let values = magnus::Ruby::get_with(hash).ary_new_capa(hash.len());
+impl<'l> Pairs<'l> {
+    fn of(hash: RHash, path: &Path<'_>, limits: &'l Limits) -> Result<Self, InputError> {
+        let mut values = Values::new(&Ruby::get_with(hash), hash.len());
         let mut names = Vec::with_capacity(hash.len());
         let mut wrong = None;
         let walked = hash.foreach(|key: Value, value: Value| {
             match name_of(key) {
-                Ok(name) => names.push(name),
-                Err(error) => wrong = Some(error),
+                Some(name) => {
+                    values.put(names.len(), value)?;
+                    names.push(name);
+                }
+                None if path.key(&shown(key)).needs(Remedy::LeaveOut) => {}
+                None => wrong = Some(no_name(key)),
             }
-            values.push(value)?;
             Ok(if wrong.is_none() { ForEach::Continue } else { ForEach::Stop })
         });
-        if let Some(error) = wrong {
-            return Err(error);
+        match wrong {
+            Some(error) => Err(error),
+            None => {
+                walked.map_err(|error| InputError::new(error.to_string()))?;
+                Ok(Self { names: names.into_iter(), values, next: 0, limits })
+            }
         }
-        walked.map_err(|error| InputError::new(error.to_string()))?;
-        let mut met = HashSet::new();
-        if let Some(double) = names.iter().find(|name| !met.insert(name.as_str())) {
-            let error = InputError::new("is given twice, as a Symbol and as a String perhaps");
-            return Err(error.at(Segment::Key(double.clone())));
-        }
-        Ok(Self { names: names.into_iter(), name: String::new(), values, next: 0 })
     }
 }
 
-fn name_of(key: Value) -> Result<String, InputError> {
-    text_of(key).unwrap_or_else(|| {
-        let message = format!("the key {} is neither a Symbol nor a String", shown(key));
-        Err(InputError::new(message).expecting("a Symbol or a String", kind_of(key)))
-    })
+/// The text of a key, where it is one.
+fn name_of(key: Value) -> Option<Name> {
+    text_of(key)?.ok()
 }
 
-impl<'de> MapAccess<'de> for Pairs {
-    type Error = InputError;
+fn no_name(key: Value) -> InputError {
+    let wrong = InputError::new(format!("the key {} is neither a Symbol nor a String in UTF-8", shown(key)));
+    wrong.expecting("a Symbol or a String", kind_of(key)).remedied_by(Remedy::LeaveOut).at(Segment::Key(shown(key)))
+}
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, InputError> {
-        let Some(name) = self.names.next() else { return Ok(None) };
-        self.name = name;
-        let key = IntoDeserializer::<InputError>::into_deserializer(self.name.as_str());
-        seed.deserialize(key).map(Some).map_err(|error| error.at(Segment::Key(self.name.clone())))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, InputError> {
-        let value: Value = self.values.entry(self.next).map_err(|error| InputError::new(error.to_string()))?;
+impl Object for Pairs<'_> {
+    fn next_name(&mut self) -> Option<Name> {
         self.next += 1;
-        seed.deserialize(FromValue(value)).map_err(|error| error.at(Segment::Key(self.name.clone())))
+        self.names.next()
+    }
+
+    fn read<'de, S: DeserializeSeed<'de>>(&self, seed: S, path: Path<'_>) -> Result<S::Value, InputError> {
+        let value = self.values.at(self.next - 1).map_err(|error| InputError::new(error.to_string()))?;
+        seed.deserialize(FromValue { value, path, limits: self.limits })
     }
 }

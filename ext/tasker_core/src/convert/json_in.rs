@@ -6,41 +6,71 @@ use std::ops::Range;
 use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
 use magnus::{Float, Integer, RArray, RHash, RString, Symbol, Value};
-use tasker_core::domain::json::Json;
-use tasker_core::ffi::shared::errors::{InputError, Segment};
+use tasker_core::ffi::shared::errors::InputError;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::path::Segment;
+use tasker_core::ffi::shared::reading::MOST_FAULTS;
 
 use super::text::text_of;
 use crate::names::{kind_of, shown};
 
-/// How deep Arrays and Hashes may be nested in one another.
-pub const MAX_DEPTH: usize = 64;
-/// The most bytes of JSON that a context, a config or a schema may have.
-pub const MAX_INPUT: usize = 1 << 20;
-/// The most bytes of JSON that a result may have.
-pub const MAX_RESULT: usize = 16 << 20;
+/// What is set aside for a value, so that one of the usual size never has to be moved.
+const USUAL_BYTES: usize = 1_000;
+const USUAL_KEYS: usize = 16;
 
-/// The JSON of `value`, of at most `limit` bytes.
+/// The JSON of `value`, of at most `most` bytes.
 ///
 /// # Errors
-/// With the path to what has no JSON form.
-pub fn to_json(value: Value, limit: usize) -> Result<Json, InputError> {
-    let mut writer = Writer { out: Vec::with_capacity(128), keys: Vec::new(), depth: 0, limit };
-    writer.value(value)?;
-    String::from_utf8(writer.out).map(Json::from_trusted).map_err(|error| InputError::new(error.to_string()))
+/// With the paths to everything that has no JSON form.
+pub fn to_json(value: Value, most: usize, limits: &Limits) -> Result<String, InputError> {
+    let (out, keys, faults) = (Vec::with_capacity(USUAL_BYTES), Vec::with_capacity(USUAL_KEYS), Vec::new());
+    let mut writer = Writer { out, keys, faults, depth: 0, most, limits };
+    let ended = writer.value(value);
+    let mut faults = writer.faults.into_iter().chain(ended.err());
+    match faults.next() {
+        Some(first) => Err(first.together(faults)),
+        None => String::from_utf8(writer.out).map_err(|error| InputError::new(error.to_string())),
+    }
 }
 
-struct Writer {
+/// A wrong value is noted, and the writing goes on to find the next one; what was written is of no use then. An
+/// `Err` ends it.
+struct Writer<'l> {
     out: Vec<u8>,
     /// Where the keys of the Hashes that are being written stand in `out`.
     keys: Vec<Range<usize>>,
+    /// What is wrong, each with its path up to the value that is being written.
+    faults: Vec<InputError>,
     depth: usize,
-    limit: usize,
+    most: usize,
+    limits: &'l Limits,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Writes the value that stands at `segment` of the one that is being written.
+    fn inner(&mut self, value: Value, segment: impl Fn() -> Segment) -> Result<(), InputError> {
+        let before = self.faults.len();
+        let written = self.value(value);
+        if self.faults.len() > before {
+            let inner = self.faults.split_off(before);
+            self.faults.extend(inner.into_iter().map(|fault| fault.at(segment())));
+        }
+        written.map_err(|error| error.at(segment()))
+    }
+
+    /// Notes what is wrong with the value that is being written.
+    fn note(&mut self, fault: InputError) -> Result<(), InputError> {
+        if self.faults.len() + 1 == MOST_FAULTS {
+            return Err(fault);
+        }
+        self.faults.push(fault);
+        Ok(())
+    }
+
     fn value(&mut self, value: Value) -> Result<(), InputError> {
         if let Some(string) = RString::from_value(value) {
-            self.fits(string.len())?;
+            // Before it is copied. In UTF-32 it has four times as many bytes as it may have in UTF-8.
+            self.fits(string.len() / 4)?;
             self.text(value)?;
         } else if Symbol::from_value(value).is_some() {
             self.text(value)?;
@@ -59,25 +89,29 @@ impl Writer {
         } else if magnus::value::ReprValue::is_nil(value) {
             self.out.extend_from_slice(b"null");
         } else {
-            return Err(no_json(value));
+            self.note(no_json(value))?;
         }
         self.fits(0)
     }
 
     fn text(&mut self, value: Value) -> Result<(), InputError> {
-        let text = text_of(value).ok_or_else(|| no_json(value))??;
-        self.write(&text)
+        match text_of(value).unwrap_or_else(|| Err(no_json(value))) {
+            Ok(text) => self.quote(&text),
+            Err(fault) => self.note(fault),
+        }
     }
 
     fn integer(&mut self, integer: Integer) -> Result<(), InputError> {
         if let Ok(number) = integer.to_i64() {
             return self.write(&number);
         }
-        let number = integer.to_u64().map_err(|_| {
-            InputError::new("an Integer is -2**63 to 2**64 - 1; give a larger one as a String")
-                .expecting("-2**63 to 2**64 - 1", shown(magnus::value::ReprValue::as_value(integer)))
-        })?;
-        self.write(&number)
+        match integer.to_u64() {
+            Ok(number) => self.write(&number),
+            Err(_) => self.note(
+                InputError::new("an Integer is -2**63 to 2**64 - 1; give a larger one as a String")
+                    .expecting("-2**63 to 2**64 - 1", shown(magnus::value::ReprValue::as_value(integer))),
+            ),
+        }
     }
 
     fn float(&mut self, float: Float) -> Result<(), InputError> {
@@ -85,7 +119,8 @@ impl Writer {
         if number.is_finite() {
             return self.write(&number);
         }
-        Err(InputError::new(format!("{number} has no JSON form")).expecting("a finite number", number.to_string()))
+        let fault = InputError::new(format!("{number} has no JSON form"));
+        self.note(fault.expecting("a finite number", number.to_string()))
     }
 
     fn array(&mut self, array: RArray) -> Result<(), InputError> {
@@ -95,9 +130,8 @@ impl Writer {
             if index > 0 {
                 self.out.push(b',');
             }
-            let at = |error: InputError| error.at(Segment::Index(index));
-            let item: Value = array.entry(index as isize).map_err(|error| at(InputError::new(error.to_string())))?;
-            self.value(item).map_err(at)?;
+            let item: Value = array.entry(index as isize).map_err(|error| InputError::new(error.to_string()))?;
+            self.inner(item, || Segment::Index(index))?;
             index += 1;
         }
         self.out.push(b']');
@@ -124,15 +158,15 @@ impl Writer {
         if self.keys.len() > first_key {
             self.out.push(b',');
         }
-        let name = text_of(key).ok_or_else(|| {
-            InputError::new(format!("the key {} is neither a String nor a Symbol", shown(key)))
-                .expecting("a String or a Symbol", kind_of(key))
-        })??;
+        let name = match text_of(key).unwrap_or_else(|| Err(no_key(key))) {
+            Ok(name) => name,
+            Err(fault) => return self.note(fault),
+        };
         let start = self.out.len();
-        self.write(&name)?;
+        self.quote(&name)?;
         self.keys.push(start..self.out.len());
         self.out.push(b':');
-        self.value(value).map_err(|error| error.at(Segment::Key(name)))
+        self.inner(value, || Segment::Key(name.to_string()))
     }
 
     /// The same key may stand in a Hash as a Symbol and as a String, in two encodings, or as two
@@ -145,6 +179,11 @@ impl Writer {
             let earlier = |i: usize| keys[..i].iter().any(|other| out[other.clone()] == out[keys[i].clone()]);
             (1..keys.len()).find(|&i| earlier(i)).map(|i| keys[i].clone())
         } else {
+            let mut prints: Vec<u64> = keys.iter().map(|key| fingerprint(&out[key.clone()])).collect();
+            prints.sort_unstable();
+            if prints.windows(2).all(|pair| pair[0] != pair[1]) {
+                return Ok(());
+            }
             keys.sort_unstable_by(|a, b| out[a.clone()].cmp(&out[b.clone()]));
             keys.windows(2).find(|pair| out[pair[0].clone()] == out[pair[1].clone()]).map(|pair| pair[0].clone())
         };
@@ -152,16 +191,16 @@ impl Writer {
             None => Ok(()),
             Some(key) => {
                 let key = String::from_utf8_lossy(&out[key]);
-                Err(InputError::new(format!("has the key {key} twice, as a Symbol and as a String perhaps"))
-                    .expecting("each key once", key))
+                let fault = InputError::new(format!("has the key {key} twice, as a Symbol and as a String perhaps"));
+                self.note(fault.expecting("each key once", key))
             }
         }
     }
 
     fn nested(&mut self, write: impl FnOnce(&mut Self) -> Result<(), InputError>) -> Result<(), InputError> {
-        if self.depth == MAX_DEPTH {
-            let message = format!("is nested deeper than {MAX_DEPTH} levels; does it hold itself?");
-            return Err(InputError::new(message).expecting(format!("at most {MAX_DEPTH} levels"), "more"));
+        // This ends the writing: a value that holds itself twice has no last fault.
+        if self.depth == self.limits.depth {
+            return Err(self.limits.too_deep());
         }
         self.depth += 1;
         let written = write(self);
@@ -170,18 +209,41 @@ impl Writer {
     }
 
     fn fits(&self, more: usize) -> Result<(), InputError> {
-        if self.out.len() + more <= self.limit {
-            return Ok(());
+        if self.out.len() + more <= self.most { Ok(()) } else { Err(Limits::too_large(self.most)) }
+    }
+
+    /// Writes a JSON string. Most texts have nothing to escape, which is found out faster than they are escaped.
+    fn quote(&mut self, text: &str) -> Result<(), InputError> {
+        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        if text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+            return self.write(text);
         }
-        let limit = self.limit >> 20;
-        let message =
-            format!("makes the value larger than {limit} MiB of JSON; keep large data elsewhere and pass its key");
-        Err(InputError::new(message).expecting(format!("at most {limit} MiB"), "more"))
+        self.out.reserve(text.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+        Ok(())
     }
 
     fn write<T: serde::Serialize + ?Sized>(&mut self, value: &T) -> Result<(), InputError> {
         serde_json::to_writer(&mut self.out, value).map_err(|error| InputError::new(error.to_string()))
     }
+}
+
+/// Equal keys have equal fingerprints; that others have too is rare, and costs only time. (Sorting 500 keys by their
+/// text took as long as writing them.) The mixing is a folded multiplication, as in wyhash.
+fn fingerprint(key: &[u8]) -> u64 {
+    key.chunks(8).fold(key.len() as u64, |print, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let mixed = u128::from(print ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
+        mixed as u64 ^ (mixed >> 64) as u64
+    })
+}
+
+fn no_key(key: Value) -> InputError {
+    InputError::new(format!("the key {} is neither a String nor a Symbol", shown(key)))
+        .expecting("a String or a Symbol", kind_of(key))
 }
 
 fn no_json(value: Value) -> InputError {

@@ -8,6 +8,7 @@
 //! | [`queue`] | ready rows and timers, and what a claim needs to know |
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
 //! | [`reading`], [`listing`] | looking |
+//! | [`deletion`] | tasks that go |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
 //! beginnings, which leave the planner only loops over index probes.
@@ -15,6 +16,7 @@
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
 mod creation;
+mod deletion;
 mod listing;
 mod queue;
 mod reading;
@@ -35,9 +37,10 @@ use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 use crate::storage::feed::{Feed, Recording};
 use crate::storage::rows::*;
-use crate::storage::{Result, StoreError, TaskMoves, Tx};
+use crate::storage::{Result, Said, StoreError, TaskMoves, Tx};
 
 /// A beginning, with settings that end with the transaction, so that they are safe behind a pooler.
 ///
@@ -104,8 +107,10 @@ impl PostgresTx {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        fault_point!(PostgresBeforeCommit);
         let place = self.recording.into_batch().map(|batch| feed.stand_in_line(batch));
         let committed = self.transaction.commit().await.map_err(store_error);
+        fault_point!(PostgresAfterCommit);
         if let Some(place) = place {
             place.settle(committed.as_ref().copied());
         }
@@ -125,7 +130,7 @@ impl PostgresTx {
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.
-                Some("23505") if self.resent => StoreError::Conflict(error.to_string()),
+                Some("23505") if self.resent => StoreError::Conflict(Said::by(&error, error.to_string(), code(&error))),
                 _ => store_error(error),
             };
             self.failed.get_or_insert_with(|| error.clone());
@@ -327,5 +332,9 @@ impl Tx for PostgresTx {
     }
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
         reading::outlook(self, lanes).await
+    }
+
+    async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {
+        deletion::delete_tasks(self, ids).await
     }
 }

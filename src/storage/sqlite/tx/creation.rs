@@ -45,7 +45,7 @@ pub(super) fn take_keys(connection: &Connection, rows: &[KeyRow]) -> Result<Vec<
 pub(super) fn insert_tasks(connection: &Connection, rows: &[NewTask], now: Timestamp) -> Result<()> {
     let mut insert = connection.prepare_cached(INSERT_TASK)?;
     for row in rows {
-        let tags = Json::of(&row.tags).map_err(|error| StoreError::Data(error.to_string()))?;
+        let tags = Json::of(&row.tags).map_err(|error| StoreError::Data(error.to_string().into()))?;
         insert.execute(params![
             row.id,
             row.named_task,

@@ -3,12 +3,14 @@
 //! * [`sessions`]: sessions and receipts. [`templates`]: template versions, revisions, lanes.
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
+//!   [`deletion`]: tasks that go.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
 //! transaction has the database for itself.
 
 mod creation;
+mod deletion;
 mod listing;
 #[cfg(test)]
 mod plans;
@@ -241,6 +243,10 @@ impl Tx for SqliteTx<'_> {
 
     async fn live_sessions(&mut self) -> Result<u64> {
         sessions::count_live(self.connection, self.now)
+    }
+
+    async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {
+        deletion::delete_tasks(self.connection, ids)
     }
 }
 

@@ -126,7 +126,7 @@ impl RawTask {
 
     pub(super) fn decode(mut self) -> Result<TaskRow> {
         self.task.tags = serde_json::from_str(&self.tags).map_err(|error| {
-            StoreError::Database(format!("the tags of the task {} are damaged: {error}", self.task.id))
+            StoreError::Database(format!("the tags of the task {} are damaged: {error}", self.task.id).into())
         })?;
         Ok(self.task)
     }

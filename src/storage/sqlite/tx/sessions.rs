@@ -1,5 +1,6 @@
 //! Sessions, and the receipts that say which steps they hold.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -50,6 +51,10 @@ const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";
 
 /// Reads the whole table, which has one row for each batch under way.
 const RECEIPTS_NAMING: &str = "SELECT steps FROM tasker_receipts WHERE instr(steps, ?1) > 0";
+
+const ALL_RECEIPTS: &str = "SELECT id, session_id, lanes, steps FROM tasker_receipts";
+
+const CHANGE_RECEIPT: &str = "UPDATE tasker_receipts SET lanes = ?2, steps = ?3 WHERE id = ?1";
 
 /// A step of a receipt as it is stored.
 type StoredStep = (i32, i16, Uuid, u32, i32, u16, String);
@@ -126,6 +131,25 @@ pub(super) fn claimed_steps(connection: &Connection, task: TaskId) -> Result<Vec
     Ok(claimed)
 }
 
+/// Takes the steps of these tasks out of every receipt: who recovers one looks for the tasks of all its steps.
+pub(super) fn forget_tasks(connection: &Connection, tasks: &[TaskId]) -> Result<()> {
+    let tasks: HashSet<TaskId> = tasks.iter().copied().collect();
+    for raw in all(connection, ALL_RECEIPTS, (), RawReceipt::read)? {
+        let mut receipt = raw.decode()?;
+        let before = receipt.steps.len();
+        receipt.steps.retain(|step| !tasks.contains(&step.key.task));
+        if receipt.steps.is_empty() {
+            drop_receipts(connection, &[receipt.id])?;
+        } else if receipt.steps.len() < before {
+            let lanes: BTreeSet<i32> = receipt.steps.iter().map(|step| step.lane.0).collect();
+            let steps: Vec<_> = receipt.steps.iter().map(stored).collect();
+            let change = (receipt.id, encoded(&lanes)?, encoded(&steps)?);
+            connection.prepare_cached(CHANGE_RECEIPT)?.execute(change)?;
+        }
+    }
+    Ok(())
+}
+
 struct RawReceipt {
     id: ReceiptId,
     session: SessionId,
@@ -168,9 +192,9 @@ fn decode_steps(text: &str) -> Result<Vec<ReadyRow>> {
 }
 
 fn encoded(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Data(error.to_string()))
+    serde_json::to_string(value).map_err(|error| StoreError::Data(error.to_string().into()))
 }
 
 fn damaged(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Database(format!("a receipt in the database is damaged: {error}"))
+    StoreError::Database(format!("a receipt in the database is damaged: {error}").into())
 }

@@ -94,10 +94,9 @@ pub(super) fn insert(connection: &Connection, new: &NewNamedTask, now: Timestamp
         .query_row((&new.namespace, &new.name, &new.version, &new.fixed, now), |row| row.get(0))
         .optional()?
         .ok_or_else(|| {
-            StoreError::Conflict(format!(
-                "the template {}/{} {} was stored meanwhile",
-                new.namespace, new.name, new.version
-            ))
+            StoreError::Conflict(
+                format!("the template {}/{} {} was stored meanwhile", new.namespace, new.name, new.version).into(),
+            )
         })?;
     each(connection, INSERT_STEP, (0_u32..).zip(&new.steps), |(index, name)| (id, index, name))?;
     each(connection, INSERT_EDGE, &new.edges, |(from, to)| (id, *from, *to))?;

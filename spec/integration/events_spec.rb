@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "tasker_core/testing"
+
 RSpec.describe "Events" do
   each_database do
     # Subscribes, and keeps what comes in `heard`.
@@ -57,6 +59,20 @@ RSpec.describe "Events" do
                                                       "step.complete" => 1, "task.error" => 1)
       error = heard.to_a.find { |event| event.name == "step.error" }
       expect(error.metadata.dig("error", "message")).to eq("never")
+    end
+
+    %i[linear diamond parallel tree dense].each do |pattern|
+      it "tell of a #{pattern} workflow in an order that its edges allow" do
+        flow = TaskerCore::Testing.create_workflow(handle, pattern: pattern, steps: 9)
+        subscription = listen("step.in_progress", "step.complete")
+        TaskerCore::Testing.run_workflow(handle, flow)
+        subscription.flush
+        place = heard.to_a.each_with_index.to_h { |event, index| [[event.step_name, event.to], index] }
+        expect(place.size).to eq(2 * flow.steps.size)
+        flow.edges.each do |parent, child|
+          expect(place.fetch([child, "in_progress"])).to be > place.fetch([parent, "complete"])
+        end
+      end
     end
 
     it "come in order for each task, and numbered without a gap, however many threads and workers there are" do

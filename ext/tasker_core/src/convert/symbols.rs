@@ -1,0 +1,41 @@
+//! The names of Symbols. Asking Ruby for one takes as long as writing it, and the keys of one context after another
+//! are the same few: each thread remembers those it met last. It keeps texts of its own: Ruby's may be moved by a
+//! compaction, whatever the lifetime of `Symbol::name` says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use magnus::rb_sys::AsRawValue;
+use magnus::{Error, Symbol};
+use tasker_core::ffi::shared::nested::Name;
+
+const KEPT: usize = 128;
+
+/// A static Symbol, which is never collected, with its name.
+type Known = (u64, Rc<str>);
+
+thread_local! {
+    /// Each in the one place that is its own.
+    static NAMES: RefCell<[Option<Known>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
+}
+
+/// The name in UTF-8.
+///
+/// # Errors
+/// When it has none.
+pub fn name_of(symbol: Symbol) -> Result<Name, Error> {
+    let Some(symbol) = symbol.as_static() else { return Ok(Name::Own(symbol.name()?.into_owned())) };
+    let raw = symbol.as_raw();
+    NAMES.with_borrow_mut(|names| {
+        // The lowest twelve bits say what kind of value and of name it is.
+        let place = &mut names[(raw >> 12) as usize % KEPT];
+        match place {
+            Some((kept, name)) if *kept == raw => Ok(Name::Kept(name.clone())),
+            _ => {
+                let name: Rc<str> = symbol.name()?.into();
+                *place = Some((raw, name.clone()));
+                Ok(Name::Kept(name))
+            }
+        }
+    })
+}

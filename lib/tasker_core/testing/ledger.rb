@@ -1,0 +1,97 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  module Testing
+    # What factories made on one handle, until it is cleaned up.
+    #
+    # @api private
+    class Ledger
+      @by_handle = {}.compare_by_identity
+      @lock = Mutex.new
+
+      class << self
+        # @raise [ConfigurationError] when there is none yet, and the database is not named as one for tests
+        def of(handle, force: false)
+          unless handle.is_a?(OrchestrationHandle)
+            raise ValidationError.at("handle", "is what TaskerCore.open gives; a template is given as template:",
+                                     expected: "an OrchestrationHandle", got: handle.class.name)
+          end
+
+          @lock.synchronize { @by_handle[handle] ||= new(handle, force) }
+        end
+
+        # Cleans up after one handle, or all; a failure of one does not keep the others from it.
+        def clean_up(handle)
+          failures = take(handle).filter_map do |ledger|
+            ledger.clean_up
+            nil
+          rescue Error => e
+            @lock.synchronize { @by_handle[ledger.handle] ||= ledger }
+            e
+          end
+          raise failures.first unless failures.empty?
+        end
+
+        private
+
+        # What other threads make from now on is for another time.
+        def take(handle)
+          @lock.synchronize do
+            taken = handle ? [@by_handle[handle]].compact : @by_handle.values
+            taken.each { |ledger| @by_handle.delete(ledger.handle) }
+          end
+        end
+      end
+
+      attr_reader :handle
+
+      def initialize(handle, force)
+        @handle = handle
+        @native = Native::Factories.on(handle.native, force)
+        @keys = []
+      end
+
+      # Registers a template; steps without a handler get `handler`, or an echo.
+      def register(template, handlers, handler)
+        handlers = handlers.transform_keys(&:to_s)
+        named = template[:steps].to_h { |step| [(step[:name] || step["name"]).to_s, step] }
+        silent = named.reject { |_, step| step.key?(:handler) || step.key?("handler") }.keys
+        key = template.slice(:namespace, :name, :version).transform_values(&:to_s)
+        @keys << key.values if Waiting.await(@native.note_template(key))
+        @handle.register({ **template, **key },
+                         handlers: { **silent.to_h { |name| [name, handler || EchoHandler] }, **handlers })
+      end
+
+      # Creates a task; one that was there before, and is given back for its key, is not ours.
+      def create_task(template, options)
+        known = options[:key] ? @handle.tasks(key: options[:key]).map(&:id) : []
+        task = @handle.create_task(template, **options)
+        @native.note_task(task.id) unless known.include?(task.id)
+        task
+      end
+
+      def now
+        Waiting.await(@native.now)
+      end
+
+      def advance(span)
+        Waiting.await(@native.advance({ seconds: span }))
+      end
+
+      def clean_up
+        take_back
+        @keys.each { |key| @handle.registry.put(key, nil) }
+        @keys.clear
+      end
+
+      private
+
+      # A database that can't be opened any more was dropped, and what was made went with it.
+      def take_back
+        Waiting.await(@native.clean_up)
+      rescue ConfigurationError
+        raise unless @handle.closed?
+      end
+    end
+  end
+end

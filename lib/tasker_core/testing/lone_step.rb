@@ -1,0 +1,57 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  module Testing
+    # One step without a database; see {Testing.run_step}.
+    #
+    # @api private
+    class LoneStep
+      # Answers a context in the place of a worker.
+      StandIn = Struct.new(:cancelled, :stopping) do
+        def overdue?(_number) = cancelled
+        def heartbeat(_number) = !cancelled
+        def working? = !stopping
+      end
+
+      NAME = "step"
+      private_constant :NAME
+
+      def initialize(handler, step, options)
+        @workflow = handler if handler.is_a?(Class) && handler <= TaskerCore::Workflow
+        @handler = handler
+        @step = step&.to_s
+        @worker = StandIn.new(options.delete(:cancelled) || false, options.delete(:stopping) || false)
+        @options = options
+        check
+      end
+
+      def call(context:, results:, attempt:)
+        definition = Definition.new(template(results), {})
+        definition.check(Native)
+        assignment = Native.lone_step({ template: definition.template, step: @step || NAME, context: context,
+                                        results: results, attempt: attempt })
+        handler = Handlers.resolve(definition.handlers.fetch(@step || NAME))
+        Native.round_trip(handler.call(StepContext.new(assignment, @worker, TaskerCore.configuration.logger)))
+      end
+
+      private
+
+      def check
+        return unless @workflow
+        raise ValidationError.at("step", "is missing: run_step(#{@workflow}, :its_name)") unless @step
+        return if @options.empty?
+
+        raise ValidationError.at(@options.keys.first.to_s, "is what the workflow says of its step; leave it out here")
+      end
+
+      # A handler alone depends on whatever results it is given.
+      def template(results)
+        return @workflow.to_h if @workflow
+
+        parents = results.keys.map(&:to_s)
+        alone = { **@options, name: @step || NAME, handler: @handler, depends_on: parents }
+        { name: "lone", steps: [*parents.map { |parent| { name: parent, handler: EchoHandler } }, alone] }
+      end
+    end
+  end
+end

@@ -1,0 +1,319 @@
+//! Typed outputs: snapshots of tasks, steps and their history. Each is also JSON, with the fields that every
+//! language shows.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Serialize, Serializer};
+
+use crate::domain::id::{StepIndex, TaskId};
+use crate::domain::json::Json;
+use crate::domain::state::TaskState;
+use crate::domain::template::{DEFAULT_QUEUE, StepTemplate, Template};
+use crate::domain::time::Timestamp;
+use crate::engine::NewTasks;
+use crate::engine::catalog::StoredTemplate;
+use crate::storage::rows::{HistoryRow, NewTask, StepRow, TaskRow};
+
+/// A snapshot of a task. There may be very many: it holds nothing that its template says, too.
+#[derive(Clone, Debug)]
+pub struct TaskView {
+    /// What is its own.
+    pub row: TaskFacts,
+    /// Its template.
+    pub stored: Arc<StoredTemplate>,
+}
+
+/// A stored task without the names of its template. Its fields are those of [`TaskRow`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct TaskFacts {
+    pub id: TaskId,
+    pub state: TaskState,
+    pub key: Option<Box<str>>,
+    pub priority: Option<i16>,
+    pub queue: Option<Box<str>>,
+    pub tags: Box<[Box<str>]>,
+    pub initiator: Option<Box<str>>,
+    pub reason: Option<Box<str>>,
+    pub run_at: Option<Timestamp>,
+    pub context: Json,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub error: Option<Json>,
+}
+
+impl TaskView {
+    /// A task as it is stored.
+    pub(in crate::ffi::shared) fn of_stored(row: TaskRow, stored: Arc<StoredTemplate>) -> Self {
+        let row = TaskFacts {
+            id: row.id,
+            state: row.state,
+            key: row.key.map(Into::into),
+            priority: row.priority,
+            queue: row.queue.map(Into::into),
+            tags: row.tags.into_iter().map(Into::into).collect(),
+            initiator: row.initiator.map(Into::into),
+            reason: row.reason.map(Into::into),
+            run_at: row.run_at,
+            context: row.context,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            error: row.error,
+        };
+        Self { row, stored }
+    }
+
+    /// A task as it was committed by [`crate::engine::Engine::create`].
+    pub(in crate::ffi::shared) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
+        let started = made.started.contains(&planned.id);
+        let row = TaskFacts {
+            id: planned.id,
+            state: if started { TaskState::InProgress } else { TaskState::Pending },
+            key: planned.key.map(Into::into),
+            priority: planned.priority,
+            queue: planned.queue.map(Into::into),
+            tags: planned.tags.into_iter().map(Into::into).collect(),
+            initiator: planned.initiator.map(Into::into),
+            reason: planned.reason.map(Into::into),
+            run_at: planned.run_at,
+            context: planned.context,
+            created_at: made.at,
+            started_at: started.then_some(made.claimed_at),
+            finished_at: None,
+            error: None,
+        };
+        Self { row, stored }
+    }
+
+    /// Its template.
+    pub fn template(&self) -> &Template {
+        &self.stored.template
+    }
+
+    /// Its priority, its own or the template's.
+    pub fn priority(&self) -> i16 {
+        self.row.priority.or(self.template().priority).unwrap_or(0)
+    }
+
+    /// Its queue, its own or the template's.
+    pub fn queue(&self) -> &str {
+        self.row.queue.as_deref().or(self.template().queue.as_deref()).unwrap_or(DEFAULT_QUEUE)
+    }
+
+    /// How many bytes of memory it owns outside of itself. Its template is shared and not counted.
+    pub fn heap_bytes(&self) -> usize {
+        let row = &self.row;
+        let texts = [&row.key, &row.queue, &row.initiator, &row.reason].into_iter().flatten();
+        let tags = size_of_val(&*row.tags);
+        let texts: usize = texts.chain(&*row.tags).map(|text| text.len()).sum();
+        texts + tags + json_bytes([Some(&row.context), row.error.as_ref()])
+    }
+}
+
+/// A snapshot of a step.
+#[derive(Clone, Debug)]
+pub struct StepView {
+    /// Its task as it was at the same time.
+    pub task: Arc<TaskView>,
+    /// What is stored.
+    pub row: StepRow,
+}
+
+impl StepView {
+    /// Its definition.
+    pub fn definition(&self) -> Option<&StepTemplate> {
+        self.task.template().step(self.row.index)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.definition().map_or("", |step| step.name.as_str())
+    }
+
+    /// Its priority: its own, else its task's.
+    pub fn priority(&self) -> i16 {
+        self.task.template().priority_of(self.row.index, self.task.row.priority)
+    }
+
+    /// Its queue: its own, else its task's.
+    pub fn queue(&self) -> &str {
+        self.task.template().queue_of(self.row.index, self.task.row.queue.as_deref())
+    }
+
+    /// The names of the steps it needs.
+    pub fn depends_on(&self) -> impl Iterator<Item = &str> {
+        let template = self.task.template();
+        template
+            .graph
+            .parents(self.row.index)
+            .iter()
+            .filter_map(|&index: &StepIndex| Some(template.step(index)?.name.as_str()))
+    }
+
+    /// How many bytes of memory it owns outside of itself, with its part of the task that it shares with the other
+    /// steps of the same look.
+    pub fn heap_bytes(&self) -> usize {
+        let shared = size_of::<TaskView>() + self.task.heap_bytes();
+        shared / Arc::strong_count(&self.task).max(1) + json_bytes([self.row.result.as_ref(), self.row.error.as_ref()])
+    }
+}
+
+/// A recorded transition, with the names of its task and step.
+#[derive(Clone, Debug)]
+pub struct HistoryView {
+    /// The task.
+    pub task: TaskId,
+    /// The step's name; `None` for the task itself.
+    pub step: Option<String>,
+    /// What is stored.
+    pub row: HistoryRow,
+}
+
+impl HistoryView {
+    /// How many bytes of memory it owns outside of itself.
+    pub fn heap_bytes(&self) -> usize {
+        let states = self.row.from.as_ref().map_or(0, String::capacity) + self.row.to.capacity();
+        states + self.step.as_ref().map_or(0, String::capacity) + json_bytes([self.row.detail.as_ref()])
+    }
+
+    /// The attempt it belongs to; `None` for the task itself.
+    pub fn attempt(&self) -> Option<u16> {
+        self.step.as_ref().map(|_| self.row.attempt)
+    }
+}
+
+/// The bytes of texts, with the two counters before each.
+fn json_bytes<'a>(texts: impl IntoIterator<Item = Option<&'a Json>>) -> usize {
+    texts.into_iter().flatten().map(|json| json.as_str().len() + 2 * size_of::<usize>()).sum()
+}
+
+/// A moment as ISO 8601 text in UTC, to the microsecond.
+struct Moment(Timestamp);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let moment = DateTime::from_timestamp_micros(self.0.0);
+        let moment = moment.ok_or_else(|| serde::ser::Error::custom("a moment out of range"))?;
+        serializer.serialize_str(&moment.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+#[derive(Serialize)]
+struct TaskFields<'a> {
+    id: TaskId,
+    namespace: &'a str,
+    name: &'a str,
+    version: &'a str,
+    status: &'a str,
+    context: &'a Json,
+    key: Option<&'a str>,
+    priority: i16,
+    queue: &'a str,
+    tags: &'a [Box<str>],
+    initiator: Option<&'a str>,
+    reason: Option<&'a str>,
+    run_at: Option<Moment>,
+    created_at: Moment,
+    started_at: Option<Moment>,
+    finished_at: Option<Moment>,
+    error: Option<&'a Json>,
+}
+
+impl Serialize for TaskView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (row, template) = (&self.row, self.template());
+        let fields = TaskFields {
+            id: row.id,
+            namespace: &template.namespace,
+            name: &template.name,
+            version: &template.version,
+            status: row.state.as_str(),
+            context: &row.context,
+            key: row.key.as_deref(),
+            priority: self.priority(),
+            queue: self.queue(),
+            tags: &row.tags,
+            initiator: row.initiator.as_deref(),
+            reason: row.reason.as_deref(),
+            run_at: row.run_at.map(Moment),
+            created_at: Moment(row.created_at),
+            started_at: row.started_at.map(Moment),
+            finished_at: row.finished_at.map(Moment),
+            error: row.error.as_ref(),
+        };
+        fields.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct StepFields<'a> {
+    id: String,
+    task_id: TaskId,
+    name: &'a str,
+    status: &'a str,
+    result: Option<&'a Json>,
+    attempts: u16,
+    error: Option<&'a Json>,
+    depends_on: Vec<&'a str>,
+    queue: &'a str,
+    priority: i16,
+    started_at: Option<Moment>,
+    finished_at: Option<Moment>,
+    next_retry_at: Option<Moment>,
+    config: Option<&'a Json>,
+}
+
+impl Serialize for StepView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = &self.row;
+        let fields = StepFields {
+            id: format!("{}/{}", self.task.row.id, self.name()),
+            task_id: self.task.row.id,
+            name: self.name(),
+            status: row.state.as_str(),
+            result: row.result.as_ref(),
+            attempts: row.attempts,
+            error: row.error.as_ref(),
+            depends_on: self.depends_on().collect(),
+            queue: self.queue(),
+            priority: self.priority(),
+            started_at: row.started_at.map(Moment),
+            finished_at: row.finished_at.map(Moment),
+            next_retry_at: row.next_retry_at.map(Moment),
+            config: self.definition().map(|step| &step.config),
+        };
+        fields.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct HistoryFields<'a> {
+    task_id: TaskId,
+    step_name: Option<&'a str>,
+    from: Option<&'a str>,
+    to: &'a str,
+    at: Moment,
+    attempt: Option<u16>,
+    session_id: Option<String>,
+    metadata: Option<&'a Json>,
+}
+
+impl Serialize for HistoryView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = &self.row;
+        let fields = HistoryFields {
+            task_id: self.task,
+            step_name: self.step.as_deref(),
+            from: row.from.as_deref(),
+            to: &row.to,
+            at: Moment(row.at),
+            attempt: self.attempt(),
+            session_id: row.by.map(|session| session.0.to_string()),
+            metadata: row.detail.as_ref(),
+        };
+        fields.serialize(serializer)
+    }
+}

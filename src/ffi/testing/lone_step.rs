@@ -1,0 +1,102 @@
+//! One step as its handler sees it, without a database: its task, its parents' results and its
+//! attempt are what the test says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use validator::Validate;
+
+use crate::domain::fault::{Fault, Faults, hint};
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, StepIndex, StepKey, Token};
+use crate::domain::json::Json;
+use crate::domain::state::StepState;
+use crate::domain::template::{Template, TemplateInput};
+use crate::domain::time::Timestamp;
+use crate::engine::catalog::StoredTemplate;
+use crate::engine::intent::TaskIntent;
+use crate::engine::transactions::intake::Assignment;
+use crate::engine::worker::Ticket;
+use crate::ffi::shared::reading::Input;
+use crate::ffi::shared::types::rules;
+use crate::ffi::shared::validation;
+use crate::storage::rows::ReadyRow;
+
+/// See the module.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LoneStepInput {
+    template: TemplateInput,
+    step: String,
+    /// An empty object when left out.
+    #[serde(default)]
+    #[validate(custom(function = "rules::object"))]
+    context: Option<Json>,
+    /// By name. A parent that is left out was skipped.
+    #[serde(default)]
+    results: BTreeMap<String, Json>,
+    /// 1 when left out.
+    #[serde(default)]
+    attempt: Option<i64>,
+}
+
+impl Input for LoneStepInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
+impl LoneStepInput {
+    /// The step as a worker's thread would take it.
+    ///
+    /// # Errors
+    /// When the template is wrong, or has no such step; when the context is not what its schema says;
+    /// when a result is not a parent's, or the attempt none that the step has.
+    pub fn into_ticket(self) -> Result<Ticket, Faults> {
+        self.check()?;
+        let template = Template::build(self.template)?;
+        let index = template.index(&self.step).ok_or_else(|| {
+            let message = format!("there is no step {:?}{}", self.step, template.step_hint(&self.step));
+            Fault::new("step", message)
+        })?;
+        let parents = parents(&template, index, &self.results)?;
+        let limit = template.step(index).map_or(1, |step| step.policy.retry_limit);
+        let attempt = self.attempt.unwrap_or(1);
+        let attempts = u16::try_from(attempt).ok().filter(|n| (1..=limit).contains(n)).ok_or_else(|| {
+            let message = format!("the step {:?} has the attempts 1 to {limit}, as its retry_limit says", self.step);
+            Fault::new("attempt", message).with(format!("1 to {limit}"), attempt.to_string())
+        })?;
+        let stored = Arc::new(StoredTemplate { template, named_task: NamedTaskId(0), revision: RevisionId(0) });
+        let plan = TaskIntent { context: self.context, ..TaskIntent::default() }.plan(&stored, "context")?;
+        let row = ReadyRow {
+            lane: LaneId(0),
+            priority: stored.template.priority_of(index, None),
+            key: StepKey { task: plan.row.id, index },
+            token: Token(0),
+            attempts: attempts - 1,
+            state: if attempts > 1 { StepState::WaitingForRetry } else { StepState::Pending },
+        };
+        let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let assignment = Assignment { row, task: plan.info(), parents, receipt: ReceiptId::generate(), claimed_at };
+        Ok(Ticket { number: 0, assignment: Arc::new(assignment) })
+    }
+}
+
+/// The results of the step's parents, in their order.
+fn parents(
+    template: &Template,
+    index: StepIndex,
+    results: &BTreeMap<String, Json>,
+) -> Result<Vec<(StepIndex, Option<Json>)>, Faults> {
+    let named = |parent: StepIndex| template.step(parent).map_or("", |step| step.name.as_str());
+    let parents = template.graph.parents(index);
+    let names = parents.iter().map(|&parent| named(parent));
+    let unknown = results.keys().filter(|name| !names.clone().any(|parent| parent == name.as_str()));
+    let faults = unknown.map(|name| {
+        let message = format!("the step {:?} does not depend on {name:?}{}", named(index), hint(name, names.clone()));
+        Fault::new(format!("results.{name}"), message)
+    });
+    Faults::check(faults.collect())?;
+    Ok(parents.iter().map(|&parent| (parent, results.get(named(parent)).cloned())).collect())
+}
