@@ -8,7 +8,7 @@
 //! * [`event_bridge`]: from what was committed to a host's subscribers.
 //! * [`reading`]: how an input is read until all its faults are known, with [`errors`], [`path`],
 //!   [`nested`] and [`blank`]; an adapter brings the deserializer of its values. [`json_text`] is one
-//!   for text. [`validation`]: declared rules. [`limits`]: how deep and large free values may be.
+//!   for text. [`json_quote`]: strings into JSON. [`validation`]: declared rules. [`limits`]: how deep and large free values may be.
 
 pub mod blank;
 pub mod call;
@@ -16,6 +16,7 @@ pub mod errors;
 pub mod event_bridge;
 pub mod forks;
 pub mod handle_info;
+pub mod json_quote;
 pub mod json_text;
 pub mod limits;
 pub mod nested;

@@ -89,8 +89,8 @@ impl<'p, O: Object> Fields<'p, O> {
                 return true;
             }
             let here = self.path.key(&self.name);
-            let is_left_out =
-                here.needs(Remedy::LeaveOut) || (here.needs(Remedy::TakeOnce) && self.taken.iter().any(|name| **name == *self.name));
+            let is_left_out = here.needs(Remedy::LeaveOut)
+                || (here.needs(Remedy::TakeOnce) && self.taken.iter().any(|name| **name == *self.name));
             self.is_blank = here.needs(Remedy::Blank);
             self.taken.push(self.name.clone());
             if !is_left_out {

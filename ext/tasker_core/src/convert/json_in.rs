@@ -7,6 +7,7 @@ use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
 use magnus::{Float, Integer, RArray, RHash, RString, Symbol, Value};
 use tasker_core::ffi::shared::errors::InputError;
+use tasker_core::ffi::shared::json_quote::quote;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::path::Segment;
 use tasker_core::ffi::shared::reading::MOST_FAULTS;
@@ -96,7 +97,10 @@ impl Writer<'_> {
 
     fn text(&mut self, value: Value) -> Result<(), InputError> {
         match text_of(value).unwrap_or_else(|| Err(no_json(value))) {
-            Ok(text) => self.quote(&text),
+            Ok(text) => {
+                quote(&mut self.out, &text);
+                Ok(())
+            }
             Err(fault) => self.note(fault),
         }
     }
@@ -163,7 +167,7 @@ impl Writer<'_> {
             Err(fault) => return self.note(fault),
         };
         let start = self.out.len();
-        self.quote(&name)?;
+        quote(&mut self.out, &name);
         self.keys.push(start..self.out.len());
         self.out.push(b':');
         self.inner(value, || Segment::Key(name.to_string()))
@@ -210,19 +214,6 @@ impl Writer<'_> {
 
     fn fits(&self, more: usize) -> Result<(), InputError> {
         if self.out.len() + more <= self.most { Ok(()) } else { Err(Limits::too_large(self.most)) }
-    }
-
-    /// Writes a JSON string. Most texts have nothing to escape, which is found out faster than they are escaped.
-    fn quote(&mut self, text: &str) -> Result<(), InputError> {
-        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        if text.bytes().fold(false, |found, byte| found | is_special(byte)) {
-            return self.write(text);
-        }
-        self.out.reserve(text.len() + 2);
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
-        Ok(())
     }
 
     fn write<T: serde::Serialize + ?Sized>(&mut self, value: &T) -> Result<(), InputError> {
