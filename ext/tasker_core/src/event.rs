@@ -99,7 +99,7 @@ fields!(Event: name, sequence, task_id, namespace, task_name, version, step_name
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Event", ruby.class_object())?;
-    crate::ractor::safe(|| {
+    crate::raw::ractor_safe(|| {
         class.define_singleton_method("names", function!(Event::names, 0))?;
         Event::define_fields(ruby, class)
     })

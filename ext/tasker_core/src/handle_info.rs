@@ -65,5 +65,5 @@ fields!(HandleInfo: id, created_at, expires_at, status, backend, database, pool,
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("HandleInfo", ruby.class_object())?;
-    crate::ractor::safe(|| HandleInfo::define_fields(ruby, class))
+    crate::raw::ractor_safe(|| HandleInfo::define_fields(ruby, class))
 }

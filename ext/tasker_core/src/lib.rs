@@ -4,7 +4,7 @@
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
-//!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`ractor`]. [`burden`]: what they weigh.
+//!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
 //!   [`bench`]: what measurements call.
 //! * `faults`: what tests make go wrong, where the feature is on.
@@ -28,7 +28,7 @@ mod fork;
 mod handle;
 mod handle_info;
 mod names;
-mod ractor;
+mod raw;
 mod signal;
 mod step;
 mod subscription;

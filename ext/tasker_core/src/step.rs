@@ -108,7 +108,7 @@ pub fn objects(ruby: &Ruby, views: Vec<StepView>) -> Result<Value, Failure> {
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Step", ruby.class_object())?;
-    crate::ractor::safe(|| {
+    crate::raw::ractor_safe(|| {
         Step::define_fields(ruby, class)?;
         class.define_private_method("plain_json", magnus::method!(Step::json, 0))
     })

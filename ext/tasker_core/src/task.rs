@@ -141,7 +141,7 @@ fields!(Task: id, namespace, name, version, status, context, key, priority, queu
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Task", ruby.class_object())?;
-    crate::ractor::safe(|| {
+    crate::raw::ractor_safe(|| {
         Task::define_fields(ruby, class)?;
         class.define_private_method("plain_json", magnus::method!(Task::json, 0))
     })?;

@@ -78,7 +78,7 @@ pub fn objects(ruby: &Ruby, views: Vec<HistoryView>) -> Result<Value, Failure> {
 
 pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Transition", ruby.class_object())?;
-    crate::ractor::safe(|| {
+    crate::raw::ractor_safe(|| {
         Transition::define_fields(ruby, class)?;
         class.define_private_method("plain_json", magnus::method!(Transition::json, 0))
     })

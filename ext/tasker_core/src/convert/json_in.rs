@@ -14,6 +14,7 @@ use tasker_core::ffi::shared::reading::MOST_FAULTS;
 
 use super::text::text_of;
 use crate::names::{kind_of, shown};
+use crate::raw::quote_string;
 
 /// What is set aside for a value, so that one of the usual size never has to be moved.
 const USUAL_BYTES: usize = 1_000;
@@ -72,7 +73,9 @@ impl Writer<'_> {
         if let Some(string) = RString::from_value(value) {
             // Before it is copied. In UTF-32 it has four times as many bytes as it may have in UTF-8.
             self.fits(string.len() / 4)?;
-            self.text(value)?;
+            if !quote_string(&mut self.out, string) {
+                self.text(value)?;
+            }
         } else if Symbol::from_value(value).is_some() {
             self.text(value)?;
         } else if let Some(integer) = Integer::from_value(value) {
@@ -162,15 +165,16 @@ impl Writer<'_> {
         if self.keys.len() > first_key {
             self.out.push(b',');
         }
-        let name = match text_of(key).unwrap_or_else(|| Err(no_key(key))) {
-            Ok(name) => name,
-            Err(fault) => return self.note(fault),
-        };
         let start = self.out.len();
-        quote(&mut self.out, &name);
+        if !RString::from_value(key).is_some_and(|key| quote_string(&mut self.out, key)) {
+            match text_of(key).unwrap_or_else(|| Err(no_key(key))) {
+                Ok(name) => quote(&mut self.out, &name),
+                Err(fault) => return self.note(fault),
+            }
+        }
         self.keys.push(start..self.out.len());
         self.out.push(b':');
-        self.inner(value, || Segment::Key(name.to_string()))
+        self.inner(value, || Segment::Key(text_of(key).and_then(Result::ok).map(String::from).unwrap_or_default()))
     }
 
     /// The same key may stand in a Hash as a Symbol and as a String, in two encodings, or as two
