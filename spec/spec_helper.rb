@@ -9,6 +9,10 @@ require "timeout"
 require "tmpdir"
 require "tasker_core"
 
+unless TaskerCore::Native.respond_to?(:arm_fault)
+  abort "These specs make faults happen inside the engine, which only `rake compile:dev` compiles in. Run that first."
+end
+
 Dir[File.join(__dir__, "support", "*.rb")].each { |file| require file }
 
 # What the engine warns of is not part of a test's output.
