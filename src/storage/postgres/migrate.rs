@@ -9,7 +9,8 @@ use super::error::{code, store_error};
 use crate::storage::{Result, StoreError};
 
 /// The migrations in order; the first makes version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tasks.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_tasks.sql"), include_str!("migrations/0002_task_model.sql")];
 
 /// What this version reads and writes.
 const NEWEST: i32 = MIGRATIONS.len() as i32;

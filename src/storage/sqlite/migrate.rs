@@ -8,7 +8,8 @@ use super::tx::clock;
 use crate::storage::{Result, StoreError};
 
 /// Every step, in order; the version is the place, from 1. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_task_model.sql")];
 
 const CREATE_VERSIONS: &str = "
     CREATE TABLE IF NOT EXISTS tasker_schema_migrations (

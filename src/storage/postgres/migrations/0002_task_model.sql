@@ -1,0 +1,8 @@
+-- The rest of the task model. Whatever a process of the release before does still works: new columns
+-- have defaults, and no column or table it reads is gone.
+
+-- Operations on one task find its timers; a timer is written for a retry or a later start only.
+CREATE INDEX tasker_timers_of_task ON tasker_timers (task_id);
+
+-- How many times the task was started: restarting from a step begins the next run.
+ALTER TABLE tasker_tasks ADD COLUMN run integer NOT NULL DEFAULT 1;
