@@ -36,8 +36,8 @@ RSpec.describe TaskerCore::Testing do
                                       attempt: 2, retry_limit: 2, config: { by: "card" })
       expect(seen).to include(step_name: "pay", context: { "id" => 7, "deep" => [{ "a" => 1.5 }] }, attempt: 2,
                               results: { "check" => { "ok" => true } }, config: { "by" => "card" }, retry_limit: 2,
-                              last_attempt?: true, cancelled?: false, stopping?: false, heartbeat: true,
-                              class: TaskerCore::StepContext)
+                              last_attempt?: true, cancelled?: false, expired?: false, stopping?: false,
+                              heartbeat: true, class: TaskerCore::StepContext)
       expect(seen[:context]).to be_frozen
       step, key, task = seen[:id]
       expect([step, key]).to eq(["#{task}/pay", "#{task}/1"])
@@ -65,10 +65,11 @@ RSpec.describe TaskerCore::Testing do
       expect(error_of { testing.run_step(->(_) { raise error }) }).to equal(error)
     end
 
-    it "tells a step that it was taken from its handler, or that its worker stops" do
-      asks = ->(ctx) { [ctx.cancelled?, ctx.stopping?, ctx.heartbeat] }
-      expect(testing.run_step(asks, cancelled: true)).to eq([true, false, false])
-      expect(testing.run_step(asks, stopping: true)).to eq([false, true, true])
+    it "tells a step that it was taken from its handler, that its time is over, or that its worker stops" do
+      asks = ->(ctx) { [ctx.cancelled?, ctx.expired?, ctx.stopping?, ctx.heartbeat] }
+      expect(testing.run_step(asks, cancelled: true)).to eq([true, false, false, false])
+      expect(testing.run_step(asks, expired: true)).to eq([false, true, false, false])
+      expect(testing.run_step(asks, stopping: true)).to eq([false, false, true, true])
     end
 
     it "runs one step of a workflow as that declares it" do

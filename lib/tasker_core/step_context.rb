@@ -75,12 +75,28 @@ module TaskerCore
     #   that do a thing once for a key
     def idempotency_key = "#{task_id}/#{@assignment.index}"
 
-    # @return [Boolean] whether the step was taken from this handler, because it ran out of time, its task ended, or
-    #   its worker lost the claim: its result will not be recorded
-    def cancelled? = @native_worker.overdue?(@assignment.number)
+    # Whether the step was taken from this handler: its task was cancelled, the step was moved by hand (by whichever
+    # process: a worker hears of that within a second), or its worker gave it up or lost its claim. What the handler
+    # returns then is not recorded. It costs no look at the database: a handler that takes long may ask as often
+    # as it likes, and ask {#expired?} too, which is another matter.
+    #
+    # @return [Boolean] true, too, once the handler has returned
+    # @example
+    #   class Export < TaskerCore::StepHandler
+    #     def call(ctx)
+    #       ctx.context["rows"].each do |row|
+    #         return if ctx.cancelled? || ctx.expired?
+    #
+    #         puts row
+    #       end
+    #     end
+    #   end
+    def cancelled? = @native_worker.taken_away?(@assignment.number)
 
-    # @return [Boolean] whether the time of this attempt is over; its result will not be recorded
-    alias expired? cancelled?
+    # Whether the time of this attempt is over: it counts as failed, and what the handler returns is not recorded.
+    #
+    # @return [Boolean]
+    def expired? = @native_worker.expired?(@assignment.number)
 
     # @return [Boolean] whether the worker is being stopped: a long handler may want to come to an end
     def stopping? = !@native_worker.working?

@@ -98,6 +98,7 @@ pub struct Engine {
     waiters: Waiters,
     workers: Mutex<Vec<Weak<Worker>>>,
     bell: watch::Sender<u64>,
+    revocations: watch::Sender<u64>,
     events: Arc<Events>,
     id: u64,
 }
@@ -115,6 +116,7 @@ impl Engine {
             waiters: Waiters::default(),
             workers: Mutex::default(),
             bell: watch::Sender::new(0),
+            revocations: watch::Sender::new(0),
             events,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
@@ -267,6 +269,13 @@ impl Engine {
     /// Wakes the workers of this process and, soon, those of others.
     fn ready_for_others(&self) {
         self.ring();
+        self.store.announce();
+    }
+
+    /// Says that steps were moved which a worker, of this process or another, may hold: each looks at
+    /// once which of its own they are, drops them and tells their handlers.
+    pub fn revoked(&self) {
+        self.revocations.send_modify(|n| *n = n.wrapping_add(1));
         self.store.announce();
     }
 

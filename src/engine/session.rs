@@ -36,12 +36,14 @@ struct Held {
 }
 
 impl Keeper {
-    /// Forgets a session that another process has shut out.
-    pub(super) fn lose(&self, key: SessionKey) {
+    /// Forgets a session that is not to be used any more; whether it was the session until now.
+    pub(super) fn lose(&self, key: SessionKey) -> bool {
         let mut held = self.held.lock();
-        if held.is_some_and(|held| held.key == key) {
+        let is_held = held.is_some_and(|held| held.key == key);
+        if is_held {
             *held = None;
         }
+        is_held
     }
 
     /// The session now, if there is one.
@@ -104,9 +106,7 @@ impl Engine {
                 true
             }
             Ok((false, _)) => {
-                self.troubles().add("this process's session was ended by another one: it was not renewed in time");
-                self.keeper.lose(key);
-                self.ring();
+                self.session_ended(key);
                 false
             }
             Err(StoreError::Closed) => false,
@@ -114,6 +114,14 @@ impl Engine {
                 self.troubles().add(format!("the session could not be renewed: {error}"));
                 true
             }
+        }
+    }
+
+    /// Another process has shut this session out: says so, once, and has the workers start over.
+    pub(super) fn session_ended(&self, key: SessionKey) {
+        if self.keeper.lose(key) {
+            self.troubles().add("this process's session was ended by another one: it was not renewed in time");
+            self.ring();
         }
     }
 

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub use any::AnyStore;
 pub use error::{Said, StoreError};
 
-use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
@@ -245,6 +245,8 @@ pub trait Tx: Send {
     fn step_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
     /// Those of `ids` that ended or do not exist.
     fn ended(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskId>>> + Send;
+    /// Those of these steps whose token is another one by now, or that do not exist.
+    fn superseded(&mut self, held: &[(StepKey, Token)]) -> impl Future<Output = Result<Vec<(StepKey, Token)>>> + Send;
     /// What there is to wait for in these lanes.
     fn outlook(&mut self, lanes: &[LaneId]) -> impl Future<Output = Result<Outlook>> + Send;
     /// How many sessions there are that have not expired.

@@ -91,6 +91,9 @@ transaction!(Steps { task: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.ta
 transaction!(TaskHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.task_history(self.task).await);
 transaction!(StepHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.step_history(self.task).await);
 transaction!(Ended { ids: Vec<TaskId> } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await);
+transaction!(Superseded { held: Vec<(StepKey, Token)> } -> Vec<(StepKey, Token)>, |self, tx| {
+    tx.superseded(&self.held).await
+});
 transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);
 
 transaction!(DeleteTasks { ids: Vec<TaskId> } -> (), |self, tx| tx.delete_tasks(&self.ids).await);

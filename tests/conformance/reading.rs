@@ -1,6 +1,6 @@
 //! What people look at: listings, steps under way, what ended.
 
-use tasker_core::domain::id::{StepKey, TaskId};
+use tasker_core::domain::id::{StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::storage::rows::{NewNamedTask, NewTask, ReadyRow, TaskFilter};
 
@@ -173,6 +173,20 @@ on_each_store! {
         ended.sort_unstable();
         expected.sort_unstable();
         assert_eq!(ended, expected);
+    }
+
+    async fn a_step_with_another_token_or_none_is_superseded(db: &Database) {
+        let stored = Diamond::store(db).await;
+        let id = stored.create(db).await;
+        let held = |task, index, token| (StepKey { task, index }, Token(token));
+        db.write(SettleSteps { moves: vec![step_move(StepKey { task: id, index: 2 }, 0, StepState::Cancelled)] }).await;
+        let unknown = TaskId::generate();
+        let all = vec![held(id, 0, 0), held(id, 1, 1), held(id, 2, 0), held(unknown, 0, 0), held(id, 9, 0)];
+        let mut found = db.read(Superseded { held: all.clone() }).await;
+        found.sort_by_key(|held| all.iter().position(|one| one == held));
+        assert_eq!(found, all[1..]);
+        assert!(db.read(Superseded { held: vec![held(id, 2, 1)] }).await.is_empty());
+        assert!(db.read(Superseded { held: vec![] }).await.is_empty());
     }
 
     async fn the_view_of_edges_can_be_selected_from(db: &Database) {

@@ -1,11 +1,15 @@
 //! The engine through its handle, on every database: what a host language's users would notice.
 
+#[path = "../support/transaction.rs"]
+#[macro_use]
+mod transaction;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod failures;
 mod handles;
 mod helpers;
+mod revocation;
 mod running;
 mod tasks;
 mod templates;

@@ -61,8 +61,12 @@ impl Worker {
         guarded(|| Ok(self.core.heartbeat(number)))
     }
 
-    fn is_overdue(&self, number: u64) -> Result<bool, Failure> {
-        guarded(|| Ok(self.core.is_overdue(number)))
+    fn is_expired(&self, number: u64) -> Result<bool, Failure> {
+        guarded(|| Ok(self.core.is_expired(number)))
+    }
+
+    fn is_taken_away(&self, number: u64) -> Result<bool, Failure> {
+        guarded(|| Ok(self.core.is_taken_away(number)))
     }
 
     fn stop(&self, limit: f64) -> Result<Call, Failure> {
@@ -134,7 +138,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("fail", method!(Worker::fail, 2))?;
     class.define_method("release", method!(Worker::release, 1))?;
     class.define_method("heartbeat", method!(Worker::heartbeat, 1))?;
-    class.define_method("overdue?", method!(Worker::is_overdue, 1))?;
+    class.define_method("expired?", method!(Worker::is_expired, 1))?;
+    class.define_method("taken_away?", method!(Worker::is_taken_away, 1))?;
     class.define_method("stop", method!(Worker::stop, 1))?;
     class.define_method("until_idle", method!(Worker::until_idle, 1))?;
     class.define_method("stats", method!(Worker::stats, 0))?;

@@ -7,9 +7,10 @@ module TaskerCore
     # @api private
     class LoneStep
       # Answers a context in the place of a worker.
-      StandIn = Struct.new(:cancelled, :stopping) do
-        def overdue?(_number) = cancelled
-        def heartbeat(_number) = !cancelled
+      StandIn = Struct.new(:cancelled, :expired, :stopping) do
+        def taken_away?(_number) = cancelled
+        def expired?(_number) = expired
+        def heartbeat(_number) = !cancelled && !expired
         def working? = !stopping
       end
 
@@ -20,7 +21,7 @@ module TaskerCore
         @workflow = handler if handler.is_a?(Class) && handler <= TaskerCore::Workflow
         @handler = handler
         @step = step&.to_s
-        @worker = StandIn.new(options.delete(:cancelled) || false, options.delete(:stopping) || false)
+        @worker = StandIn.new(*StandIn.members.map { |name| options.delete(name) || false })
         @options = options
         check
       end

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, TaskId};
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
 use crate::storage::rows::{HistoryRow, LaneRow, Outlook, StepRow, TaskFilter, TaskRow, VersionRow};
@@ -161,6 +161,14 @@ look! {
         /// The tasks.
         ids: Vec<TaskId>,
     } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await
+}
+
+look! {
+    /// Those of some held steps that were moved since.
+    Superseded {
+        /// The steps, each with the token under which it is held.
+        held: Vec<(StepKey, Token)>,
+    } -> Vec<(StepKey, Token)>, |self, tx| tx.superseded(&self.held).await
 }
 
 look! {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hands::Round;
+use super::revocation::Watch;
 use super::{Phase, Worker};
 use crate::domain::id::{ReceiptId, SessionKey};
 use crate::domain::json::Json;
@@ -38,6 +39,8 @@ pub(super) async fn run(worker: Arc<Worker>) {
     let engine = worker.engine.clone();
     let mut bell = engine.bell.subscribe();
     let mut wakeups = engine.store.wakeups();
+    let mut revocations = engine.revocations.subscribe();
+    let mut watch = Watch::new();
     let now = Instant::now();
     let known = worker.known();
     let mut clock = Clock {
@@ -57,8 +60,13 @@ pub(super) async fn run(worker: Arc<Worker>) {
         }
         let due = clock.due_at.is_some_and(|due| due <= now);
         // Here, and not only while there is nothing to do: a busy worker may never come to rest.
-        if heard(&mut bell) | heard(&mut wakeups) | due {
+        let woken = heard(&mut wakeups);
+        if heard(&mut bell) | woken | due {
             worker.hands.lock().hear_of_work();
+        }
+        watch.hear(woken, heard(&mut revocations));
+        if worker.look_at(&watch).is_some_and(|at| at <= now) {
+            worker.look_for_revoked(&mut watch).await;
         }
         let deadline = worker.hands.lock().time_out().map(Instant::from_std);
         let working = match worker.phase() {
@@ -87,14 +95,19 @@ pub(super) async fn run(worker: Arc<Worker>) {
         }
         // A timer that was due already waits for free hands.
         let due_at = clock.due_at.filter(|due| *due > now);
-        let wake_at = [Some(clock.poll_at), due_at, deadline].into_iter().flatten().min().unwrap_or(clock.poll_at);
+        let wake_at = [Some(clock.poll_at), due_at, deadline, worker.look_at(&watch)];
+        let wake_at = wake_at.into_iter().flatten().min().unwrap_or(clock.poll_at);
         tokio::select! {
             () = worker.stir.notified() => {}
             _ = bell.changed() => worker.hands.lock().expect_work(),
             changed = wakeups.changed() => match changed {
-                Ok(()) => worker.hands.lock().expect_work(),
+                Ok(()) => {
+                    worker.hands.lock().expect_work();
+                    watch.hear(true, false);
+                }
                 Err(_) => break,
             },
+            _ = revocations.changed() => watch.hear(false, true),
             () = tokio::time::sleep_until(wake_at) => worker.poll(&mut clock).await,
         }
     }
@@ -261,7 +274,7 @@ impl Worker {
 
     /// Another process ended the session: what was held belongs to others.
     async fn start_over(self: &Arc<Self>, lost: SessionKey) -> Result<(), StoreError> {
-        self.engine.keeper.lose(lost);
+        self.engine.session_ended(lost);
         let session = self.engine.session().await?;
         self.hands.lock().start_over(session);
         Ok(())

@@ -1,14 +1,15 @@
 //! What a worker holds in memory, between its dispatcher and the host's threads.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::attempts::{Attempts, Loss};
 use super::pace::Pace;
+use super::receipts::Receipts;
 use super::{Ticket, WorkerStats};
-use crate::domain::id::{LaneId, ReceiptId, SessionKey, TaskId};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::engine::transactions::intake::Assignment;
 use crate::engine::transactions::settle::Report;
@@ -31,9 +32,7 @@ pub(super) struct Hands {
     pub(super) settled: watch::Sender<u64>,
     pace: Pace,
     queue: VecDeque<Ticket>,
-    running: HashMap<u64, Running>,
-    /// Taken from their threads, which have not come back yet.
-    overdue: HashSet<u64>,
+    attempts: Attempts,
     reports: Vec<Report>,
     /// Reports that a transaction under way is recording.
     settling: usize,
@@ -45,9 +44,7 @@ pub(super) struct Hands {
     /// How many steps a round under way may claim.
     claiming: usize,
     next_number: u64,
-    receipts: HashMap<ReceiptId, usize>,
-    /// Receipts that a commit without an answer may have written.
-    doubtful: Vec<ReceiptId>,
+    receipts: Receipts,
     cursors: HashMap<LaneId, (i16, TaskId)>,
     from_start_at: Instant,
     expecting: bool,
@@ -56,11 +53,12 @@ pub(super) struct Hands {
     stats: WorkerStats,
 }
 
-struct Running {
-    ticket: Ticket,
-    since: Instant,
-    deadline: Instant,
-    timeout: Duration,
+/// A step that is held, and under which token.
+#[derive(Clone, Copy)]
+pub(super) struct Holding {
+    pub(super) number: u64,
+    pub(super) key: StepKey,
+    pub(super) token: Token,
 }
 
 /// What the dispatcher is to do next.
@@ -83,8 +81,7 @@ impl Hands {
             settled: watch::Sender::new(0),
             pace: Pace::new(threads),
             queue: VecDeque::new(),
-            running: HashMap::new(),
-            overdue: HashSet::new(),
+            attempts: Attempts::default(),
             reports: Vec::new(),
             settling: 0,
             batch: BATCH,
@@ -92,8 +89,7 @@ impl Hands {
             reserved: 0,
             claiming: 0,
             next_number: 0,
-            receipts: HashMap::new(),
-            doubtful: Vec::new(),
+            receipts: Receipts::default(),
             cursors: HashMap::new(),
             from_start_at: Instant::now(),
             expecting: true,
@@ -104,18 +100,18 @@ impl Hands {
     }
 
     pub(super) fn stats(&self) -> WorkerStats {
-        WorkerStats { queued: self.queue.len(), running: self.running.len() + self.overdue.len(), ..self.stats }
+        WorkerStats { queued: self.queue.len(), running: self.attempts.count(), ..self.stats }
     }
 
     /// Whether nothing is claimed, running, reported or about to be claimed.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
-            && self.running.is_empty()
+            && self.attempts.is_empty()
             && self.reports.is_empty()
             && self.settling == 0
             && self.reserved == 0
             && self.claiming == 0
-            && self.doubtful.is_empty()
+            && !self.receipts.are_due()
     }
 
     /// Tells those who wait for this worker to have nothing left.
@@ -124,7 +120,7 @@ impl Hands {
     }
 
     fn free(&self) -> usize {
-        let held = self.queue.len() + self.running.len() + self.overdue.len() + self.reserved + self.claiming;
+        let held = self.queue.len() + self.attempts.count() + self.reserved + self.claiming;
         self.pace.limit().saturating_sub(held)
     }
 
@@ -135,51 +131,69 @@ impl Hands {
 
     pub(super) fn take(&mut self) -> Option<Ticket> {
         let ticket = self.queue.pop_front()?;
-        let timeout = ticket.assignment.step().map_or(Duration::MAX, |step| step.policy.timeout);
-        let since = Instant::now();
-        let deadline = since + timeout.min(Duration::from_secs(86_400 * 365));
-        self.running.insert(ticket.number, Running { ticket: ticket.clone(), since, deadline, timeout });
+        self.attempts.begin(ticket.clone());
         Some(ticket)
     }
 
     pub(super) fn report(&mut self, number: u64, outcome: Outcome) -> bool {
-        let Some(running) = self.running.remove(&number) else {
-            self.overdue.remove(&number);
+        let Some(ended) = self.attempts.end(number) else {
             self.stats.late += 1;
             return false;
         };
-        self.pace.observe(running.since.elapsed());
+        self.pace.observe(ended.since.elapsed());
         self.stats.ran += 1;
         self.stats.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
-        self.reports.push(Report { assignment: running.ticket.assignment, outcome });
+        self.reports.push(Report { assignment: ended.ticket.assignment, outcome });
         true
     }
 
-    pub(super) fn heartbeat(&mut self, number: u64) -> bool {
-        let Some(running) = self.running.get_mut(&number) else { return false };
-        running.deadline = Instant::now() + running.timeout;
-        true
-    }
-
-    pub(super) fn is_overdue(&self, number: u64) -> bool {
-        self.running.get(&number).is_none_or(|running| running.deadline <= Instant::now())
+    /// What threads are running.
+    pub(super) fn attempts(&mut self) -> &mut Attempts {
+        &mut self.attempts
     }
 
     /// Reports every step whose time is up, and says when the next one's will be.
     pub(super) fn time_out(&mut self) -> Option<Instant> {
-        let now = Instant::now();
-        let late: Vec<u64> =
-            self.running.iter().filter(|(_, running)| running.deadline <= now).map(|(&number, _)| number).collect();
-        for number in late {
-            let Some(running) = self.running.remove(&number) else { continue };
-            self.overdue.insert(number);
-            self.pace.observe(running.since.elapsed());
+        for late in self.attempts.time_out() {
+            self.pace.observe(late.since.elapsed());
             self.stats.ran += 1;
             self.stats.failed += 1;
-            let outcome = Outcome::Failed(timed_out(running.timeout));
-            self.reports.push(Report { assignment: running.ticket.assignment, outcome });
+            let outcome = Outcome::Failed(timed_out(late.timeout));
+            self.reports.push(Report { assignment: late.ticket.assignment, outcome });
         }
-        self.running.values().map(|running| running.deadline).min()
+        self.attempts.next_deadline()
+    }
+
+    /// Since when the longest held step is held.
+    pub(super) fn holds_since(&self) -> Option<Instant> {
+        // What is queued came in order.
+        let queued = self.queue.front().into_iter();
+        queued.chain(self.attempts.tickets()).map(|ticket| ticket.held_since).min()
+    }
+
+    /// What is held since `moment` or longer, and could still be reported.
+    pub(super) fn held_since(&self, moment: Instant) -> Vec<Holding> {
+        let queued = self.queue.iter().take_while(|ticket| ticket.held_since <= moment);
+        let running = self.attempts.tickets().filter(|ticket| ticket.held_since <= moment);
+        let held = queued.chain(running);
+        held.map(|ticket| {
+            let row = &ticket.assignment.row;
+            Holding { number: ticket.number, key: row.key, token: row.token }
+        })
+        .collect()
+    }
+
+    /// Gives up steps that were moved by hand: what waits for a thread is dropped, and what runs is
+    /// told. There is nothing to record of them but that their receipts have a step less.
+    pub(super) fn take_away(&mut self, numbers: &HashSet<u64>) {
+        let queue = std::mem::take(&mut self.queue);
+        let (gone, kept): (VecDeque<_>, _) = queue.into_iter().partition(|ticket| numbers.contains(&ticket.number));
+        self.queue = kept;
+        let running = numbers.iter().filter_map(|&number| self.attempts.lose(number, Loss::TakenAway));
+        for ticket in gone.into_iter().chain(running.map(|running| running.ticket)) {
+            self.receipts.forgo(ticket.assignment.receipt);
+        }
+        self.changed();
     }
 
     /// There may be work. Where a look goes on already, it goes on from where it is.
@@ -218,10 +232,9 @@ impl Hands {
             return;
         }
         for assignment in claimed {
-            *self.receipts.entry(assignment.receipt).or_default() += 1;
-            let number = self.next_number;
+            self.receipts.add(assignment.receipt);
+            self.queue.push_back(Ticket::new(self.next_number, assignment));
             self.next_number += 1;
-            self.queue.push_back(Ticket { number, assignment: Arc::new(assignment) });
         }
     }
 
@@ -230,7 +243,7 @@ impl Hands {
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
         let limit = if claim && !self.alone { self.free() } else { 0 };
         let look = limit > 0 && self.expecting && (self.is_low() || !self.reports.is_empty());
-        if self.reports.is_empty() && self.doubtful.is_empty() && !look {
+        if self.reports.is_empty() && !self.receipts.are_due() && !look {
             return None;
         }
         if self.from_start_at.elapsed() > LOOK_FROM_START {
@@ -245,8 +258,8 @@ impl Hands {
         self.claiming = limit;
         Some(Round {
             session: self.session,
-            finished_receipts: self.finished_receipts(&reports),
-            doubtful: self.doubtful.clone(),
+            finished_receipts: self.receipts.finished_by(&reports),
+            doubtful: self.receipts.doubtful(),
             reports,
             limit,
             look,
@@ -255,38 +268,17 @@ impl Hands {
         })
     }
 
-    /// The receipts that these reports leave with nothing to settle.
-    fn finished_receipts(&self, reports: &[Report]) -> Vec<ReceiptId> {
-        let mut settled: HashMap<ReceiptId, usize> = HashMap::new();
-        for report in reports {
-            *settled.entry(report.assignment.receipt).or_default() += 1;
-        }
-        settled
-            .into_iter()
-            .filter(|(id, n)| self.receipts.get(id).is_none_or(|left| left <= n))
-            .map(|(id, _)| id)
-            .collect()
-    }
-
     /// Has the next round look whether this receipt was written.
     pub(super) fn doubt(&mut self, session: SessionKey, receipt: ReceiptId) {
         if session == self.session {
-            self.doubtful.push(receipt);
+            self.receipts.doubt(receipt);
         }
     }
 
     /// Takes a committed round's reports off the books.
     pub(super) fn finish_round(&mut self, round: &Round, accepted: usize) {
-        let Round { reports, doubtful, .. } = round;
-        self.doubtful.retain(|receipt| !doubtful.contains(receipt));
-        for report in reports {
-            if let Some(left) = self.receipts.get_mut(&report.assignment.receipt) {
-                *left -= 1;
-                if *left == 0 {
-                    self.receipts.remove(&report.assignment.receipt);
-                }
-            }
-        }
+        let Round { reports, finished_receipts, doubtful, .. } = round;
+        self.receipts.settled(reports, finished_receipts, doubtful);
         self.stats.late += (reports.len() - accepted) as u64;
         self.batch = (self.batch * 2).min(BATCH);
         self.alone = false;
@@ -334,19 +326,17 @@ impl Hands {
 
     /// Takes back what threads are running; they keep their place until they return.
     pub(super) fn release_running(&mut self) {
-        let running = std::mem::take(&mut self.running);
-        self.overdue.extend(running.keys());
-        self.reports.extend(running.into_values().map(|running| released(running.ticket)));
+        let running = self.attempts.lose_all(Loss::TakenAway);
+        self.reports.extend(running.into_iter().map(|running| released(running.ticket)));
     }
 
     /// Starts over under a new session: what was held under the old one belongs to others.
     pub(super) fn start_over(&mut self, session: SessionKey) {
         self.session = session;
         self.queue.clear();
-        self.overdue.extend(self.running.drain().map(|(number, _)| number));
+        self.attempts.lose_all(Loss::TakenAway);
         self.stats.late += self.reports.drain(..).count() as u64;
-        self.receipts.clear();
-        self.doubtful.clear();
+        self.receipts = Receipts::default();
         self.expect_work();
         self.end_round();
     }

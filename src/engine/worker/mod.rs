@@ -2,11 +2,16 @@
 //!
 //! The host's threads call [`Worker::take`] and [`Worker::report`], which never block and never
 //! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
-//! next. [`hands`] is the state that they share; [`pace`] says how far ahead to claim.
+//! next. [`hands`] is the state that they share, with [`attempts`], what threads are running, and
+//! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`revocation`]
+//! finds what others have moved meanwhile.
 
+mod attempts;
 mod dispatcher;
 mod hands;
 mod pace;
+mod receipts;
+mod revocation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,6 +62,14 @@ pub struct Ticket {
     pub number: u64,
     /// The step.
     pub assignment: Arc<Assignment>,
+    held_since: std::time::Instant,
+}
+
+impl Ticket {
+    /// A step that came in now.
+    pub fn new(number: u64, assignment: Assignment) -> Self {
+        Self { number, assignment: Arc::new(assignment), held_since: std::time::Instant::now() }
+    }
 }
 
 /// What a worker has done and holds.
@@ -204,13 +217,18 @@ impl Worker {
 
     /// Starts a running step's timeout anew; false when it has run out already.
     pub fn heartbeat(&self, number: u64) -> bool {
-        self.hands.lock().heartbeat(number)
+        self.hands.lock().attempts().heartbeat(number)
     }
 
-    /// Whether a step that a thread still runs was taken from it: it ran out of time or its lease
-    /// was lost.
-    pub fn is_overdue(&self, number: u64) -> bool {
-        self.hands.lock().is_overdue(number)
+    /// Whether the time of an attempt that a thread still runs is over.
+    pub fn is_expired(&self, number: u64) -> bool {
+        self.hands.lock().attempts().is_expired(number)
+    }
+
+    /// Whether a step that a thread still runs was taken from it for another reason: it was moved by
+    /// hand, its task ended, or this worker gave it up or lost its lease.
+    pub fn is_taken_away(&self, number: u64) -> bool {
+        self.hands.lock().attempts().is_taken_away(number)
     }
 
     /// Where the worker is in its life.

@@ -79,7 +79,7 @@ impl LoneStepInput {
         };
         let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let assignment = Assignment { row, task: plan.info(), parents, receipt: ReceiptId::generate(), claimed_at };
-        Ok(Ticket { number: 0, assignment: Arc::new(assignment) })
+        Ok(Ticket::new(0, assignment))
     }
 }
 

@@ -330,6 +330,9 @@ impl Tx for PostgresTx {
     async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
         reading::ended(self, ids).await
     }
+    async fn superseded(&mut self, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
+        reading::superseded(self, held).await
+    }
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
         reading::outlook(self, lanes).await
     }

@@ -3,11 +3,11 @@
 use sqlx::postgres::PgRow;
 
 use super::PostgresTx;
-use crate::domain::id::{LaneId, SessionId, TaskId, Token};
+use crate::domain::id::{LaneId, SessionId, StepKey, TaskId, Token};
 use crate::domain::state::StepState;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    count, get, id_array, index, json_option, step_state, task_id, timestamp, timestamp_option,
+    count, get, id_array, index, json_option, key_arrays, step_key, step_state, task_id, timestamp, timestamp_option,
 };
 use crate::storage::rows::{HistoryRow, Outlook, StepRow};
 
@@ -46,6 +46,13 @@ const ENDED: &str = "
     FROM unnest($1::uuid[]) AS w (id)
     LEFT JOIN tasker_tasks AS t ON t.id = w.id
     WHERE t.state IS NULL OR t.state IN ('complete', 'error', 'cancelled', 'resolved_manually')";
+
+/// A probe of the primary key for each.
+const SUPERSEDED: &str = "
+    SELECT w.task_id, w.idx, w.token
+    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, token)
+    LEFT JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    WHERE s.token IS DISTINCT FROM w.token";
 
 /// Each part stops at the first row it finds: the ready rows by their primary key, the retries by
 /// their index, the next timer by its primary key; receipts are few.
@@ -114,6 +121,17 @@ pub(super) async fn ended(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
     }
     let rows = tx.rows(sqlx::query(ENDED).bind(id_array(ids))).await?;
     rows.iter().map(|row| task_id(row, 0)).collect()
+}
+
+pub(super) async fn superseded(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<StepKey> = held.iter().map(|(key, _)| *key).collect();
+    let tokens: Vec<i32> = held.iter().map(|(_, token)| token.0).collect();
+    let (tasks, idxs) = key_arrays(&keys);
+    let rows = tx.rows(sqlx::query(SUPERSEDED).bind(tasks).bind(idxs).bind(tokens)).await?;
+    rows.iter().map(|row| Ok((step_key(row, 0)?, Token(get(row, 2)?)))).collect()
 }
 
 pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Outlook> {

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId};
+use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
 use crate::storage::feed::Recording;
@@ -235,6 +235,10 @@ impl Tx for SqliteTx<'_> {
 
     async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
         reading::ended(self.connection, ids)
+    }
+
+    async fn superseded(&mut self, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
+        reading::superseded(self.connection, held)
     }
 
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {

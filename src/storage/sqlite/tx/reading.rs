@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{all, probe, sessions};
-use crate::domain::id::TaskId;
+use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
 use crate::storage::rows::{HistoryRow, StepRow, TaskRow};
@@ -47,6 +47,8 @@ pub(super) const STEP_HISTORY: &str = "
     WHERE task_id = ?1
     ORDER BY idx, seq";
 
+const TOKEN: &str = "SELECT token FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2";
+
 const STATE: &str = "SELECT state FROM tasker_tasks WHERE id = ?1";
 
 pub(super) fn tasks(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
@@ -78,6 +80,18 @@ pub(super) fn task_history(connection: &Connection, task: TaskId) -> Result<Vec<
 
 pub(super) fn step_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {
     all(connection, STEP_HISTORY, [task], history_row)
+}
+
+pub(super) fn superseded(connection: &Connection, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
+    let mut find = connection.prepare_cached(TOKEN)?;
+    let mut superseded = Vec::new();
+    for (key, token) in held {
+        let now: Option<Token> = find.query_row((key.task, key.index), |row| row.get(0)).optional()?;
+        if now != Some(*token) {
+            superseded.push((*key, *token));
+        }
+    }
+    Ok(superseded)
 }
 
 pub(super) fn ended(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskId>> {

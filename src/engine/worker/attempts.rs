@@ -1,0 +1,109 @@
+//! What the host's threads are running, and what was taken from them before they came back.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::Ticket;
+
+/// The longest that an attempt may take whatever its template says.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Attempts {
+    running: HashMap<u64, Running>,
+    /// Taken from their threads, which have not come back yet.
+    lost: HashMap<u64, Loss>,
+}
+
+/// Why a step was taken from the thread that runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its time was over.
+    Expired,
+    /// It was moved by hand, its task ended, or its worker gave it up or lost it.
+    TakenAway,
+}
+
+/// An attempt in a thread's hands.
+pub(super) struct Running {
+    pub(super) ticket: Ticket,
+    pub(super) since: Instant,
+    pub(super) timeout: Duration,
+    deadline: Instant,
+}
+
+impl Attempts {
+    pub(super) fn begin(&mut self, ticket: Ticket) {
+        let timeout = ticket.assignment.step().map_or(LONGEST, |step| step.policy.timeout).min(LONGEST);
+        let since = Instant::now();
+        self.running.insert(ticket.number, Running { ticket, since, timeout, deadline: since + timeout });
+    }
+
+    /// The thread is back. Gives the attempt unless it was taken from it.
+    pub(super) fn end(&mut self, number: u64) -> Option<Running> {
+        let running = self.running.remove(&number);
+        if running.is_none() {
+            self.lost.remove(&number);
+        }
+        running
+    }
+
+    /// Takes an attempt from its thread.
+    pub(super) fn lose(&mut self, number: u64, loss: Loss) -> Option<Running> {
+        let running = self.running.remove(&number)?;
+        self.lost.insert(number, loss);
+        Some(running)
+    }
+
+    /// Takes all of them.
+    pub(super) fn lose_all(&mut self, loss: Loss) -> Vec<Running> {
+        let numbers: Vec<u64> = self.running.keys().copied().collect();
+        numbers.into_iter().filter_map(|number| self.lose(number, loss)).collect()
+    }
+
+    /// Takes those whose time is over.
+    pub(super) fn time_out(&mut self) -> Vec<Running> {
+        let now = Instant::now();
+        let late = self.running.iter().filter(|(_, running)| running.deadline <= now);
+        let late: Vec<u64> = late.map(|(&number, _)| number).collect();
+        late.into_iter().filter_map(|number| self.lose(number, Loss::Expired)).collect()
+    }
+
+    /// When the next one's time is over.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.running.values().map(|running| running.deadline).min()
+    }
+
+    pub(super) fn heartbeat(&mut self, number: u64) -> bool {
+        let Some(running) = self.running.get_mut(&number) else { return false };
+        running.deadline = Instant::now() + running.timeout;
+        true
+    }
+
+    pub(super) fn is_expired(&self, number: u64) -> bool {
+        match self.running.get(&number) {
+            Some(running) => running.deadline <= Instant::now(),
+            None => self.lost.get(&number) == Some(&Loss::Expired),
+        }
+    }
+
+    /// One that is not known has come back: nothing that is done for it now is recorded.
+    pub(super) fn is_taken_away(&self, number: u64) -> bool {
+        !self.running.contains_key(&number) && self.lost.get(&number) != Some(&Loss::Expired)
+    }
+
+    /// Whether no thread has anything that it could still report.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// How many threads are busy.
+    pub(super) fn count(&self) -> usize {
+        self.running.len() + self.lost.len()
+    }
+
+    pub(super) fn tickets(&self) -> impl Iterator<Item = &Ticket> {
+        self.running.values().map(|running| &running.ticket)
+    }
+}
