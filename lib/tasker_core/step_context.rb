@@ -101,6 +101,36 @@ module TaskerCore
     # @return [Boolean] whether the worker is being stopped: a long handler may want to come to an end
     def stopping? = !@native_worker.working?
 
+    # What was saved last with {#checkpoint=}, by this attempt or by an earlier one of the same step: one that failed,
+    # ran out of time, was given back or whose process died.
+    #
+    # @return [Object, nil] deeply frozen; nil before the first. It is converted when it is read, each time
+    def checkpoint = @assignment.checkpoint
+
+    # Saves how far the handler has come, for the step's next attempt. When this returns, it survives a crash of the
+    # process. Those that many handlers save at once are written by few commits; still, each waits for one.
+    #
+    # A step that was taken from its handler keeps what it had: {#cancelled?} or {#expired?} tells. A checkpoint stays
+    # when the step has ended: {Step#checkpoint}.
+    #
+    # @param value [Object, nil] a JSON value, as large as a result may be
+    # @return [Object] the value as given
+    # @raise [ValidationError] when it is no JSON value, or too large
+    # @raise [DatabaseError] when the database fails; what was saved before is still there
+    # @example
+    #   class Import < TaskerCore::StepHandler
+    #     def call(ctx)
+    #       rows = ctx.context["rows"]
+    #       (ctx.checkpoint || 0).upto(rows.size - 1) do |line|
+    #         puts rows[line]
+    #         ctx.checkpoint = line + 1
+    #       end
+    #     end
+    #   end
+    def checkpoint=(value)
+      Waiting.await(@native_worker.checkpoint(@assignment, value))
+    end
+
     # Starts the step's timeout anew. A handler that takes long calls it now and then.
     #
     # @return [Boolean] false when the time is over already

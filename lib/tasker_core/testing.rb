@@ -201,8 +201,8 @@ module TaskerCore
     #   nil
     # @param attempt [Integer] 1 to its `retry_limit`
     # @param options [Hash] of the step of a handler alone: `config:`, `retry_limit:` and so on, as in a template;
-    #   and `cancelled: true`, `expired: true` or `stopping: true` for a step that was taken from it, whose time is
-    #   over, or whose worker stops
+    #   `checkpoint:`, what an earlier attempt saved; and `cancelled: true`, `expired: true` or `stopping: true` for
+    #   a step that was taken from it, whose time is over, or whose worker stops
     # @return [Object] what steps that depend on it would see
     # @raise [ValidationError] when the result is no JSON value, or an option is wrong
     # @example

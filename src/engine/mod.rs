@@ -5,9 +5,11 @@
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
+//! * [`checkpoints`]: what handlers save on their way, gathered.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
+mod checkpoints;
 mod clock;
 pub mod error;
 pub mod events;
@@ -34,6 +36,7 @@ use crate::storage::rows::TaskMoved;
 use crate::storage::{AnyStore, Store, StoreError};
 use crate::troubles::Troubles;
 use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
+use checkpoints::Checkpoints;
 use error::{EngineError, Missing, Result};
 use events::{Event, EventKind, Events};
 use session::Keeper;
@@ -99,6 +102,7 @@ pub struct Engine {
     workers: Mutex<Vec<Weak<Worker>>>,
     bell: watch::Sender<u64>,
     revocations: watch::Sender<u64>,
+    checkpoints: Checkpoints,
     events: Arc<Events>,
     id: u64,
 }
@@ -117,6 +121,7 @@ impl Engine {
             workers: Mutex::default(),
             bell: watch::Sender::new(0),
             revocations: watch::Sender::new(0),
+            checkpoints: Checkpoints::default(),
             events,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })

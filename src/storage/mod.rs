@@ -199,7 +199,14 @@ pub trait Tx: Send {
     /// The results of these steps, of those that have one.
     fn results(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
 
+    /// The checkpoints of these steps, of those that have one.
+    fn checkpoints(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
+
     // Settlement.
+
+    /// Keeps the checkpoint of each step whose stored state is unfinished and whose token is the
+    /// expected one. Returns the keys of those; the others are late.
+    fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
 
     /// Locks steps by key and returns them as they are.
     fn lock_steps(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;

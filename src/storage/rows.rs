@@ -206,6 +206,17 @@ pub struct StepMove {
     pub next_retry_at: Option<Timestamp>,
 }
 
+/// What a handler saves for its step's next attempt.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The step.
+    pub key: StepKey,
+    /// The token that it must have.
+    pub token: Token,
+    /// What is saved.
+    pub value: Json,
+}
+
 /// A child that waits for nothing any more.
 #[derive(Clone, Copy, Debug)]
 pub struct ReleasedStep {
@@ -386,6 +397,8 @@ pub struct StepRow {
     pub finished_at: Option<Timestamp>,
     /// When it will be tried again.
     pub next_retry_at: Option<Timestamp>,
+    /// What its handler saved last.
+    pub checkpoint: Option<Json>,
 }
 
 /// Which tasks to list. Every condition must hold; an empty list or `None` asks nothing.

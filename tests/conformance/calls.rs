@@ -68,6 +68,11 @@ transaction!(TakeDue { limit: usize } -> Vec<ReadyRow>, |self, tx| tx.take_due(s
 transaction!(Heads { ids: Vec<TaskId> } -> Vec<TaskHead>, |self, tx| tx.heads(&self.ids).await);
 transaction!(Results { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.results(&self.keys).await);
 
+transaction!(Checkpoints { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.checkpoints(&self.keys).await);
+
+transaction!(SaveCheckpoints { rows: Vec<Checkpoint> } -> Vec<StepKey>, |self, tx| {
+    tx.save_checkpoints(&self.rows).await
+});
 transaction!(LockSteps { keys: Vec<StepKey> } -> Vec<HeldStep>, |self, tx| tx.lock_steps(&self.keys).await);
 transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| tx.settle_steps(&self.moves).await);
 transaction!(ReleaseSteps { parents: Vec<(StepKey, i32)> } -> Vec<ReleasedStep>, |self, tx| {

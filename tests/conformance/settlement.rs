@@ -4,7 +4,7 @@ use tasker_core::domain::id::{RevisionId, StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::StoreError;
-use tasker_core::storage::rows::{StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
+use tasker_core::storage::rows::{Checkpoint, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
 
 use crate::bench::*;
 use crate::calls::*;
@@ -51,6 +51,31 @@ on_each_store! {
         assert_eq!((step.next_retry_at, step.started_at), (None, Some(Timestamp(10))));
         assert_eq!((step.result, step.error), (Some(json("null")), Some(json(r#"{"message": "busy"}"#))));
         assert!(step.finished_at.is_some());
+    }
+
+    async fn a_checkpoint_is_kept_under_the_present_token_of_an_unfinished_step(db: &Database) {
+        let id = Diamond::store(db).await.create(db).await;
+        let key = |index| StepKey { task: id, index };
+        let checkpoint = |index, token, text: &str| Checkpoint { key: key(index), token: Token(token), value: json(text) };
+        let keys: Vec<StepKey> = (0..9).map(key).collect();
+        assert!(db.read(Checkpoints { keys: keys.clone() }).await.is_empty());
+        let exact = r#"{"b": 1e20, "a": [null, "\u0000"]}"#;
+        let rows = vec![checkpoint(3, 1, "1"), checkpoint(1, 0, "null"), checkpoint(9, 0, "1"), checkpoint(0, 0, exact)];
+        let mut saved = db.write(SaveCheckpoints { rows }).await;
+        saved.sort_unstable();
+        assert_eq!(saved, [key(0), key(1)]);
+        let mut found = db.read(Checkpoints { keys: keys.clone() }).await;
+        found.sort_unstable_by_key(|(key, _)| *key);
+        assert_eq!(found, [(key(0), json(exact)), (key(1), json("null"))]);
+
+        db.write(SettleSteps { moves: vec![step_move(key(0), 0, StepState::WaitingForRetry)] }).await;
+        assert!(db.write(SaveCheckpoints { rows: vec![checkpoint(0, 0, "2")] }).await.is_empty(), "late");
+        assert_eq!(db.step(key(0)).await.checkpoint, Some(json(exact)), "a move leaves it");
+        assert_eq!(db.write(SaveCheckpoints { rows: vec![checkpoint(0, 1, "3")] }).await, [key(0)]);
+        db.write(SettleSteps { moves: vec![step_move(key(0), 1, StepState::Complete)] }).await;
+        assert!(db.write(SaveCheckpoints { rows: vec![checkpoint(0, 2, "4")] }).await.is_empty(), "finished");
+        assert_eq!(db.step(key(0)).await.checkpoint, Some(json("3")));
+        assert!(db.write(SaveCheckpoints { rows: vec![] }).await.is_empty());
     }
 
     async fn what_is_finished_stays(db: &Database) {

@@ -1,8 +1,11 @@
 //! `TaskerCore::Native::Assignment`: a step that a thread has taken, behind a StepContext.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use magnus::prelude::*;
 use magnus::{Error, RHash, RModule, Ruby, Value, method};
 use tasker_core::domain::fault::{Fault, hint};
+use tasker_core::domain::json::Json;
 use tasker_core::engine::transactions::intake::Assignment as CoreAssignment;
 use tasker_core::engine::worker::Ticket;
 
@@ -10,19 +13,46 @@ use crate::convert::json_out::{to_ruby, to_ruby_or_nil};
 use crate::errors::Failure;
 
 #[magnus::wrap(class = "TaskerCore::Native::Assignment", free_immediately, size)]
-pub struct Assignment(Ticket);
+pub struct Assignment {
+    ticket: Ticket,
+    checkpoint: Checkpoint,
+}
+
+/// What the step's handler, or that of an earlier attempt, saved last.
+#[derive(Clone)]
+pub struct Checkpoint(Arc<Mutex<Option<Json>>>);
+
+impl Checkpoint {
+    pub fn set(&self, value: Json) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    fn get(&self) -> Option<Json> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl Assignment {
     pub fn new(ticket: Ticket) -> Self {
-        Self(ticket)
+        let checkpoint = Checkpoint(Arc::new(Mutex::new(ticket.assignment.checkpoint.clone())));
+        Self { ticket, checkpoint }
     }
 
     fn core(&self) -> &CoreAssignment {
-        &self.0.assignment
+        &self.ticket.assignment
     }
 
-    fn number(&self) -> u64 {
-        self.0.number
+    pub fn number(&self) -> u64 {
+        self.ticket.number
+    }
+
+    /// Where a new checkpoint is kept.
+    pub fn slot(&self) -> Checkpoint {
+        self.checkpoint.clone()
+    }
+
+    fn checkpoint(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        to_ruby_or_nil(ruby, this.checkpoint.get().as_ref())
     }
 
     fn task_id(&self) -> String {
@@ -123,6 +153,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("timeout", method!(Assignment::timeout, 0))?;
     class.define_method("context", method!(Assignment::context, 0))?;
     class.define_method("config", method!(Assignment::config, 0))?;
+    class.define_method("checkpoint", method!(Assignment::checkpoint, 0))?;
     class.define_method("result", method!(Assignment::result, 1))?;
     class.define_method("results", method!(Assignment::results, 0))
 }

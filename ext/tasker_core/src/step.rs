@@ -87,13 +87,17 @@ impl Step {
         Ok(time_or_nil(ruby, this.view.row.next_retry_at)?)
     }
 
+    fn checkpoint(ruby: &Ruby, this: &Self) -> Read {
+        to_ruby_or_nil(ruby, this.view.row.checkpoint.as_ref())
+    }
+
     fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         json_text(ruby, &this.view)
     }
 }
 
 fields!(Step: id, task_id, name, status, result, attempts, error, depends_on, queue, priority, started_at,
-    finished_at, next_retry_at, config);
+    finished_at, next_retry_at, config, checkpoint);
 
 /// The snapshots of a task's steps.
 pub fn objects(ruby: &Ruby, views: Vec<StepView>) -> Result<Value, Failure> {

@@ -72,6 +72,17 @@ fn lone_step(input: RHash) -> Result<Assignment, Failure> {
     guarded(|| Ok(Assignment::new(LoneStepInput::from_rhash(input, &Limits::default())?.into_ticket()?)))
 }
 
+/// Keeps a checkpoint of a step that nobody claimed.
+fn lone_checkpoint(assignment: &Assignment, value: Value) -> Result<(), Failure> {
+    guarded(|| {
+        let limits = Limits::default();
+        let value = to_json(value, limits.result, &limits);
+        let value = value.map_err(|error| error.at(Segment::Key("checkpoint".into())))?;
+        assignment.slot().set(Json::from_trusted(value));
+        Ok(())
+    })
+}
+
 /// What a step that depends on this one would see of a result: the same way in and out.
 fn round_trip(ruby: &Ruby, result: Value) -> Result<Value, Failure> {
     guarded(|| {
@@ -91,5 +102,6 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("clean_up", method!(Factories::clean_up, 0))?;
     native.define_singleton_method("pattern_steps", function!(pattern_steps, 1))?;
     native.define_singleton_method("lone_step", function!(lone_step, 1))?;
+    native.define_singleton_method("lone_checkpoint", function!(lone_checkpoint, 2))?;
     native.define_singleton_method("round_trip", function!(round_trip, 1))
 }

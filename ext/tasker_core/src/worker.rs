@@ -61,6 +61,29 @@ impl Worker {
         guarded(|| Ok(self.core.heartbeat(number)))
     }
 
+    /// Saves a checkpoint; false when the step was taken from its handler.
+    fn checkpoint(&self, assignment: &Assignment, value: Value) -> Result<Call, Failure> {
+        guarded(|| {
+            if self.process.pid() != std::process::id() {
+                let message = "a checkpoint is set by the process that runs the step, not by a child that it forked";
+                return Err(EngineError::Configuration(message.into()).into());
+            }
+            let value = to_json(value, self.limits.result, &self.limits);
+            let value = Json::from_trusted(value.map_err(|error| error.at(Segment::Key("checkpoint".into())))?);
+            let (core, number, slot) = (self.core.clone(), assignment.number(), assignment.slot());
+            // Known here once it is saved, whether or not the thread still waits for that.
+            let saved = async move {
+                let saved = core.checkpoint(number, value.clone()).await?;
+                if saved {
+                    slot.set(value);
+                }
+                Ok(saved)
+            };
+            let saved = CoreCall::start(self.process.runtime(), saved);
+            Ok(Call::new(saved, |ruby, saved| Ok(ruby.into_value(saved))))
+        })
+    }
+
     fn is_expired(&self, number: u64) -> Result<bool, Failure> {
         guarded(|| Ok(self.core.is_expired(number)))
     }
@@ -138,6 +161,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("fail", method!(Worker::fail, 2))?;
     class.define_method("release", method!(Worker::release, 1))?;
     class.define_method("heartbeat", method!(Worker::heartbeat, 1))?;
+    class.define_method("checkpoint", method!(Worker::checkpoint, 2))?;
     class.define_method("expired?", method!(Worker::is_expired, 1))?;
     class.define_method("taken_away?", method!(Worker::is_taken_away, 1))?;
     class.define_method("stop", method!(Worker::stop, 1))?;

@@ -10,18 +10,31 @@ module TaskerCore
       StandIn = Struct.new(:cancelled, :expired, :stopping) do
         def taken_away?(_number) = cancelled
         def expired?(_number) = expired
+
+        # Nothing is kept for a step that was taken from its handler.
+        def checkpoint(assignment, value)
+          Native.lone_checkpoint(assignment, value) unless cancelled || expired
+          Done.new(true)
+        end
+
         def heartbeat(_number) = !cancelled && !expired
         def working? = !stopping
       end
 
+      # A call that there was nothing to wait for.
+      Done = Struct.new(:value) do
+        def done?(_signal) = true
+      end
+
       NAME = "step"
-      private_constant :NAME
+      private_constant :Done, :NAME
 
       def initialize(handler, step, options)
         @workflow = handler if handler.is_a?(Class) && handler <= TaskerCore::Workflow
         @handler = handler
         @step = step&.to_s
         @worker = StandIn.new(*StandIn.members.map { |name| options.delete(name) || false })
+        @checkpoint = options.delete(:checkpoint)
         @options = options
         check
       end
@@ -30,7 +43,7 @@ module TaskerCore
         definition = Definition.new(template(results), {})
         definition.check(Native)
         assignment = Native.lone_step({ template: definition.template, step: @step || NAME, context: context,
-                                        results: results, attempt: attempt })
+                                        results: results, attempt: attempt, checkpoint: @checkpoint })
         handler = Handlers.resolve(definition.handlers.fetch(@step || NAME))
         Native.round_trip(handler.call(StepContext.new(assignment, @worker, TaskerCore.configuration.logger)))
       end

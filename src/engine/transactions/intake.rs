@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId};
+use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::StepState;
 use crate::domain::template::{StepTemplate, Template};
@@ -38,6 +38,8 @@ pub struct Assignment {
     pub task: Arc<TaskInfo>,
     /// The results of its parents by index; `None` for one that was skipped.
     pub parents: Vec<(StepIndex, Option<Json>)>,
+    /// What an earlier attempt saved last.
+    pub checkpoint: Option<Json>,
     /// The receipt that names it.
     pub receipt: ReceiptId,
     /// When it was claimed.
@@ -148,6 +150,11 @@ pub async fn gather<T: Tx>(
         known.results.extend(tx.results(&wanted).await?.into_iter().map(|(key, result)| (key, Some(result))));
     }
 
+    // A step that was never held has none, and most are in that case.
+    let held_before = receipt.steps.iter().filter(|row| row.token > Token(0)).map(|row| row.key);
+    let mut checkpoints: HashMap<StepKey, Json> =
+        tx.checkpoints(&held_before.collect::<Vec<_>>()).await?.into_iter().collect();
+
     receipt
         .steps
         .iter()
@@ -157,7 +164,8 @@ pub async fn gather<T: Tx>(
                 |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
             let parents =
                 task.template().graph.parents(row.key.index).iter().map(|&index| (index, result(index))).collect();
-            Ok(Assignment { row: row.clone(), task, parents, receipt: receipt.id, claimed_at })
+            let checkpoint = checkpoints.remove(&row.key);
+            Ok(Assignment { row: row.clone(), task, parents, checkpoint, receipt: receipt.id, claimed_at })
         })
         .collect()
 }

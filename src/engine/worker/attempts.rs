@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Ticket;
+use crate::engine::transactions::intake::Assignment;
 
 /// The longest that an attempt may take whatever its template says.
 const LONGEST: Duration = Duration::from_secs(86_400 * 365);
@@ -79,6 +80,11 @@ impl Attempts {
         let Some(running) = self.running.get_mut(&number) else { return false };
         running.deadline = Instant::now() + running.timeout;
         true
+    }
+
+    /// The step of an attempt that was not taken from its thread.
+    pub(super) fn assignment(&self, number: u64) -> Option<&Assignment> {
+        self.running.get(&number).map(|running| &*running.ticket.assignment)
     }
 
     pub(super) fn is_expired(&self, number: u64) -> bool {

@@ -30,8 +30,9 @@ use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey};
+use crate::domain::json::Json;
 use crate::panics::caught;
-use crate::storage::rows::Outlook;
+use crate::storage::rows::{Checkpoint, Outlook};
 use crate::storage::{Store, StoreError};
 use crate::troubles::Trouble;
 use hands::Hands;
@@ -218,6 +219,22 @@ impl Worker {
     /// Starts a running step's timeout anew; false when it has run out already.
     pub fn heartbeat(&self, number: u64) -> bool {
         self.hands.lock().attempts().heartbeat(number)
+    }
+
+    /// Saves what the step's next attempt is to find, durably when this ends. Nothing is saved, and
+    /// it is false, when the step was taken from its thread.
+    ///
+    /// # Errors
+    /// When the database fails, or refuses the value.
+    pub async fn checkpoint(&self, number: u64, value: Json) -> Result<bool> {
+        let claim = self.hands.lock().attempts().assignment(number).map(|held| (held.row.key, held.row.token));
+        let Some((key, token)) = claim else { return Ok(false) };
+        let saved = self.engine.checkpoints.save(&self.engine.store, Checkpoint { key, token, value }).await?;
+        if !saved {
+            self.hands.lock().take_away(&HashSet::from([number]));
+            self.stir.notify_one();
+        }
+        Ok(saved)
     }
 
     /// Whether the time of an attempt that a thread still runs is over.

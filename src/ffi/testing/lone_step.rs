@@ -36,6 +36,9 @@ pub struct LoneStepInput {
     /// By name. A parent that is left out was skipped.
     #[serde(default)]
     results: BTreeMap<String, Json>,
+    /// What an earlier attempt saved.
+    #[serde(default)]
+    checkpoint: Option<Json>,
     /// 1 when left out.
     #[serde(default)]
     attempt: Option<i64>,
@@ -78,7 +81,8 @@ impl LoneStepInput {
             state: if attempts > 1 { StepState::WaitingForRetry } else { StepState::Pending },
         };
         let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-        let assignment = Assignment { row, task: plan.info(), parents, receipt: ReceiptId::generate(), claimed_at };
+        let (checkpoint, receipt) = (self.checkpoint, ReceiptId::generate());
+        let assignment = Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at };
         Ok(Ticket::new(0, assignment))
     }
 }

@@ -157,7 +157,8 @@ impl StepView {
     /// steps of the same look.
     pub fn heap_bytes(&self) -> usize {
         let shared = size_of::<TaskView>() + self.task.heap_bytes();
-        shared / Arc::strong_count(&self.task).max(1) + json_bytes([self.row.result.as_ref(), self.row.error.as_ref()])
+        shared / Arc::strong_count(&self.task).max(1)
+            + json_bytes([self.row.result.as_ref(), self.row.error.as_ref(), self.row.checkpoint.as_ref()])
     }
 }
 
@@ -264,6 +265,7 @@ struct StepFields<'a> {
     finished_at: Option<Moment>,
     next_retry_at: Option<Moment>,
     config: Option<&'a Json>,
+    checkpoint: Option<&'a Json>,
 }
 
 impl Serialize for StepView {
@@ -284,6 +286,7 @@ impl Serialize for StepView {
             finished_at: row.finished_at.map(Moment),
             next_retry_at: row.next_retry_at.map(Moment),
             config: self.definition().map(|step| &step.config),
+            checkpoint: row.checkpoint.as_ref(),
         };
         fields.serialize(serializer)
     }

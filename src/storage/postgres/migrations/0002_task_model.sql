@@ -6,3 +6,6 @@ CREATE INDEX tasker_timers_of_task ON tasker_timers (task_id);
 
 -- How many times the task was started: restarting from a step begins the next run.
 ALTER TABLE tasker_tasks ADD COLUMN run integer NOT NULL DEFAULT 1;
+
+-- What a step's handler saved for the next attempt.
+ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint json;

@@ -285,7 +285,13 @@ impl Tx for PostgresTx {
     async fn results(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
         queue::results(self, keys).await
     }
+    async fn checkpoints(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        queue::checkpoints(self, keys).await
+    }
 
+    async fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
+        settlement::save_checkpoints(self, rows).await
+    }
     async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
         settlement::lock_steps(self, keys).await
     }

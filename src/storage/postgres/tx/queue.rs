@@ -128,6 +128,13 @@ const RESULTS: &str = "
     JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
     WHERE s.result IS NOT NULL";
 
+/// A probe of the primary key for each.
+const CHECKPOINTS: &str = "
+    SELECT s.task_id, s.idx, s.checkpoint::text
+    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    WHERE s.checkpoint IS NOT NULL";
+
 pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -213,11 +220,19 @@ pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
 }
 
 pub(super) async fn results(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    values(tx, RESULTS, keys).await
+}
+
+pub(super) async fn checkpoints(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    values(tx, CHECKPOINTS, keys).await
+}
+
+async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let (tasks, idxs) = key_arrays(keys);
-    let rows = tx.rows(sqlx::query(RESULTS).bind(tasks).bind(idxs)).await?;
+    let rows = tx.rows(sqlx::query(sql).bind(tasks).bind(idxs)).await?;
     rows.iter().map(|row| Ok((step_key(row, 0)?, json(row, 2)?))).collect()
 }
 

@@ -23,7 +23,8 @@ const STEPS: &str = "
     SELECT s.idx, s.state::text, s.attempts, s.crashes, s.waiting, s.token, s.result::text, s.error::text,
         s.started_at, s.finished_at, s.next_retry_at,
         s.state IN ('pending', 'waiting_for_retry')
-            AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token)
+            AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token),
+        s.checkpoint::text
     FROM tasker_workflow_steps AS s
     WHERE s.task_id = $1
     ORDER BY s.task_id, s.idx";
@@ -87,6 +88,7 @@ fn step(row: &PgRow) -> Result<StepRow> {
         started_at: timestamp_option(row, 8)?,
         finished_at: timestamp_option(row, 9)?,
         next_retry_at: timestamp_option(row, 10)?,
+        checkpoint: json_option(row, 12)?,
     })
 }
 

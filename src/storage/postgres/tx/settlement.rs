@@ -12,7 +12,9 @@ use crate::domain::state::TaskState;
 use crate::storage::postgres::values::{
     count, get, instant_option, key_arrays, step_key, step_state, stored_count, stored_index, task_id, task_state,
 };
-use crate::storage::rows::{HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
+use crate::storage::rows::{
+    Checkpoint, HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
+};
 use crate::storage::{Result, TaskMoves};
 
 /// A probe of the primary key for each, locked in key order.
@@ -42,6 +44,15 @@ const SETTLE: &str = "
     ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at)
     WHERE s.task_id = m.task_id AND s.idx = m.idx
       AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
+    RETURNING s.task_id, s.idx";
+
+/// A probe of the primary key for each, in key order, fenced as [`SETTLE`] is. HOT.
+const SAVE_CHECKPOINTS: &str = "
+    UPDATE tasker_workflow_steps AS s
+    SET checkpoint = c.value::json
+    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS c (task_id, idx, token, value)
+    WHERE s.task_id = c.task_id AND s.idx = c.idx
+      AND s.token = c.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx";
 
 /// Two probes of the primary key for each: one that locks, in key order whatever the plan, one that
@@ -151,6 +162,20 @@ pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Res
         .bind(moves.iter().map(|step| step.error.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
         .bind(started)
         .bind(retried);
+    tx.rows(statement).await?.iter().map(|row| step_key(row, 0)).collect()
+}
+
+pub(super) async fn save_checkpoints(tx: &mut PostgresTx, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows: Vec<&Checkpoint> = rows.iter().collect();
+    rows.sort_unstable_by_key(|row| row.key);
+    let statement = sqlx::query(SAVE_CHECKPOINTS)
+        .bind(rows.iter().map(|row| row.key.task.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| stored_index(row.key.index)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.token.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.value.as_str()).collect::<Vec<_>>());
     tx.rows(statement).await?.iter().map(|row| step_key(row, 0)).collect()
 }
 

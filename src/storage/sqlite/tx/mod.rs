@@ -183,6 +183,14 @@ impl Tx for SqliteTx<'_> {
         queue::results(self.connection, keys)
     }
 
+    async fn checkpoints(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        queue::checkpoints(self.connection, keys)
+    }
+
+    async fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
+        settlement::save_checkpoints(self.connection, rows)
+    }
+
     async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
         settlement::find_steps(self.connection, keys)
     }

@@ -33,6 +33,7 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         queue::DELETE_TIMER,
         sessions::RECEIPTS_OF,
         settlement::SETTLE_STEP,
+        settlement::SAVE_CHECKPOINT,
         settlement::TOUCH_TASK,
         reading::TASK,
         reading::STEPS,

@@ -49,6 +49,10 @@ const HEAD: &str = "SELECT id, named_task_id, revision_id, priority, queue, cont
 const RESULT: &str = "
     SELECT task_id, idx, result FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND result IS NOT NULL";
 
+const CHECKPOINT: &str = "
+    SELECT task_id, idx, checkpoint FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND idx = ?2 AND checkpoint IS NOT NULL";
+
 /// Each part stops at the first row it finds; the receipts are few. ?1: the lanes as a JSON array.
 pub(super) const OUTLOOK: &str = "
     SELECT
@@ -119,6 +123,10 @@ pub(super) fn heads(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskH
 
 pub(super) fn results(connection: &Connection, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     probe(connection, RESULT, keys, |key| (key.task, key.index), |row| Ok((step_key(row, 0)?, row.get(2)?)))
+}
+
+pub(super) fn checkpoints(connection: &Connection, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    probe(connection, CHECKPOINT, keys, |key| (key.task, key.index), |row| Ok((step_key(row, 0)?, row.get(2)?)))
 }
 
 pub(super) fn outlook(connection: &Connection, lanes: &[LaneId], now: Timestamp) -> Result<Outlook> {

@@ -30,7 +30,8 @@ pub(super) use select_tasks;
 pub(super) const TASK: &str = select_tasks!("WHERE t.id = ?1");
 
 pub(super) const STEPS: &str = "
-    SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at
+    SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at,
+        checkpoint
     FROM tasker_workflow_steps
     WHERE task_id = ?1
     ORDER BY idx";
@@ -159,6 +160,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRow> {
         started_at: row.get(8)?,
         finished_at: row.get(9)?,
         next_retry_at: row.get(10)?,
+        checkpoint: row.get(11)?,
     })
 }
 

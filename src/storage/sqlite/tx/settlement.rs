@@ -6,7 +6,9 @@ use super::{each, probe};
 use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
-use crate::storage::rows::{HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
+use crate::storage::rows::{
+    Checkpoint, HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
+};
 use crate::storage::sqlite::values::step_key;
 use crate::storage::{Result, TaskMoves};
 
@@ -25,6 +27,11 @@ pub(super) const SETTLE_STEP: &str = "
         started_at = coalesce(?9, started_at),
         finished_at = ?10,
         next_retry_at = ?11
+    WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')";
+
+/// Fenced as [`SETTLE_STEP`] is.
+pub(super) const SAVE_CHECKPOINT: &str = "
+    UPDATE tasker_workflow_steps SET checkpoint = ?4
     WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')";
 
 const RELEASE_STEP: &str = "
@@ -95,6 +102,17 @@ pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Tim
         }
     }
     Ok(moved)
+}
+
+pub(super) fn save_checkpoints(connection: &Connection, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
+    let mut save = connection.prepare_cached(SAVE_CHECKPOINT)?;
+    let mut saved = Vec::with_capacity(rows.len());
+    for Checkpoint { key, token, value } in rows {
+        if save.execute((key.task, key.index, token, value))? == 1 {
+            saved.push(*key);
+        }
+    }
+    Ok(saved)
 }
 
 pub(super) fn release_steps(connection: &Connection, parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
