@@ -9,3 +9,7 @@ ALTER TABLE tasker_tasks ADD COLUMN run integer NOT NULL DEFAULT 1;
 
 -- What a step's handler saved for the next attempt.
 ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint json;
+
+-- To find ended tasks by when they ended: to purge them, and to sum them up. Moving a task changes its state, which is
+-- indexed, so that no update that could have been HOT is kept from it; what it costs is one entry for each ended task.
+CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished_at IS NOT NULL;

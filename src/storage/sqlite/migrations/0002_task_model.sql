@@ -9,3 +9,6 @@ ALTER TABLE tasker_tasks ADD COLUMN run INTEGER NOT NULL DEFAULT 1;
 
 -- What a step's handler saved for the next attempt.
 ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint TEXT;
+
+-- To find ended tasks by when they ended: to purge them, and to sum them up.
+CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished_at IS NOT NULL;
