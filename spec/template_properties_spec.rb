@@ -36,7 +36,7 @@ module TemplatePropertiesSpec
     def options
       some(retryable: -> { chance? }, retry_limit: -> { 1 + @random.rand(9) }, backoff: -> { backoff },
            timeout: -> { pick([1, 0.5, 3600]) }, queue: -> { plain_word }, priority: -> { @random.rand(-9..9) },
-           config: -> { hash(3) }, on_failure: -> { pick(%w[fail skip]) })
+           config: -> { hash(3) }, on_failure: -> { pick(%w[fail skip]) }, interrupt: -> { chance? })
     end
 
     def backoff

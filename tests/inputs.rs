@@ -33,7 +33,7 @@ fn template() -> Value {
         "name": "flow", "input": { "type": "object" }, "defaults": { "retry_limit": 2, "backoff": "linear" },
         "steps": [
             { "name": "a", "backoff": { "kind": "none", "base": 1.0 }, "config": { "n": 1 } },
-            { "name": "b", "depends_on": "a", "timeout": 3, "on_failure": "skip" },
+            { "name": "b", "depends_on": "a", "timeout": 3, "interrupt": true, "on_failure": "skip" },
             { "name": "c", "depends_on": ["a", "b"], "queue": "q", "priority": 1, "retryable": false }
         ]
     })

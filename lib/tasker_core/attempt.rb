@@ -19,11 +19,12 @@ module TaskerCore
       !thread.thread_variable_get(:tasker_core_attempt).nil?
     end
 
-    def initialize(assignment, native_worker, registry, settings)
+    def initialize(assignment, native_worker, registry, settings, interrupter)
       @assignment = assignment
       @native_worker = native_worker
       @registry = registry
       @settings = settings
+      @interrupter = interrupter
       @context = StepContext.new(assignment, native_worker, settings.logger)
       @pid = Process.pid
     end
@@ -32,18 +33,36 @@ module TaskerCore
     # that happens again, the attempt has failed: the handler may be the one that does it.
     def run
       Thread.current.thread_variable_set(:tasker_core_attempt, self)
-      result = Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
+      result = call_handler
       succeed(result) unless elsewhere?
     rescue Exception => e # rubocop:disable Lint/RescueException -- exit and the like fail their attempt only
       raise if elsewhere?
 
-      fail_with(e) unless @reported
+      fail_with(e) unless @reported || interrupted?(e)
     ensure
       give_back unless @reported || elsewhere?
       Thread.current.thread_variable_set(:tasker_core_attempt, nil)
     end
 
     private
+
+    def call_handler
+      return @interrupter.guard(@assignment.number, @native_worker) { call_at_once } if @assignment.interrupt?
+
+      call_at_once
+    end
+
+    def call_at_once
+      Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
+    end
+
+    # Whether the handler was ended because there is nothing to report any more.
+    def interrupted?(error)
+      return false unless error.is_a?(Interrupted) && @native_worker.came_back(@assignment.number)
+
+      @settings.log(Logger::WARN) { "#{@context.step_id}: interrupted, #{error.message}: #{backtrace_of(error).first}" }
+      @reported = true
+    end
 
     # Whether this is a child that the handler forked: the step is its parent's.
     def elsewhere?

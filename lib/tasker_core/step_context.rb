@@ -93,7 +93,8 @@ module TaskerCore
     #   end
     def cancelled? = @native_worker.taken_away?(@assignment.number)
 
-    # Whether the time of this attempt is over: it counts as failed, and what the handler returns is not recorded.
+    # Whether the time of this attempt is over: it counts as failed, and what the handler returns is not recorded. The
+    # handler itself goes on, unless its step says `interrupt: true`: see {Interrupted}.
     #
     # @return [Boolean]
     def expired? = @native_worker.expired?(@assignment.number)

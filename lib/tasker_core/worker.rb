@@ -162,6 +162,7 @@ module TaskerCore
     def release
       @pool.reject { |thread| Attempt.busy?(thread) }.each(&:join)
       @signal.close
+      @interrupter.close
     end
 
     # Interrupts come while it waits for the database, and not between there being a worker that claims steps and
@@ -169,6 +170,7 @@ module TaskerCore
     def start_threads
       Thread.handle_interrupt(Object => :on_blocking) do
         @signal = Waiting::Signal.new
+        @interrupter = Interrupter.new(@settings)
         @native = open_native
         @pid = Process.pid
         @pool = []
@@ -183,7 +185,7 @@ module TaskerCore
 
     # A worker that nobody takes steps from must not stay: an interrupted start stops it when it is there.
     def open_native
-      call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native)
+      call = @native_handle.worker({ threads: @threads, queues: @queues }, @signal.native, @interrupter.signal.native)
       native = Waiting.await(call)
     rescue Error
       call = nil
@@ -198,11 +200,12 @@ module TaskerCore
       @settings.log(Logger::WARN) { "a worker whose start was interrupted: #{e.message}" }
     end
 
-    # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits.
+    # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits. That of a step
+    # comes in its handler or not at all.
     def spawn(place)
       @pool[place] = Thread.new do
         Thread.current.name = "tasker-worker-#{place + 1}"
-        Thread.handle_interrupt(Object => :on_blocking) do
+        Thread.handle_interrupt(Object => :on_blocking, Interrupted => :never) do
           run_steps
           ended = true
         rescue InternalError => e
@@ -217,7 +220,7 @@ module TaskerCore
     # A child that a handler forked comes here when the handler returns in it, and ends.
     def run_steps
       while mine? && (assignment = next_assignment)
-        Attempt.new(assignment, @native, @registry, @settings).run
+        Attempt.new(assignment, @native, @registry, @settings, @interrupter).run
         report_troubles
       end
     end

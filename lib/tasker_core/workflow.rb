@@ -59,8 +59,8 @@ module TaskerCore
         @input || inherited_from(:input, nil)
       end
 
-      # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, queue, priority,
-      # config, on_failure`.
+      # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, interrupt, queue,
+      # priority, config, on_failure`.
       #
       # @return [Hash]
       def defaults(options = nil, **keywords)
@@ -74,7 +74,7 @@ module TaskerCore
       # @param name [Symbol, String]
       # @param handler [Class, #call, nil] a class (made anew for every step), an instance, or anything with `call`
       # @param options [Hash] `description, depends_on, retryable, retry_limit` (attempts, the first included)`,
-      #   backoff, timeout` (seconds)`, queue, priority, config, on_failure`
+      #   backoff, timeout` (seconds)`, interrupt` (true: see {Interrupted})`, queue, priority, config, on_failure`
       # @yieldparam ctx [StepContext] the handler as a block
       # @return [Symbol, String] the name
       # @raise [ValidationError] when both a handler and a block are given

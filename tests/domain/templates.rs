@@ -100,12 +100,13 @@ fn step(index: usize) -> impl Strategy<Value = Value> {
         option("priority", vec![json!(-3), json!(32_767)]),
         option("config", vec![json!({}), json!({ "n": 1e20, "s": "\u{0}" })]),
         option("on_failure", vec![json!("skip"), json!("fail")]),
+        option("interrupt", vec![json!(true), json!(false)]),
     )
-        .prop_map(move |(parents, a, b, c, d, e, f, g)| {
+        .prop_map(move |(parents, a, b, c, d, e, f, g, h)| {
             let mut step = json!({ "name": format!("s{index}") });
             let names: Vec<String> = parents.iter().map(|parent| format!("s{parent}")).collect();
             step["depends_on"] = if names.len() == 1 { json!(names[0]) } else { json!(names) };
-            for (name, value) in [a, b, c, d, e, f, g] {
+            for (name, value) in [a, b, c, d, e, f, g, h] {
                 if let Some(value) = value {
                     step[name] = value;
                 }

@@ -79,7 +79,7 @@ on_each_database! {
     fn a_worker_that_starts_while_its_handle_closes_is_stopped(url: &str) {
         let (handle, other) = (open(url), open(url));
         register(&handle, single(json!({})));
-        let options = WorkerOptions { threads: 1, queues: None, wake: Arc::new(|| {}) };
+        let options = WorkerOptions { threads: 1, queues: None, wake: Arc::new(|| {}), interrupt: Arc::new(|| {}) };
         let worker = wait(handle.worker(options)).expect("a worker");
         close(&handle);
         handle.adopt(&worker);

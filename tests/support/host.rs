@@ -63,7 +63,7 @@ impl Host {
     }
 
     pub fn worker_with(&self, threads: usize, wake: impl Fn() + Send + Sync + 'static) -> Arc<Worker> {
-        let options = WorkerOptions { threads, queues: None, wake: Arc::new(wake) };
+        let options = WorkerOptions { threads, queues: None, wake: Arc::new(wake), interrupt: Arc::new(|| {}) };
         block(Worker::start(self.engine.clone(), self.registry.clone(), options)).expect("a worker")
     }
 

@@ -118,7 +118,7 @@ impl Crew {
         queues: Option<Vec<String>>,
         handler: Handler,
     ) -> Self {
-        let options = WorkerOptions { threads, queues, wake: Arc::new(|| {}) };
+        let options = WorkerOptions { threads, queues, wake: Arc::new(|| {}), interrupt: Arc::new(|| {}) };
         let worker = wait(handle.worker(options)).expect("a worker");
         handle.adopt(&worker);
         let journal: Arc<Mutex<Vec<_>>> = Arc::default();

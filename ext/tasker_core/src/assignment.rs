@@ -96,6 +96,11 @@ impl Assignment {
         self.core().step().map(|step| step.policy.timeout.as_secs_f64())
     }
 
+    /// Whether its handler is interrupted when nothing that it reports is recorded any more.
+    fn is_interruptible(&self) -> bool {
+        self.core().step().is_some_and(|step| step.policy.interrupt)
+    }
+
     fn context(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         to_ruby(ruby, &this.core().task.head.context)
     }
@@ -151,6 +156,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("attempt", method!(Assignment::attempt, 0))?;
     class.define_method("retry_limit", method!(Assignment::retry_limit, 0))?;
     class.define_method("timeout", method!(Assignment::timeout, 0))?;
+    class.define_method("interrupt?", method!(Assignment::is_interruptible, 0))?;
     class.define_method("context", method!(Assignment::context, 0))?;
     class.define_method("config", method!(Assignment::config, 0))?;
     class.define_method("checkpoint", method!(Assignment::checkpoint, 0))?;

@@ -104,11 +104,11 @@ impl Handle {
         })
     }
 
-    fn worker(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
+    fn worker(&self, options: RHash, wake: &Signal, interrupt: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input: WorkerInput = self.read(options)?;
-            let signal = wake.open()?;
-            let options = input.into_options(Arc::new(move || signal.raise()))?;
+            let (wake, interrupt) = (wake.open()?, interrupt.open()?);
+            let options = input.into_options(Arc::new(move || wake.raise()), Arc::new(move || interrupt.raise()))?;
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {
                 handle.adopt(&worker);
@@ -219,7 +219,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("task", method!(Handle::task, 1))?;
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
-    class.define_method("worker", method!(Handle::worker, 2))?;
+    class.define_method("worker", method!(Handle::worker, 3))?;
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;

@@ -57,6 +57,16 @@ impl Worker {
         guarded(|| Ok(self.core.report(number, Outcome::Released)))
     }
 
+    /// The thread is back from an attempt that was taken from it; false when it was not.
+    fn came_back(&self, number: u64) -> Result<bool, Failure> {
+        guarded(|| Ok(self.core.came_back(number)))
+    }
+
+    /// The numbers of the attempts whose handlers are to be interrupted, each once.
+    fn take_interrupts(&self) -> Result<Vec<u64>, Failure> {
+        guarded(|| Ok(self.core.take_interrupts()))
+    }
+
     fn heartbeat(&self, number: u64) -> Result<bool, Failure> {
         guarded(|| Ok(self.core.heartbeat(number)))
     }
@@ -160,6 +170,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("succeed", method!(Worker::succeed, 2))?;
     class.define_method("fail", method!(Worker::fail, 2))?;
     class.define_method("release", method!(Worker::release, 1))?;
+    class.define_method("came_back", method!(Worker::came_back, 1))?;
+    class.define_method("take_interrupts", method!(Worker::take_interrupts, 0))?;
     class.define_method("heartbeat", method!(Worker::heartbeat, 1))?;
     class.define_method("checkpoint", method!(Worker::checkpoint, 2))?;
     class.define_method("expired?", method!(Worker::is_expired, 1))?;

@@ -58,6 +58,9 @@ pub struct StepInput {
     /// How long one attempt may take, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
+    /// Whether the handler is interrupted when its result cannot be recorded any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt: Option<bool>,
     /// The queue whose workers run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
@@ -88,6 +91,9 @@ pub struct StepOptions {
     /// See [`StepInput::timeout`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
+    /// See [`StepInput::interrupt`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt: Option<bool>,
     /// The template's queue: a task's own wins over it, and a step's over that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
@@ -108,6 +114,7 @@ impl StepOptions {
             && self.retry_limit.is_none()
             && self.backoff.is_none()
             && self.timeout.is_none()
+            && self.interrupt.is_none()
             && self.queue.is_none()
             && self.priority.is_none()
             && self.config.is_none()

@@ -50,6 +50,9 @@ pub struct StepPolicy {
     pub backoff: Backoff,
     /// How long one attempt may take.
     pub timeout: Duration,
+    /// Whether the host interrupts its handler when nothing that it reports is recorded any more: its
+    /// time is over, it was moved by hand, or its worker gave it up or lost it.
+    pub interrupt: bool,
     /// What its final failure means to its children.
     pub on_failure: OnFailure,
 }
@@ -262,6 +265,7 @@ impl StepTemplate {
                 retry_limit,
                 backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
                 timeout,
+                interrupt: input.interrupt.or(defaults.interrupt).unwrap_or(false),
                 on_failure: input.on_failure.or(defaults.on_failure).unwrap_or_default(),
             },
             queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),

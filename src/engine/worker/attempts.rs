@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::Ticket;
+use super::{Ticket, Wake};
 use crate::engine::transactions::intake::Assignment;
 
 /// The longest that an attempt may take whatever its template says.
 const LONGEST: Duration = Duration::from_secs(86_400 * 365);
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Attempts {
     running: HashMap<u64, Running>,
     /// Taken from their threads, which have not come back yet.
     lost: HashMap<u64, Loss>,
+    /// Those of them whose handlers the host is to interrupt, until it asks.
+    to_interrupt: Vec<u64>,
+    /// Has the host ask.
+    wake: Wake,
 }
 
 /// Why a step was taken from the thread that runs it.
@@ -35,6 +38,11 @@ pub(super) struct Running {
 }
 
 impl Attempts {
+    /// None; `wake` is called when there is something to interrupt.
+    pub(super) fn new(wake: Wake) -> Self {
+        Self { running: HashMap::new(), lost: HashMap::new(), to_interrupt: Vec::new(), wake }
+    }
+
     pub(super) fn begin(&mut self, ticket: Ticket) {
         let timeout = ticket.assignment.step().map_or(LONGEST, |step| step.policy.timeout).min(LONGEST);
         let since = Instant::now();
@@ -54,6 +62,10 @@ impl Attempts {
     pub(super) fn lose(&mut self, number: u64, loss: Loss) -> Option<Running> {
         let running = self.running.remove(&number)?;
         self.lost.insert(number, loss);
+        if running.ticket.assignment.step().is_some_and(|step| step.policy.interrupt) {
+            self.to_interrupt.push(number);
+            (self.wake)();
+        }
         Some(running)
     }
 
@@ -69,6 +81,17 @@ impl Attempts {
         let late = self.running.iter().filter(|(_, running)| running.deadline <= now);
         let late: Vec<u64> = late.map(|(&number, _)| number).collect();
         late.into_iter().filter_map(|number| self.lose(number, Loss::Expired)).collect()
+    }
+
+    /// Takes the attempts that are to be interrupted and were not asked for yet.
+    pub(super) fn take_interrupts(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.to_interrupt)
+    }
+
+    /// The thread is back from an attempt that was taken from it, and reports nothing; false when it
+    /// was not taken from it.
+    pub(super) fn came_back(&mut self, number: u64) -> bool {
+        self.lost.remove(&number).is_some()
     }
 
     /// When the next one's time is over.

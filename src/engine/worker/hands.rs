@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::attempts::{Attempts, Loss};
 use super::pace::Pace;
 use super::receipts::Receipts;
-use super::{Ticket, WorkerStats};
+use super::{Ticket, Wake, WorkerStats};
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::engine::transactions::intake::Assignment;
@@ -74,14 +74,14 @@ pub(super) struct Round {
 }
 
 impl Hands {
-    pub(super) fn new(session: SessionKey, threads: usize) -> Self {
+    pub(super) fn new(session: SessionKey, threads: usize, interrupt: Wake) -> Self {
         Self {
             session,
             lanes: HashSet::new(),
             settled: watch::Sender::new(0),
             pace: Pace::new(threads),
             queue: VecDeque::new(),
-            attempts: Attempts::default(),
+            attempts: Attempts::new(interrupt),
             reports: Vec::new(),
             settling: 0,
             batch: BATCH,

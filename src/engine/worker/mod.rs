@@ -54,6 +54,8 @@ pub struct WorkerOptions {
     pub queues: Option<Vec<String>>,
     /// Called when there may be something to take.
     pub wake: Wake,
+    /// Called when there is something to interrupt, and at the end: see [`Worker::take_interrupts`].
+    pub interrupt: Wake,
 }
 
 /// A step that a host's thread has taken.
@@ -119,7 +121,7 @@ impl Worker {
     /// When the database fails.
     pub async fn start(engine: Arc<Engine>, registry: Arc<Registry>, options: WorkerOptions) -> Result<Arc<Self>> {
         let session = engine.session().await?;
-        let hands = Mutex::new(Hands::new(session, options.threads));
+        let hands = Mutex::new(Hands::new(session, options.threads, options.interrupt.clone()));
         let phase = watch::Sender::new(Phase::Working);
         let worker = Arc::new(Self {
             engine,
@@ -163,6 +165,7 @@ impl Worker {
             *phase = Phase::Stopped;
             true
         });
+        (self.options.interrupt)();
     }
 
     /// Ends the worker though not everything was settled.
@@ -214,6 +217,20 @@ impl Worker {
         let in_time = self.hands.lock().report(number, outcome);
         self.stir.notify_one();
         in_time
+    }
+
+    /// The attempts whose handlers the host is to interrupt, each once: their steps ask for it, and
+    /// nothing that they report is recorded any more.
+    pub fn take_interrupts(&self) -> Vec<u64> {
+        self.hands.lock().attempts().take_interrupts()
+    }
+
+    /// Says that the thread is back from an attempt that was taken from it, and has nothing to report;
+    /// false, and nothing is done, when the attempt is still the thread's.
+    pub fn came_back(&self, number: u64) -> bool {
+        let was_lost = self.hands.lock().attempts().came_back(number);
+        self.stir.notify_one();
+        was_lost
     }
 
     /// Starts a running step's timeout anew; false when it has run out already.

@@ -1,6 +1,5 @@
 //! How handles and workers are to behave, and how long to wait.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use crate::domain::time::seconds;
 use crate::engine::EngineOptions;
 use crate::engine::error::Result;
 use crate::engine::events::Kinds;
-use crate::engine::worker::WorkerOptions;
+use crate::engine::worker::{Wake, WorkerOptions};
 use crate::ffi::shared::limits::{Limits, MAX_BYTES, MAX_DEPTH};
 use crate::ffi::shared::orchestration_system::Place;
 use crate::ffi::shared::reading::Input;
@@ -150,14 +149,14 @@ impl Input for WorkerInput {
 }
 
 impl WorkerInput {
-    /// The worker's options; `wake` is called when there is news.
+    /// The worker's options; `wake` is called when there is news, `interrupt` when there is something to interrupt.
     ///
     /// # Errors
     /// Everything that breaks its rules.
-    pub fn into_options(self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<WorkerOptions, Faults> {
+    pub fn into_options(self, wake: Wake, interrupt: Wake) -> Result<WorkerOptions, Faults> {
         self.check()?;
         let queues = self.queues.map(|queues| queues.into_iter().map(|queue| queue.0).collect());
-        Ok(WorkerOptions { threads: size(self.threads).unwrap_or(1), queues, wake })
+        Ok(WorkerOptions { threads: size(self.threads).unwrap_or(1), queues, wake, interrupt })
     }
 }
 
