@@ -95,7 +95,8 @@ module TaskerCore
     # @option options [String] :namespace ("default") the template's
     # @option options [String] :version the template's; the highest where it is left out
     # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
-    #   the handle was opened with other limits (see {TaskerCore.open})
+    #   the handle was opened with other limits (see {TaskerCore.open}). What it lacks is filled in from the template's
+    #   schema (see {Workflow.input})
     # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
     #   or `:return` that task

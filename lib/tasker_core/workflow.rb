@@ -49,10 +49,26 @@ module TaskerCore
         @description || inherited_from(:description, nil)
       end
 
-      # The JSON Schema of the context.
+      # The JSON Schema of the context (draft 2020-12 unless its `$schema` says otherwise). What a task's context lacks
+      # is filled in from the `default`s of its `properties`, before it is checked, and stored with it:
+      #
+      # * also in objects further down: in the values of `properties`, `items`, `prefixItems`, `additionalProperties`
+      #   (without `patternProperties` beside it), and in a default that was filled in;
+      # * of a schema's own, of those that its `$ref` (`#` or `#/…`) leads to, and of those in its `allOf`; the first of
+      #   these that names one wins;
+      # * nothing else: a key without a `default` of its own stays missing, a list never grows, `nil` is a value, and
+      #   `anyOf`, `oneOf`, `if` and the like give no defaults, nor does a `default` of the whole context.
       #
       # @param schema [Hash, nil] sets it; keywords do the same
       # @return [Hash, nil]
+      # @example
+      #   class Ship < TaskerCore::Workflow
+      #     input required: ["order_id"], properties: { order_id: { type: "integer" }, speed: { default: "slow" } }
+      #     step(:pack) { |ctx| ctx.context["speed"] }
+      #   end
+      #
+      #   handle = TaskerCore.open("sqlite::memory:")
+      #   handle.create_task(Ship, context: { order_id: 7 }).context # => { "order_id" => 7, "speed" => "slow" }
       def input(schema = nil, **keywords)
         schema ||= keywords unless keywords.empty?
         @input = schema if schema

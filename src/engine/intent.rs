@@ -6,6 +6,7 @@ use super::catalog::StoredTemplate;
 use super::transactions::create::TaskPlan;
 use crate::domain::fault::Faults;
 use crate::domain::json::Json;
+use crate::domain::schema::Bounds;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::NewTask;
 
@@ -33,15 +34,16 @@ pub struct TaskIntent {
 }
 
 impl TaskIntent {
-    /// Checks the context against the template and makes the plan. `path` is where the context stands
-    /// for the caller.
+    /// Fills in the defaults of the template's schema, checks the context and makes the plan. `path` is
+    /// where the context stands for the caller.
     ///
     /// # Errors
-    /// Everything in it that breaks the schema.
-    pub fn plan(self, stored: &Arc<StoredTemplate>, path: &str) -> Result<TaskPlan, Faults> {
-        let context = self.context.unwrap_or_else(Json::empty_object);
+    /// Everything in it that breaks the schema; defaults that would make it deeper or larger than `bounds`.
+    pub fn plan(self, stored: &Arc<StoredTemplate>, path: &str, bounds: Bounds) -> Result<TaskPlan, Faults> {
+        let mut context = self.context.unwrap_or_else(Json::empty_object);
+        // A tree is made only where a schema is declared.
         if let Some(schema) = &stored.template.input {
-            schema.check(&context, path)?;
+            context = schema.admit(context, path, bounds)?.json;
         }
         let row = NewTask {
             key: self.key,

@@ -14,6 +14,7 @@ use tasker_core::engine::intent::TaskIntent;
 use tasker_core::engine::transactions::look::{Clock, Steps, Tasks};
 use tasker_core::engine::worker::{Ticket, Worker, WorkerOptions};
 use tasker_core::engine::{Engine, EngineOptions};
+use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::process::Process;
 use tasker_core::storage::rows::{StepRow, TaskRow};
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
@@ -53,7 +54,7 @@ impl Host {
     pub fn create(&self, name: &str, intent: TaskIntent) -> TaskId {
         block(async {
             let stored = self.engine.template(&self.registry, "default", name, None).await.expect("a template");
-            let plan = intent.plan(&stored, "context").expect("a plan");
+            let plan = intent.plan(&stored, "context", Limits::default().of_context()).expect("a plan");
             self.engine.create(vec![plan]).await.expect("a task").ids[0]
         })
     }

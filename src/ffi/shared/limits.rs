@@ -2,6 +2,7 @@
 //! to whoever converts for it.
 
 use super::errors::InputError;
+use crate::domain::schema::Bounds;
 
 /// The largest context and the largest result that a handle can be opened for, in bytes of JSON. A
 /// database row can hold more, but not everything that has to travel with it.
@@ -27,6 +28,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What a context may become with the defaults of its schema.
+    pub fn of_context(&self) -> Bounds {
+        Bounds { depth: self.depth, bytes: self.context }
+    }
+
     /// The fault of a value that is nested deeper than this.
     pub fn too_deep(&self) -> InputError {
         let most = self.depth;

@@ -18,6 +18,7 @@ use crate::engine::catalog::StoredTemplate;
 use crate::engine::intent::TaskIntent;
 use crate::engine::transactions::intake::Assignment;
 use crate::engine::worker::Ticket;
+use crate::ffi::shared::limits::Limits;
 use crate::ffi::shared::reading::Input;
 use crate::ffi::shared::types::rules;
 use crate::ffi::shared::validation;
@@ -71,7 +72,11 @@ impl LoneStepInput {
             Fault::new("attempt", message).with(format!("1 to {limit}"), attempt.to_string())
         })?;
         let stored = Arc::new(StoredTemplate { template, named_task: NamedTaskId(0), revision: RevisionId(0) });
-        let plan = TaskIntent { context: self.context, ..TaskIntent::default() }.plan(&stored, "context")?;
+        let plan = TaskIntent { context: self.context, ..TaskIntent::default() }.plan(
+            &stored,
+            "context",
+            Limits::default().of_context(),
+        )?;
         let row = ReadyRow {
             lane: LaneId(0),
             priority: stored.template.priority_of(index, None),

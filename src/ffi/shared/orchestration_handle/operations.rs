@@ -38,7 +38,7 @@ impl OrchestrationHandle {
         self.run(|engine, handle| async move {
             let (wanted, intent) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
-            let plan = intent.plan(&stored, "context")?;
+            let plan = intent.plan(&stored, "context", handle.limits().of_context())?;
             let planned = plan.row.clone();
             let made = engine.create(vec![plan]).await?;
             match made.ids.first() {
@@ -55,10 +55,11 @@ impl OrchestrationHandle {
         self.run(|engine, handle| async move {
             let (wanted, intents) = asked?;
             let stored = handle.template(&engine, &wanted).await?;
+            let bounds = handle.limits().of_context();
             let mut plans = Vec::with_capacity(intents.len());
             let mut faults = Vec::new();
             for (i, intent) in intents.into_iter().enumerate() {
-                match intent.plan(&stored, &format!("contexts[{i}]")) {
+                match intent.plan(&stored, &format!("contexts[{i}]"), bounds) {
                     Ok(plan) => plans.push(plan),
                     Err(found) => faults.extend(found.all().iter().cloned()),
                 }

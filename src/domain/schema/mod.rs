@@ -1,0 +1,105 @@
+//! JSON Schema (draft 2020-12 unless the schema says otherwise) of what comes in and of what comes
+//! back. [`defaults`] says which defaults are filled in.
+
+mod defaults;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use defaults::Bounds;
+
+use super::fault::{Fault, Faults};
+use super::json::Json;
+use defaults::Defaults;
+
+/// A compiled schema.
+#[derive(Clone)]
+pub struct Schema {
+    source: Json,
+    validator: Arc<jsonschema::Validator>,
+    defaults: Option<Arc<Defaults>>,
+}
+
+/// A value that a schema lets pass: as text, and as a tree for whoever looks into it next.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The text; byte for byte the one that was given, unless a default was filled in.
+    pub json: Json,
+    /// The same as a tree.
+    pub tree: Value,
+}
+
+impl Schema {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// A fault at `path` when it is no valid schema.
+    pub fn compile(source: &Json, path: &str) -> Result<Self, Fault> {
+        let refused = |why: String| Fault::new(path, format!("is not a valid JSON Schema: {why}"));
+        let tree = source.tree().map_err(|error| refused(error.to_string()))?;
+        if !tree.is_object() {
+            return Err(refused("a schema is an object".into()).with("an object", source.as_str()));
+        }
+        let validator = jsonschema::validator_for(&tree).map_err(|error| refused(error.to_string()))?;
+        let defaults = Defaults::of(tree).map(Arc::new);
+        Ok(Self { source: source.clone(), validator: Arc::new(validator), defaults })
+    }
+
+    /// The schema as it was given.
+    pub fn source(&self) -> &Json {
+        &self.source
+    }
+
+    /// Fills in the defaults that `value`, which stands at `path`, leaves out, and checks it then.
+    ///
+    /// # Errors
+    /// Everything in it that breaks the schema, each with its dotted path; defaults that would make it
+    /// deeper or larger than `bounds`.
+    pub fn admit(&self, value: Json, path: &str, bounds: Bounds) -> Result<Admitted, Faults> {
+        let mut tree = read(&value, path)?;
+        let filled = match &self.defaults {
+            Some(defaults) => defaults.fill(&mut tree, value.as_str().len(), path, bounds)?,
+            None => false,
+        };
+        self.judge(&tree, path)?;
+        let json = if filled { Json::of(&tree).map_err(|error| Fault::new(path, error.to_string()))? } else { value };
+        Ok(Admitted { json, tree })
+    }
+
+    /// Checks `value`, which stands at `path`, as it is.
+    ///
+    /// # Errors
+    /// Everything in it that breaks the schema, each with its dotted path.
+    pub fn check(&self, value: &Json, path: &str) -> Result<(), Faults> {
+        self.judge(&read(value, path)?, path)
+    }
+
+    fn judge(&self, tree: &Value, path: &str) -> Result<(), Faults> {
+        let faults = self
+            .validator
+            .iter_errors(tree)
+            .map(|error| Fault::new(dotted(path, error.instance_path().as_str()), error.to_string()))
+            .collect();
+        Faults::check(faults)
+    }
+}
+
+fn read(value: &Json, path: &str) -> Result<Value, Fault> {
+    value.tree().map_err(|error| Fault::new(path, format!("is not JSON: {error}")))
+}
+
+/// A JSON pointer (`/items/3/price`) below `root` as a dotted path (`context.items[3].price`).
+fn dotted(root: &str, pointer: &str) -> String {
+    let mut path = root.to_owned();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push('.');
+            path.push_str(&part);
+        }
+    }
+    path
+}
