@@ -19,7 +19,8 @@ module TemplatePropertiesSpec
 
     def template(name)
       steps = Array.new(1 + @random.rand(6)) { |index| "s#{index} #{plain_word}" }
-      { name: name, steps: steps.each_with_index.map { |step, index| step(step, steps.first(index)) },
+      steps = steps.each_with_index.map { |step, index| step(step, steps.first(index)) }
+      { name: name, steps: steps.map { |step| chance? ? with_branches(step, steps) : step },
         **some(namespace: -> { plain_word }, version: -> { "#{@random.rand(20)}.#{@random.rand(20)}.0-rc.1" },
                description: -> { word }, input: -> { schema }, defaults: -> { options }) }
     end
@@ -31,6 +32,14 @@ module TemplatePropertiesSpec
       needed = needed.first if needed.size == 1 && chance?
       { name: name, handler: "TemplatePropertiesSpec::Handler", **some(depends_on: -> { needed }),
         **some(description: -> { word }), **options }
+    end
+
+    # On a step that fails, no one would choose.
+    def with_branches(step, steps)
+      after = steps.select { |other| [*other[:depends_on]].include?(step[:name]) }.map { |other| other[:name] }
+      branches = after.sample(1 + @random.rand(2), random: @random)
+      branches = branches.first if branches.size == 1 && chance?
+      branches.empty? ? step : { **step.except(:on_failure), branches: branches }
     end
 
     def options

@@ -87,7 +87,7 @@ module TaskerCore
     end
 
     def succeed(result)
-      @native_worker.succeed(@assignment.number, result)
+      @native_worker.succeed(@assignment, result)
       @reported = true
     rescue ValidationError => e
       fail_with(e, permanent: true)

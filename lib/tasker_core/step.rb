@@ -28,6 +28,8 @@ module TaskerCore
   #   @return [Hash{String => Object}] what the template says to its handler, deeply frozen
   # @!attribute [r] checkpoint
   #   @return [Object, nil] what its handler saved last ({StepContext#checkpoint=}), deeply frozen
+  # @!attribute [r] route
+  #   @return [Array<String>, nil] of a step with branches, those that it chose ({StepContext#route}); nil before it did
   # @!attribute [r] started_at
   #   @return [Time, nil] when its last attempt began, in UTC
   # @!attribute [r] finished_at
@@ -67,7 +69,7 @@ module TaskerCore
 
     # The names of the fields.
     FIELDS = %i[id task_id name status result attempts error depends_on queue priority started_at finished_at
-                next_retry_at config checkpoint].freeze
+                next_retry_at config checkpoint route].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
     Loaded = Struct.new(*FIELDS, keyword_init: true) do

@@ -132,6 +132,34 @@ module TaskerCore
       Waiting.await(@native_worker.checkpoint(@assignment, value))
     end
 
+    # Chooses what comes next, in a step that declares `branches:`. The branches that are not chosen when the handler
+    # returns are skipped, and so is what comes after nothing but skipped ones; a step that needs several branches
+    # waits for those that were chosen. Calls add up; each attempt begins with none. A handler that returns without
+    # choosing has failed for good.
+    #
+    # @param branches [Array<String, Symbol>] one or several of the step's branches
+    # @return [Array<String>] all that were chosen so far
+    # @raise [ValidationError] when the step has no such branch (the message names the nearest), or none is given
+    # @example
+    #   class Review < TaskerCore::Workflow
+    #     step(:check, branches: %i[approve reject]) do |ctx|
+    #       ctx.route(ctx.context["amount"] > 100 ? :reject : :approve)
+    #     end
+    #     step(:approve, depends_on: :check) { "approved" }
+    #     step(:reject, depends_on: :check) { "rejected" }
+    #     step(:tell, depends_on: %i[approve reject]) { |ctx| ctx.result(:approve) || ctx.result(:reject) }
+    #   end
+    def route(*branches)
+      branches = branches.flatten
+      raise ValidationError.at("route", "takes one or several of the step's branches") if branches.empty?
+
+      branches.each { |branch| @assignment.choose(name_of_branch(branch)) }
+      routed
+    end
+
+    # @return [Array<String>] the branches that this attempt has chosen so far ({#route})
+    def routed = @assignment.route
+
     # Starts the step's timeout anew. A handler that takes long calls it now and then.
     #
     # @return [Boolean] false when the time is over already
@@ -140,6 +168,16 @@ module TaskerCore
     # @return [String] one short line
     def inspect
       "#<TaskerCore::StepContext #{step_id}, attempt #{attempt} of #{retry_limit}>"
+    end
+
+    private
+
+    def name_of_branch(branch)
+      case branch
+      when String, Symbol then branch.to_s
+      else raise ValidationError.at("route", "takes the names of branches", expected: "a String or a Symbol",
+                                                                            got: Native.shown(branch))
+      end
     end
   end
 end

@@ -203,8 +203,10 @@ module TaskerCore
     # @param options [Hash] of the step of a handler alone: `config:`, `retry_limit:` and so on, as in a template;
     #   `checkpoint:`, what an earlier attempt saved; and `cancelled: true`, `expired: true` or `stopping: true` for
     #   a step that was taken from it, whose time is over, or whose worker stops
+    # @yieldparam ctx [StepContext] when the handler has returned: what did it choose ({StepContext#routed})?
     # @return [Object] what steps that depend on it would see
-    # @raise [ValidationError] when the result is no JSON value, or an option is wrong
+    # @raise [ValidationError] when the result is no JSON value, an option is wrong, or a step with `branches:` chose
+    #   none
     # @example
     #   require "tasker_core/testing"
     #
@@ -219,7 +221,9 @@ module TaskerCore
     #   result = TaskerCore::Testing.run_step(ChargeCard, results: { validate: { total: 5 } }, attempt: 2)
     #   result # => { "charged" => 5, "attempt" => 2 }
     def run_step(handler, step = nil, context: {}, results: {}, attempt: 1, **options)
-      LoneStep.new(handler, step, options).call(context: context, results: results, attempt: attempt)
+      LoneStep.new(handler, step, options).call(context: context, results: results, attempt: attempt) do |ctx|
+        yield ctx if block_given?
+      end
     end
 
     # Moves the database's clock forward for every handle of this process on that database: retries, a task's `run_at`

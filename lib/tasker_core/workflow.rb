@@ -91,6 +91,7 @@ module TaskerCore
       # @param handler [Class, #call, nil] a class (made anew for every step), an instance, or anything with `call`
       # @param options [Hash] `description, depends_on, retryable, retry_limit` (attempts, the first included)`,
       #   backoff, timeout` (seconds)`, interrupt` (true: see {Interrupted})`, queue, priority, config, on_failure`
+      #   and `branches`: the names of steps that depend on it, among which its handler chooses with {StepContext#route}
       # @yieldparam ctx [StepContext] the handler as a block
       # @return [Symbol, String] the name
       # @raise [ValidationError] when both a handler and a block are given

@@ -6,6 +6,7 @@
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
 //! * [`fault`]: what is wrong with an input, where, and what was expected.
 
+pub mod branches;
 pub mod fault;
 pub mod graph;
 pub mod id;

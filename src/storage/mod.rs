@@ -29,9 +29,11 @@ use tokio::sync::watch;
 pub use any::AnyStore;
 pub use error::{Said, StoreError};
 
-use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId, Token};
+use crate::domain::id::{
+    LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,
+};
 use crate::domain::json::Json;
-use crate::domain::state::TaskState;
+use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::fault_point;
 use crate::panics::caught;
@@ -219,6 +221,16 @@ pub trait Tx: Send {
         &mut self,
         finished_parents: &[(StepKey, i32)],
     ) -> impl Future<Output = Result<Vec<ReleasedStep>>> + Send;
+    /// Locks those of these steps that are pending and wait for a parent, in key order, and returns them
+    /// as they are.
+    fn lock_blocked(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;
+    /// Those of these steps that were skipped by a decision.
+    fn bypassed(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
+    /// Skips steps that [`Tx::lock_blocked`] gave, by a decision: each moves to the state `to`, waits for
+    /// nothing any more, and its token is raised by one.
+    fn bypass_steps(&mut self, keys: &[StepKey], to: StepState) -> impl Future<Output = Result<()>> + Send;
+    /// Keeps what decisions chose, each by the indexes of the steps.
+    fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> impl Future<Output = Result<()>> + Send;
     /// Changes tasks under their row locks, in id order, and returns those whose state moved. See
     /// [`TaskTouch`].
     fn touch_tasks(

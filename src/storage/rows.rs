@@ -399,6 +399,10 @@ pub struct StepRow {
     pub next_retry_at: Option<Timestamp>,
     /// What its handler saved last.
     pub checkpoint: Option<Json>,
+    /// Of a decision that is done, the indexes of the branches that it chose.
+    pub route: Option<Vec<StepIndex>>,
+    /// Whether it was skipped by a decision.
+    pub bypassed: bool,
 }
 
 /// Which tasks to list. Every condition must hold; an empty list or `None` asks nothing.

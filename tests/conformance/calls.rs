@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
-use tasker_core::domain::state::TaskState;
+use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::TaskMoves;
 use tasker_core::storage::rows::*;
@@ -78,6 +78,12 @@ transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| tx
 transaction!(ReleaseSteps { parents: Vec<(StepKey, i32)> } -> Vec<ReleasedStep>, |self, tx| {
     tx.release_steps(&self.parents).await
 });
+transaction!(LockBlocked { keys: Vec<StepKey> } -> Vec<HeldStep>, |self, tx| tx.lock_blocked(&self.keys).await);
+transaction!(Bypassed { keys: Vec<StepKey> } -> Vec<StepKey>, |self, tx| tx.bypassed(&self.keys).await);
+transaction!(BypassSteps { keys: Vec<StepKey> } -> (), |self, tx| {
+    tx.bypass_steps(&self.keys, StepState::Skipped).await
+});
+transaction!(KeepRoutes { rows: Vec<(StepKey, Vec<StepIndex>)> } -> (), |self, tx| tx.keep_routes(&self.rows).await);
 transaction!(TouchTasks { touches: Vec<TaskTouch> } -> Vec<TaskMoved>, |self, tx| {
     tx.touch_tasks(&self.touches, MOVES).await
 });

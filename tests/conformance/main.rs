@@ -4,7 +4,7 @@
 //!
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
-//!   [`queue`], [`contention`], [`settlement`], [`reading`], [`deletion`].
+//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`reading`], [`deletion`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
 #[path = "../support/transaction.rs"]
@@ -19,6 +19,7 @@ mod calls;
 
 mod contention;
 mod creation;
+mod decisions;
 mod deletion;
 mod differential;
 mod opening;

@@ -1,5 +1,6 @@
 //! What a task is, without a database: tables of states, backoff, graphs, templates, faults, URLs.
 
+mod branches;
 mod graphs;
 mod schemas;
 mod states;

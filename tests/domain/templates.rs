@@ -39,6 +39,11 @@ fn every_fault_has_its_path() {
         step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         json!({ "name": "t", "steps": [{ "name": "first" }, step] })
     };
+    let branched = |extra: Value| {
+        let mut step = json!({ "name": "first", "branches": ["a"] });
+        step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({ "name": "t", "steps": [step, { "name": "a", "depends_on": "first" }] })
+    };
     for (input, path) in [
         (json!({ "name": "", "steps": [{ "name": "a" }] }), "name"),
         (json!({ "name": "a/b", "steps": [{ "name": "a" }] }), "name"),
@@ -64,6 +69,10 @@ fn every_fault_has_its_path() {
         (step(json!({ "depends_on": "a" })), "steps[1].depends_on"),
         (step(json!({ "depends_on": ["nobody"] })), "steps[1].depends_on"),
         (step(json!({ "name": "first" })), "steps[1].name"),
+        (step(json!({ "branches": "first" })), "steps[1].branches"),
+        (step(json!({ "branches": ["nobody"] })), "steps[1].branches"),
+        (branched(json!({ "on_failure": "skip" })), "steps[0].on_failure"),
+        (branched(json!({ "branches": ["a", "a"] })), "steps[0].branches"),
     ] {
         assert_eq!(build(input.clone()).unwrap_err(), [path], "{input}");
     }
@@ -122,11 +131,23 @@ proptest! {
     fn the_normal_form_builds_the_same_template(
         steps in (1..8_usize).prop_flat_map(|count| (0..count).map(step).collect::<Vec<_>>()),
     ) {
+        let mut steps = steps;
+        let children: Vec<(String, String)> = steps.iter().flat_map(|step| {
+            let needs = step["depends_on"].as_array().cloned().unwrap_or_else(|| vec![step["depends_on"].clone()]);
+            needs.into_iter().map(|parent| (parent.as_str().unwrap().to_owned(), step["name"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
+        }).collect();
+        for step in steps.iter_mut().filter(|step| step["on_failure"] != json!("skip")) {
+            let of: Vec<&String> = children.iter().filter(|(parent, _)| step["name"] == json!(parent)).map(|(_, child)| child).collect();
+            if of.len() > 1 {
+                step["branches"] = json!(of[1..]);
+            }
+        }
         let first = build(json!({ "name": "t", "defaults": { "retry_limit": 2 }, "steps": steps })).unwrap();
         let text = Json::of(first.normal()).unwrap();
         let second = Template::build(serde_json::from_str(text.as_str()).unwrap()).unwrap();
         prop_assert_eq!(&Json::of(second.normal()).unwrap(), &text);
         prop_assert_eq!(&first.graph, &second.graph);
+        prop_assert_eq!(&first.branches, &second.branches);
         prop_assert_eq!(Json::of(&first.fixed()).unwrap(), Json::of(&second.fixed()).unwrap());
         for (one, two) in first.steps.iter().zip(&second.steps) {
             prop_assert_eq!(one.policy, two.policy);

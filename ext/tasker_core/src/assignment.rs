@@ -1,21 +1,27 @@
 //! `TaskerCore::Native::Assignment`: a step that a thread has taken, behind a StepContext.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use magnus::prelude::*;
-use magnus::{Error, RHash, RModule, Ruby, Value, method};
+use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
 use tasker_core::domain::fault::{Fault, hint};
+use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::json::Json;
 use tasker_core::engine::transactions::intake::Assignment as CoreAssignment;
+use tasker_core::engine::transactions::verdict::Outcome;
 use tasker_core::engine::worker::Ticket;
 
 use crate::convert::json_out::{to_ruby, to_ruby_or_nil};
-use crate::errors::Failure;
+use crate::convert::output::strings;
+use crate::errors::{Failure, guarded};
 
 #[magnus::wrap(class = "TaskerCore::Native::Assignment", free_immediately, size)]
 pub struct Assignment {
     ticket: Ticket,
     checkpoint: Checkpoint,
+    /// The branches that the handler has chosen so far.
+    route: Mutex<BTreeSet<StepIndex>>,
 }
 
 /// What the step's handler, or that of an earlier attempt, saved last.
@@ -35,7 +41,7 @@ impl Checkpoint {
 impl Assignment {
     pub fn new(ticket: Ticket) -> Self {
         let checkpoint = Checkpoint(Arc::new(Mutex::new(ticket.assignment.checkpoint.clone())));
-        Self { ticket, checkpoint }
+        Self { ticket, checkpoint, route: Mutex::default() }
     }
 
     fn core(&self) -> &CoreAssignment {
@@ -53,6 +59,34 @@ impl Assignment {
 
     fn checkpoint(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         to_ruby_or_nil(ruby, this.checkpoint.get().as_ref())
+    }
+
+    /// Chooses one more of the step's branches.
+    fn choose(&self, branch: String) -> Result<(), Failure> {
+        guarded(|| {
+            let chosen = self.core().task.template().branch(self.index(), &branch)?;
+            self.route.lock().unwrap_or_else(PoisonError::into_inner).insert(chosen);
+            Ok(())
+        })
+    }
+
+    fn chosen(&self) -> Vec<StepIndex> {
+        self.route.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// The names of the branches that were chosen so far.
+    fn route(ruby: &Ruby, this: &Self) -> Result<RArray, Failure> {
+        Ok(strings(ruby, this.core().task.template().names(&this.chosen()))?)
+    }
+
+    /// What it means that the handler returned this.
+    ///
+    /// # Errors
+    /// When it had to choose a branch and did not.
+    pub fn returned(&self, result: Json) -> Result<Outcome, Fault> {
+        let route = self.chosen();
+        self.core().task.template().check_route(self.index(), &route)?;
+        Ok(if route.is_empty() { Outcome::Succeeded(result) } else { Outcome::Decided(result, route) })
     }
 
     fn task_id(&self) -> String {
@@ -160,6 +194,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("context", method!(Assignment::context, 0))?;
     class.define_method("config", method!(Assignment::config, 0))?;
     class.define_method("checkpoint", method!(Assignment::checkpoint, 0))?;
+    class.define_method("choose", method!(Assignment::choose, 1))?;
+    class.define_method("route", method!(Assignment::route, 0))?;
     class.define_method("result", method!(Assignment::result, 1))?;
     class.define_method("results", method!(Assignment::results, 0))
 }

@@ -91,13 +91,20 @@ impl Step {
         to_ruby_or_nil(ruby, this.view.row.checkpoint.as_ref())
     }
 
+    fn route(ruby: &Ruby, this: &Self) -> Read {
+        match this.view.route() {
+            Some(route) => Ok(strings(ruby, route)?.as_value()),
+            None => Ok(ruby.qnil().as_value()),
+        }
+    }
+
     fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         json_text(ruby, &this.view)
     }
 }
 
 fields!(Step: id, task_id, name, status, result, attempts, error, depends_on, queue, priority, started_at,
-    finished_at, next_retry_at, config, checkpoint);
+    finished_at, next_retry_at, config, checkpoint, route);
 
 /// The snapshots of a task's steps.
 pub fn objects(ruby: &Ruby, views: Vec<StepView>) -> Result<Value, Failure> {

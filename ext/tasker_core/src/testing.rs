@@ -83,12 +83,14 @@ fn lone_checkpoint(assignment: &Assignment, value: Value) -> Result<(), Failure>
     })
 }
 
-/// What a step that depends on this one would see of a result: the same way in and out.
-fn round_trip(ruby: &Ruby, result: Value) -> Result<Value, Failure> {
+/// What a step that depends on this one would see of a result: the same checks, the same way in and out.
+fn lone_result(ruby: &Ruby, assignment: &Assignment, result: Value) -> Result<Value, Failure> {
     guarded(|| {
         let limits = Limits::default();
         let json = to_json(result, limits.result, &limits).map_err(|error| error.at(Segment::Key("result".into())))?;
-        to_ruby(ruby, &Json::from_trusted(json))
+        let json = Json::from_trusted(json);
+        assignment.returned(json.clone())?;
+        to_ruby(ruby, &json)
     })
 }
 
@@ -103,5 +105,5 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     native.define_singleton_method("pattern_steps", function!(pattern_steps, 1))?;
     native.define_singleton_method("lone_step", function!(lone_step, 1))?;
     native.define_singleton_method("lone_checkpoint", function!(lone_checkpoint, 2))?;
-    native.define_singleton_method("round_trip", function!(round_trip, 1))
+    native.define_singleton_method("lone_result", function!(lone_result, 2))
 }

@@ -38,11 +38,12 @@ impl Worker {
         guarded(|| Ok(this.core.take().map(|ticket| ruby.obj_wrap(Assignment::new(ticket)).as_value())))
     }
 
-    fn succeed(&self, number: u64, result: Value) -> Result<bool, Failure> {
+    fn succeed(&self, assignment: &Assignment, result: Value) -> Result<bool, Failure> {
         guarded(|| {
             let result = to_json(result, self.limits.result, &self.limits);
             let result = result.map_err(|error| error.at(Segment::Key("result".into())))?;
-            Ok(self.core.report(number, Outcome::Succeeded(Json::from_trusted(result))))
+            let outcome = assignment.returned(Json::from_trusted(result))?;
+            Ok(self.core.report(assignment.number(), outcome))
         })
     }
 

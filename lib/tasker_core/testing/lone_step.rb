@@ -45,7 +45,10 @@ module TaskerCore
         assignment = Native.lone_step({ template: definition.template, step: @step || NAME, context: context,
                                         results: results, attempt: attempt, checkpoint: @checkpoint })
         handler = Handlers.resolve(definition.handlers.fetch(@step || NAME))
-        Native.round_trip(handler.call(StepContext.new(assignment, @worker, TaskerCore.configuration.logger)))
+        ctx = StepContext.new(assignment, @worker, TaskerCore.configuration.logger)
+        seen = Native.lone_result(assignment, handler.call(ctx))
+        yield ctx
+        seen
       end
 
       private
@@ -58,13 +61,15 @@ module TaskerCore
         raise ValidationError.at(@options.keys.first.to_s, "is what the workflow says of its step; leave it out here")
       end
 
-      # A handler alone depends on whatever results it is given.
+      # A handler alone depends on whatever results it is given, and its branches do nothing.
       def template(results)
         return @workflow.to_h if @workflow
 
         parents = results.keys.map(&:to_s)
         alone = { **@options, name: @step || NAME, handler: @handler, depends_on: parents }
-        { name: "lone", steps: [*parents.map { |parent| { name: parent, handler: EchoHandler } }, alone] }
+        parents = parents.map { |name| { name: name, handler: EchoHandler } }
+        branches = [*@options[:branches]].map { |name| { name: name, handler: EchoHandler, depends_on: alone[:name] } }
+        { name: "lone", steps: [*parents, alone, *branches] }
       end
     end
   end

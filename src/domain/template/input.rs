@@ -73,6 +73,9 @@ pub struct StepInput {
     /// What its final failure means to its children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// The names of the steps that need it and among which its handler chooses: one, or a list.
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
 }
 
 /// What `defaults` may set for every step.

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub(crate) use input::one_or_many;
 pub use input::{BackoffFigures, BackoffInput, OnFailure, StepInput, StepOptions, TemplateInput};
 
+use super::branches::Branches;
 use super::fault::{Fault, Faults, hint};
 use super::graph::Graph;
 use super::id::StepIndex;
@@ -95,6 +96,8 @@ pub struct Template {
     pub steps: Vec<StepTemplate>,
     /// Who needs whom.
     pub graph: Graph,
+    /// Which of the steps choose among others.
+    pub branches: Branches,
     normal: TemplateInput,
     index_of: HashMap<String, StepIndex>,
 }
@@ -157,6 +160,13 @@ impl Template {
             faults.extend(found);
             Graph::default()
         });
+        let branches: Vec<(&str, &[String])> =
+            input.steps.iter().map(|step| (step.name.as_str(), step.branches.as_slice())).collect();
+        let branches = if graph.is_empty() { Ok(Branches::default()) } else { Branches::build(&graph, &branches) };
+        let branches = branches.unwrap_or_else(|found| {
+            faults.extend(found);
+            Branches::default()
+        });
         Faults::check(faults)?;
 
         let index_of = input.steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i as StepIndex)).collect();
@@ -170,6 +180,7 @@ impl Template {
             priority,
             steps,
             graph,
+            branches,
             normal,
             index_of,
         })
@@ -210,12 +221,14 @@ impl Template {
         self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
     }
 
-    /// What a version fixes once a task uses it: the steps' names, their edges, the schema.
+    /// What a version fixes once a task uses it: the steps' names, their edges and branches, the schema.
     pub fn fixed(&self) -> Fixed<'_> {
         let steps = self.normal.steps.iter().map(|step| {
             let mut depends_on: Vec<&str> = step.depends_on.iter().map(String::as_str).collect();
             depends_on.sort_unstable();
-            FixedStep { name: &step.name, depends_on }
+            let mut branches: Vec<&str> = step.branches.iter().map(String::as_str).collect();
+            branches.sort_unstable();
+            FixedStep { name: &step.name, depends_on, branches }
         });
         Fixed { input: self.normal.input.as_ref(), steps: steps.collect() }
     }
@@ -232,6 +245,8 @@ pub struct Fixed<'a> {
 struct FixedStep<'a> {
     name: &'a str,
     depends_on: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    branches: Vec<&'a str>,
 }
 
 impl StepTemplate {
@@ -266,13 +281,26 @@ impl StepTemplate {
                 backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
                 timeout,
                 interrupt: input.interrupt.or(defaults.interrupt).unwrap_or(false),
-                on_failure: input.on_failure.or(defaults.on_failure).unwrap_or_default(),
+                on_failure: check_on_failure(input, defaults, path, faults),
             },
             queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
             priority: check_priority(input.priority, &format!("{path}.priority"), faults),
             config,
         }
     }
+}
+
+/// What the step's final failure means. Nobody would have chosen among the branches of a decision that
+/// failed: it can't be left out, and what the template says for every step is not for it.
+fn check_on_failure(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> OnFailure {
+    if input.branches.is_empty() {
+        return input.on_failure.or(defaults.on_failure).unwrap_or_default();
+    }
+    if input.on_failure == Some(OnFailure::Skip) {
+        let message = "a step with branches can't be skipped when it fails: nothing would have been chosen";
+        faults.push(Fault::new(format!("{path}.on_failure"), message).with("fail", "skip"));
+    }
+    OnFailure::Fail
 }
 
 /// A name: 1 to 128 characters, none of them a control character or `/` (a step's id is printed

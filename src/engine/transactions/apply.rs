@@ -1,16 +1,15 @@
-//! Writing what became of steps: their moves and history, the children that this releases, and
-//! what it means to their tasks. Settling a batch and recovering a dead worker's steps share it.
+//! Writing what became of steps: their moves and history, and what it means to their tasks. Settling a batch and recovering a dead worker's steps share it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::intake::{Known, TaskInfo};
+use super::children::release_children;
+use super::intake::Known;
 use super::verdict::Verdict;
 use crate::domain::id::{LaneId, RevisionId, StepKey, TaskId};
 use crate::domain::state::{StepState, TaskEvent, TaskState};
-use crate::engine::catalog::{Catalog, Lanes, lane_of};
-use crate::storage::rows::{ReadyRow, ReleasedStep, TaskMoved, TaskTouch, TaskTransition, TimerKind, TimerRow};
+use crate::engine::catalog::{Catalog, Lanes};
+use crate::storage::rows::{ReadyRow, TaskMoved, TaskTouch, TaskTransition, TimerKind, TimerRow};
 use crate::storage::{Result, StoreError, TaskMoves, Tx};
 
 /// Which released children stay with the worker instead of going through the ready table.
@@ -64,6 +63,8 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
             (None, _) => {}
         }
     }
+    let routes = verdicts.iter().filter_map(|verdict| Some((verdict.step_move.key, verdict.route.clone()?)));
+    tx.keep_routes(&routes.collect::<Vec<_>>()).await?;
     let (children, lanes) = release_children(tx, catalog, &verdicts).await?;
     let mut kept = Vec::new();
     for (child, revision) in children {
@@ -75,52 +76,6 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     tx.put_ready(&ready).await?;
     let next_retry = timers.iter().map(|timer| timer.due.since(now)).min();
     Ok(Applied { accepted, kept, made_ready: !ready.is_empty(), next_retry, lanes, touches, verdicts })
-}
-
-/// Takes finished parents off their children's counters (two parents of one child in one batch
-/// count twice) and returns the children that wait for nothing, with their tasks' settings, in the
-/// order of claiming.
-async fn release_children<T: Tx>(
-    tx: &mut T,
-    catalog: &Catalog,
-    verdicts: &[Verdict],
-) -> Result<(Vec<(ReadyRow, RevisionId)>, Lanes)> {
-    let mut finished_parents: BTreeMap<StepKey, i32> = BTreeMap::new();
-    let mut task_of: HashMap<TaskId, &Arc<TaskInfo>> = HashMap::new();
-    for verdict in verdicts.iter().filter(|verdict| verdict.step_move.to.satisfies_children()) {
-        let StepKey { task, index } = verdict.step_move.key;
-        task_of.entry(task).or_insert(&verdict.assignment.task);
-        for &child in verdict.assignment.task.template().graph.children(index) {
-            *finished_parents.entry(StepKey { task, index: child }).or_default() += 1;
-        }
-    }
-    if finished_parents.is_empty() {
-        return Ok(Default::default());
-    }
-    let finished_parents: Vec<_> = finished_parents.into_iter().collect();
-    let released = tx.release_steps(&finished_parents).await?;
-    let queue_of = |key: &StepKey| {
-        let task = task_of.get(&key.task)?;
-        Some((*task, task.template().queue_of(key.index, task.head.queue.as_deref())))
-    };
-    let wanted = released.iter().filter_map(|child| queue_of(&child.key));
-    let lanes = catalog.lanes(tx, wanted.map(|(task, queue)| (task.head.named_task, queue))).await?;
-
-    let mut children = Vec::with_capacity(released.len());
-    for ReleasedStep { key, token } in released {
-        let Some((task, queue)) = queue_of(&key) else { continue };
-        let child = ReadyRow {
-            lane: lane_of(&lanes, task.head.named_task, queue.to_owned())?,
-            priority: task.template().priority_of(key.index, task.head.priority),
-            key,
-            token,
-            attempts: 0,
-            state: StepState::Pending,
-        };
-        children.push((child, task.stored.revision));
-    }
-    children.sort_unstable_by_key(|(row, _)| (-i32::from(row.priority), row.key));
-    Ok((children, lanes))
 }
 
 impl Applied {

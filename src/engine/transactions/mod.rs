@@ -3,12 +3,14 @@
 //! * [`register`]: a template version and its settings.
 //! * [`create`]: tasks with their steps, and what an idle worker of this process may take at once.
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
-//! * [`verdict`]: what becomes of one step; [`apply`] writes that; [`intake`] takes claimed steps in.
+//! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
+//!   it; [`intake`] takes claimed steps in.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`look`] reads. [`remove`] makes tests clean up after themselves.
 
 pub mod apply;
 pub mod checkpoints;
+mod children;
 pub mod create;
 pub mod intake;
 pub mod look;

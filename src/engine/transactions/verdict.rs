@@ -1,11 +1,13 @@
 //! What becomes of a step that somebody held: the state table applied to one report.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::intake::Assignment;
 use super::settle::Report;
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, StepIndex};
 use crate::domain::json::Json;
 use crate::domain::retry::attempts_left;
 use crate::domain::state::{StepEvent, StepState};
@@ -22,6 +24,8 @@ pub const CRASH_BUDGET: u16 = 5;
 pub enum Outcome {
     /// It returned this.
     Succeeded(Json),
+    /// It returned this and chose these branches of its step.
+    Decided(Json, Vec<StepIndex>),
     /// It failed.
     Failed(Failure),
     /// It was given back without having been tried to its end.
@@ -49,6 +53,8 @@ pub struct Verdict {
     pub transitions: Vec<StepTransition>,
     /// How it stands in the queue when it runs again, and after what delay.
     pub again: Option<(ReadyRow, Duration)>,
+    /// The branches that a decision chose.
+    pub route: Option<Vec<StepIndex>>,
 }
 
 impl Verdict {
@@ -56,17 +62,19 @@ impl Verdict {
     pub fn of(report: &Report, session: SessionId, now: Timestamp) -> Result<Self> {
         let held = &report.assignment;
         let attempt = held.attempt();
-        let (event, used, error, delay) = match &report.outcome {
-            Outcome::Succeeded(_) => (StepEvent::Succeed, attempt, None, None),
+        let outcome = checked(held, &report.outcome)?;
+        let (event, used, error, delay) = match &*outcome {
+            Outcome::Succeeded(_) | Outcome::Decided(..) => (StepEvent::Succeed, attempt, None, None),
             Outcome::Released => (StepEvent::Release, held.row.attempts, None, Some(Duration::ZERO)),
             Outcome::Failed(failure) => {
                 let (event, delay) = judge(failure, held);
                 (event, attempt, Some(failure.error.clone()), delay)
             }
         };
-        let result = match &report.outcome {
-            Outcome::Succeeded(result) => Some(result.clone()),
-            _ => None,
+        let (result, route) = match outcome.into_owned() {
+            Outcome::Succeeded(result) => (Some(result), None),
+            Outcome::Decided(result, route) => (Some(result), Some(route)),
+            Outcome::Failed(_) | Outcome::Released => (None, None),
         };
         let settled = settle(StepState::InProgress, event)?;
         let step_move = StepMove {
@@ -88,13 +96,16 @@ impl Verdict {
             to: settled,
             attempt,
             by: Some(session),
-            detail: error.as_ref().map(detail).transpose()?,
+            detail: match &route {
+                Some(route) => Some(object("route", &held.task.template().names(route).collect::<Vec<_>>())?),
+                None => error.as_ref().map(|error| object("error", error)).transpose()?,
+            },
         };
         let again = delay.map(|delay| {
             let token = held.row.token.next();
             (ReadyRow { token, attempts: used, state: settled, ..held.row.clone() }, delay)
         });
-        let mut verdict = Self { assignment: held.clone(), step_move, transitions: vec![transition], again };
+        let mut verdict = Self { assignment: held.clone(), step_move, transitions: vec![transition], again, route };
         verdict.skip_if_optional()?;
         Ok(verdict)
     }
@@ -129,9 +140,10 @@ impl Verdict {
                 to: settled,
                 attempt,
                 by: Some(session),
-                detail: Some(detail(&error)?),
+                detail: Some(object("error", &error)?),
             }],
             again: crashes_left.then_some((again, Duration::ZERO)),
+            route: None,
             assignment: held,
         };
         verdict.skip_if_optional()?;
@@ -184,13 +196,27 @@ fn settle(state: StepState, event: StepEvent) -> Result<StepState> {
     state.settle(event).map_err(|refusal| StoreError::Database(refusal.to_string().into()))
 }
 
-/// `{"error": …}`, as a transition keeps it.
-fn detail(error: &Json) -> Result<Json> {
-    #[derive(serde::Serialize)]
-    struct Detail<'a> {
-        error: &'a Json,
+/// `{"error": …}` and the like, as a transition keeps it.
+pub(super) fn object<T: serde::Serialize>(key: &str, value: &T) -> Result<Json> {
+    Json::of(&BTreeMap::from([(key, value)])).map_err(|error| StoreError::Data(error.to_string().into()))
+}
+
+/// The outcome, or the failure that it is: of a decision that chose nothing, or of a step that chose what
+/// is none of its branches.
+fn checked<'r>(held: &Assignment, outcome: &'r Outcome) -> Result<Cow<'r, Outcome>> {
+    let route: &[StepIndex] = match outcome {
+        Outcome::Succeeded(_) => &[],
+        Outcome::Decided(_, route) => route,
+        Outcome::Failed(_) | Outcome::Released => return Ok(Cow::Borrowed(outcome)),
+    };
+    match held.task.template().check_route(held.row.key.index, route) {
+        Ok(()) => Ok(Cow::Borrowed(outcome)),
+        Err(fault) => {
+            let error = serde_json::json!({ "class": "ValidationError", "message": fault.to_string() });
+            let error = Json::of(&error).map_err(|error| StoreError::Data(error.to_string().into()))?;
+            Ok(Cow::Owned(Outcome::Failed(Failure { error, permanent: true, retry_after: None })))
+        }
     }
-    Json::of(&Detail { error }).map_err(|error| StoreError::Data(error.to_string().into()))
 }
 
 /// The error of a step as its task keeps it: with the step's name.

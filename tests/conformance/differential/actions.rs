@@ -66,8 +66,12 @@ pub struct Settlement {
 /// What came of a step.
 #[derive(Clone, Debug)]
 pub enum Came {
-    Result(Json),
-    Failure { permanent: bool, again_in: Ticks },
+    /// With a number by which a decision chooses.
+    Result(u32, Json),
+    Failure {
+        permanent: bool,
+        again_in: Ticks,
+    },
     Back,
 }
 
@@ -143,7 +147,11 @@ fn settlement(rng: &mut Rng, world: &World, worker: usize) -> Settlement {
 
 fn came(rng: &mut Rng) -> Came {
     match rng.u32(..20) {
-        0..14 => Came::Result(Json::from_trusted(format!("{{\"n\": {}, \"x\":-0.0}}", rng.u32(..)))),
+        0..14 => {
+            // A decision that chooses nothing is rare.
+            let number = if rng.u32(..12) == 0 { 0 } else { rng.u32(1..8) };
+            Came::Result(number, Json::from_trusted(format!("{{\"n\": {}, \"x\":-0.0}}", rng.u32(..))))
+        }
         14..18 => Came::Failure { permanent: rng.u32(..4) == 0, again_in: rng.u32(..3) },
         _ => Came::Back,
     }

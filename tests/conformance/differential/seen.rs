@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
 use tasker_core::domain::state::{StepState, TaskState};
+use tasker_core::domain::template::Template;
 use tasker_core::storage::StoreError;
 use tasker_core::storage::rows::{HistoryRow, ReadyRow, StepRow, TaskMoved, TaskRow};
 
@@ -49,6 +50,8 @@ pub struct StepSeen {
     waiting: i32,
     result: Option<Json>,
     error: Option<Json>,
+    route: Option<Vec<StepIndex>>,
+    bypassed: bool,
     history: Vec<Transition>,
 }
 
@@ -145,11 +148,13 @@ impl Seen {
             seen.tasks.insert(row.id, task);
         }
         for (key, row) in steps {
-            let StepRow { state, token, attempts, crashes, waiting, result, error, .. } = row;
+            let StepRow { state, token, attempts, crashes, waiting, result, error, route, bypassed, .. } = row;
             let history = of_steps.remove(&key).unwrap_or_default();
             let place = Place::None;
-            seen.steps
-                .insert(key, StepSeen { state, place, token, attempts, crashes, waiting, result, error, history });
+            #[rustfmt::skip]
+            let step =
+                StepSeen { state, place, token, attempts, crashes, waiting, result, error, route, bypassed, history };
+            seen.steps.insert(key, step);
         }
         for (place, row) in queue {
             match seen.steps.get_mut(&row.key) {
@@ -179,13 +184,16 @@ impl Seen {
             let about = (key, step);
             let task = self.tasks.get(&key.task).ok_or("a step has no task")?;
             let template = world.templates.iter().find(|stored| stored.template.name == task.template);
-            let graph = &template.ok_or("a task has no template")?.template.graph;
+            let template = &template.ok_or("a task has no template")?.template;
+            let graph = &template.graph;
             let satisfied = |&index: &StepIndex| {
                 self.steps.get(&StepKey { index, ..*key }).is_some_and(|parent| parent.state.satisfies_children())
             };
             let parents = graph.parents(key.index);
             let unfinished = parents.iter().filter(|parent| !satisfied(parent)).count() as i32;
-            ensure(step.waiting == unfinished, "the counter is not that of the unfinished parents", &about)?;
+            let expected = if step.bypassed { 0 } else { unfinished };
+            ensure(step.waiting == expected, "the counter is not that of the unfinished parents", &about)?;
+            self.check_decisions(key, step, template)?;
             let queued = step.place != Place::None;
             ensure(!queued || step.state.is_unfinished(), "what is finished is queued", &about)?;
             ensure(
@@ -219,12 +227,36 @@ impl Seen {
         Ok(())
     }
 
+    /// A step is skipped by a decision exactly when one that is done left it out, or when every step that
+    /// it needs was skipped so.
+    fn check_decisions(&self, key: &StepKey, step: &StepSeen, template: &Template) -> Result<(), String> {
+        let parents = template.graph.parents(key.index);
+        let parent = |index: StepIndex| self.steps.get(&StepKey { index, ..*key });
+        let left_out = parents.iter().any(|&index| {
+            let is_branch = template.branches.of(index).contains(&key.index);
+            let route = parent(index).and_then(|parent| parent.route.as_ref());
+            is_branch && route.is_some_and(|route| !route.contains(&key.index))
+        });
+        let starved = !parents.is_empty() && parents.iter().all(|&index| parent(index).is_some_and(|one| one.bypassed));
+        let decision = !template.branches.of(key.index).is_empty();
+        if step.bypassed != (left_out || starved) {
+            return Err(format!("what decisions skip is wrong: {key:?}: {step:?}"));
+        }
+        if step.bypassed && step.state != StepState::Skipped
+            || step.route.is_some() != (decision && step.state == StepState::Complete)
+        {
+            return Err(format!("what decisions left behind is wrong: {key:?}: {step:?}"));
+        }
+        Ok(())
+    }
+
     pub fn summary(&self) -> String {
         let mut states: BTreeMap<String, usize> = BTreeMap::new();
         for name in self.tasks.values().map(|task| format!("task {}", task.state)) {
             *states.entry(name).or_default() += 1;
         }
-        for name in self.steps.values().map(|step| format!("step {}", step.state)) {
+        let by_decision = |step: &StepSeen| if step.bypassed { " by a decision" } else { "" };
+        for name in self.steps.values().map(|step| format!("step {}{}", step.state, by_decision(step))) {
             *states.entry(name).or_default() += 1;
         }
         format!("{states:?}")

@@ -23,7 +23,7 @@ use crate::bench::{Database, fresh, from_the_start, json, session};
 use crate::calls::Now;
 
 pub const WORKERS: usize = 3;
-pub const TEMPLATES: usize = 5;
+pub const TEMPLATES: usize = 7;
 
 /// Far longer than a run, so that only ticks decide what is due.
 const TICK: Duration = Duration::from_secs(10_000);
@@ -64,7 +64,8 @@ pub enum Answer {
     Swept { alive: bool, swept: Vec<SessionId>, recovered: Vec<(Vec<StepKey>, bool, Vec<TaskMoved>)> },
 }
 
-/// Templates of every kind: chain, diamond, fan with priorities, steps that may fail, two roots.
+/// Templates of every kind: chain, diamond, fan with priorities, steps that may fail, two roots, decisions
+/// that meet and decisions in one another.
 fn inputs() -> [serde_json::Value; TEMPLATES] {
     use serde_json::json;
     let fan: Vec<_> =
@@ -88,6 +89,20 @@ fn inputs() -> [serde_json::Value; TEMPLATES] {
         json!({ "name": "roots", "defaults": { "retryable": false }, "steps": [
             { "name": "a", "queue": "slow" }, { "name": "b", "priority": 5 }, { "name": "c" },
             { "name": "d", "depends_on": ["a", "b", "c"] }, { "name": "e", "depends_on": ["c", "d"] }] }),
+        json!({ "name": "meeting", "defaults": { "retry_limit": 2 }, "steps": [
+            { "name": "join", "depends_on": ["ac", "bd", "both"] },
+            { "name": "left", "branches": ["a", "b", "both"] }, { "name": "right", "branches": ["c", "d", "both"] },
+            { "name": "a", "depends_on": "left" }, { "name": "b", "depends_on": "left" },
+            { "name": "c", "depends_on": "right" }, { "name": "d", "depends_on": ["right", "slow"] },
+            { "name": "ac", "depends_on": ["a", "c"] }, { "name": "bd", "depends_on": ["b", "d"] },
+            { "name": "both", "depends_on": ["left", "right"] }, { "name": "slow", "queue": "slow" }] }),
+        json!({ "name": "nested", "defaults": { "on_failure": "skip" }, "steps": [
+            { "name": "outer", "branches": ["inner", "e"] },
+            { "name": "inner", "depends_on": "outer", "branches": ["x", "y"] },
+            { "name": "x", "depends_on": "inner" }, { "name": "y", "depends_on": ["inner", "outer"] },
+            { "name": "z", "depends_on": ["x", "y"], "branches": ["last"] },
+            { "name": "e", "depends_on": "outer" }, { "name": "last", "depends_on": ["z", "e"] },
+            { "name": "after", "depends_on": "last" }] }),
     ]
 }
 
@@ -213,7 +228,9 @@ impl World {
         let mut reports = Vec::new();
         for (key, came) in &asked.reports {
             let place = process.held.iter().position(|held| held.row.key == *key).expect("it is held");
-            reports.push(Report { assignment: process.held.remove(place), outcome: outcome(came) });
+            let held = process.held.remove(place);
+            let outcome = outcome(came, &held);
+            reports.push(Report { assignment: held, outcome });
         }
         let done: Vec<Arc<Assignment>> = reports.iter().map(|report| report.assignment.clone()).collect();
         let named: Vec<StepKey> = done.iter().map(|held| held.row.key).collect();
@@ -283,9 +300,18 @@ impl World {
     }
 }
 
-fn outcome(came: &Came) -> Outcome {
+/// A decision chooses by the number, each bit of which is a branch.
+fn outcome(came: &Came, held: &Assignment) -> Outcome {
     match came {
-        Came::Result(result) => Outcome::Succeeded(result.clone()),
+        Came::Result(number, result) => {
+            let branches = held.task.template().branches.of(held.row.key.index);
+            let chosen = (0..).zip(branches).filter(|(place, _)| number >> place & 1 == 1);
+            let route: Vec<StepIndex> = chosen.map(|(_, &branch)| branch).collect();
+            match route.is_empty() {
+                true => Outcome::Succeeded(result.clone()),
+                false => Outcome::Decided(result.clone(), route),
+            }
+        }
         Came::Failure { permanent, again_in } => Outcome::Failed(Failure {
             error: json(r#"{"class":"Test","message":"é\u0000"}"#),
             permanent: *permanent,

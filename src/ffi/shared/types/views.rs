@@ -153,6 +153,11 @@ impl StepView {
             .filter_map(|&index: &StepIndex| Some(template.step(index)?.name.as_str()))
     }
 
+    /// The names of the branches that it chose, once it has.
+    pub fn route(&self) -> Option<impl Iterator<Item = &str>> {
+        self.row.route.as_deref().map(|route| self.task.template().names(route))
+    }
+
     /// How many bytes of memory it owns outside of itself, with its part of the task that it shares with the other
     /// steps of the same look.
     pub fn heap_bytes(&self) -> usize {
@@ -266,6 +271,7 @@ struct StepFields<'a> {
     next_retry_at: Option<Moment>,
     config: Option<&'a Json>,
     checkpoint: Option<&'a Json>,
+    route: Option<Vec<&'a str>>,
 }
 
 impl Serialize for StepView {
@@ -287,6 +293,7 @@ impl Serialize for StepView {
             next_retry_at: row.next_retry_at.map(Moment),
             config: self.definition().map(|step| &step.config),
             checkpoint: row.checkpoint.as_ref(),
+            route: self.route().map(Iterator::collect),
         };
         fields.serialize(serializer)
     }

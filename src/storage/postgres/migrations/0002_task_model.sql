@@ -13,3 +13,8 @@ ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint json;
 -- To find ended tasks by when they ended: to purge them, and to sum them up. Moving a task changes its state, which is
 -- indexed, so that no update that could have been HOT is kept from it; what it costs is one entry for each ended task.
 CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Decisions. route: of a decision that is done, the indexes of the branches that it chose.
+-- bypassed: the step was skipped by a decision, and counts for its children as if it were not there.
+ALTER TABLE tasker_workflow_steps ADD COLUMN route integer[];
+ALTER TABLE tasker_workflow_steps ADD COLUMN bypassed boolean NOT NULL DEFAULT false;

@@ -8,6 +8,7 @@
 //! | [`queue`] | ready rows and timers, and what a claim needs to know |
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
 //! | [`reading`], [`listing`] | looking |
+//! | [`decisions`] | what decisions choose and skip |
 //! | [`deletion`] | tasks that go |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
@@ -16,6 +17,7 @@
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
 mod creation;
+mod decisions;
 mod deletion;
 mod listing;
 mod queue;
@@ -36,6 +38,7 @@ use super::error::{code, store_error};
 use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
+use crate::domain::state::StepState;
 use crate::domain::time::Timestamp;
 use crate::fault_point;
 use crate::storage::feed::{Feed, Recording};
@@ -300,6 +303,18 @@ impl Tx for PostgresTx {
     }
     async fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
         settlement::release_steps(self, finished_parents).await
+    }
+    async fn lock_blocked(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+        decisions::lock_blocked(self, keys).await
+    }
+    async fn bypassed(&mut self, keys: &[StepKey]) -> Result<Vec<StepKey>> {
+        decisions::bypassed(self, keys).await
+    }
+    async fn bypass_steps(&mut self, keys: &[StepKey], to: StepState) -> Result<()> {
+        decisions::bypass_steps(self, keys, to).await
+    }
+    async fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
+        decisions::keep_routes(self, rows).await
     }
     async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {
         settlement::touch_tasks(self, touches, moves).await

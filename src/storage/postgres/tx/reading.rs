@@ -24,7 +24,7 @@ const STEPS: &str = "
         s.started_at, s.finished_at, s.next_retry_at,
         s.state IN ('pending', 'waiting_for_retry')
             AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token),
-        s.checkpoint::text
+        s.checkpoint::text, s.route, s.bypassed
     FROM tasker_workflow_steps AS s
     WHERE s.task_id = $1
     ORDER BY s.task_id, s.idx";
@@ -89,6 +89,8 @@ fn step(row: &PgRow) -> Result<StepRow> {
         finished_at: timestamp_option(row, 9)?,
         next_retry_at: timestamp_option(row, 10)?,
         checkpoint: json_option(row, 12)?,
+        route: get::<Option<Vec<i32>>>(row, 13)?.map(|route| route.into_iter().map(index).collect()),
+        bypassed: get(row, 14)?,
     })
 }
 

@@ -128,17 +128,18 @@ pub(super) async fn lock_steps(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<
         return Ok(Vec::new());
     }
     let (tasks, idxs) = key_arrays(keys);
-    let rows = tx.rows(sqlx::query(LOCK).bind(tasks).bind(idxs)).await?;
-    let held = |row: &PgRow| {
-        Ok(HeldStep {
-            key: step_key(row, 0)?,
-            state: step_state(row, 2)?,
-            token: Token(get(row, 3)?),
-            attempts: count(get(row, 4)?),
-            crashes: count(get(row, 5)?),
-        })
-    };
-    rows.iter().map(held).collect()
+    tx.rows(sqlx::query(LOCK).bind(tasks).bind(idxs)).await?.iter().map(held_step).collect()
+}
+
+/// A row of the columns of [`LOCK`].
+pub(super) fn held_step(row: &PgRow) -> Result<HeldStep> {
+    Ok(HeldStep {
+        key: step_key(row, 0)?,
+        state: step_state(row, 2)?,
+        token: Token(get(row, 3)?),
+        attempts: count(get(row, 4)?),
+        crashes: count(get(row, 5)?),
+    })
 }
 
 pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Result<Vec<StepKey>> {

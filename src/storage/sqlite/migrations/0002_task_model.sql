@@ -12,3 +12,8 @@ ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint TEXT;
 
 -- To find ended tasks by when they ended: to purge them, and to sum them up.
 CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Decisions. route: of a decision that is done, the indexes of the branches that it chose, [2, 3].
+-- bypassed: the step was skipped by a decision, and counts for its children as if it were not there.
+ALTER TABLE tasker_workflow_steps ADD COLUMN route TEXT;
+ALTER TABLE tasker_workflow_steps ADD COLUMN bypassed INTEGER NOT NULL DEFAULT 0 CHECK (bypassed IN (0, 1));

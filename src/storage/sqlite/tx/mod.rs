@@ -3,13 +3,14 @@
 //! * [`sessions`]: sessions and receipts. [`templates`]: template versions, revisions, lanes.
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
-//!   [`deletion`]: tasks that go.
+//!   [`deletion`]: tasks that go. [`decisions`]: what decisions choose and skip.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
 //! transaction has the database for itself.
 
 mod creation;
+mod decisions;
 mod deletion;
 mod listing;
 #[cfg(test)]
@@ -24,8 +25,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepKey, TaskId, Token};
+use crate::domain::id::{
+    LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,
+};
 use crate::domain::json::Json;
+use crate::domain::state::StepState;
 use crate::domain::time::Timestamp;
 use crate::storage::feed::Recording;
 use crate::storage::rows::*;
@@ -201,6 +205,22 @@ impl Tx for SqliteTx<'_> {
 
     async fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
         settlement::release_steps(self.connection, finished_parents)
+    }
+
+    async fn lock_blocked(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+        decisions::find_blocked(self.connection, keys)
+    }
+
+    async fn bypassed(&mut self, keys: &[StepKey]) -> Result<Vec<StepKey>> {
+        decisions::bypassed(self.connection, keys)
+    }
+
+    async fn bypass_steps(&mut self, keys: &[StepKey], to: StepState) -> Result<()> {
+        decisions::bypass_steps(self.connection, keys, to, self.now)
+    }
+
+    async fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
+        decisions::keep_routes(self.connection, rows)
     }
 
     async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {

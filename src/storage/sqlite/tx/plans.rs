@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{listing, queue, reading, sessions, settlement, templates};
+use super::{decisions, listing, queue, reading, sessions, settlement, templates};
 use crate::domain::state::TaskState;
 use crate::storage::rows::TaskFilter;
 use crate::storage::sqlite::migrate::migrate;
@@ -35,6 +35,8 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         settlement::SETTLE_STEP,
         settlement::SAVE_CHECKPOINT,
         settlement::TOUCH_TASK,
+        decisions::BYPASS_STEP,
+        decisions::KEEP_ROUTE,
         reading::TASK,
         reading::STEPS,
         reading::TASK_HISTORY,

@@ -9,6 +9,7 @@ use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
 use crate::storage::rows::{HistoryRow, StepRow, TaskRow};
+use crate::storage::sqlite::values::Route;
 use crate::storage::{Result, StoreError};
 
 /// The columns that [`task_row`] reads, and where they come from. CROSS JOIN keeps the order: a
@@ -31,7 +32,7 @@ pub(super) const TASK: &str = select_tasks!("WHERE t.id = ?1");
 
 pub(super) const STEPS: &str = "
     SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at,
-        checkpoint
+        checkpoint, route, bypassed
     FROM tasker_workflow_steps
     WHERE task_id = ?1
     ORDER BY idx";
@@ -161,6 +162,8 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRow> {
         finished_at: row.get(9)?,
         next_retry_at: row.get(10)?,
         checkpoint: row.get(11)?,
+        route: row.get::<_, Option<Route>>(12)?.map(|route| route.0),
+        bypassed: row.get(13)?,
     })
 }
 

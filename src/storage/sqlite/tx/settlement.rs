@@ -1,6 +1,6 @@
 //! How steps and tasks move, and the record of their moves.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{each, probe};
 use crate::domain::id::{StepKey, TaskId, Token};
@@ -62,21 +62,18 @@ const RECORD_TASK: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 pub(super) fn find_steps(connection: &Connection, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
-    probe(
-        connection,
-        FIND_STEP,
-        keys,
-        |key| (key.task, key.index),
-        |row| {
-            Ok(HeldStep {
-                key: step_key(row, 0)?,
-                state: row.get(2)?,
-                token: row.get(3)?,
-                attempts: row.get(4)?,
-                crashes: row.get(5)?,
-            })
-        },
-    )
+    probe(connection, FIND_STEP, keys, |key| (key.task, key.index), held_step)
+}
+
+/// A row of the columns of [`FIND_STEP`].
+pub(super) fn held_step(row: &Row<'_>) -> rusqlite::Result<HeldStep> {
+    Ok(HeldStep {
+        key: step_key(row, 0)?,
+        state: row.get(2)?,
+        token: row.get(3)?,
+        attempts: row.get(4)?,
+        crashes: row.get(5)?,
+    })
 }
 
 pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Timestamp) -> Result<Vec<StepKey>> {
