@@ -31,7 +31,7 @@ module TemplatePropertiesSpec
       needed = before.sample(@random.rand(before.size + 1), random: @random)
       needed = needed.first if needed.size == 1 && chance?
       { name: name, handler: "TemplatePropertiesSpec::Handler", **some(depends_on: -> { needed }),
-        **some(description: -> { word }), **options }
+        **some(description: -> { word }, output: -> { schema }), **options }
     end
 
     # On a step that fails, no one would choose.

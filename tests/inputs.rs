@@ -4,10 +4,11 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tasker_core::domain::fault::Faults;
+use tasker_core::domain::fault::MOST_FAULTS;
 use tasker_core::domain::template::TemplateInput;
 use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
-use tasker_core::ffi::shared::reading::{Input, MOST_FAULTS};
+use tasker_core::ffi::shared::reading::Input;
 use tasker_core::ffi::shared::types::{CreateTaskInput, CreateTasksInput, ListTasksInput, OpenInput, WorkerInput};
 
 fn faults<T: Input>(input: &Value) -> Vec<(String, String)> {

@@ -46,8 +46,9 @@ module TaskerCore
     #   YAML file, or a template that was registered elsewhere
     # @param handlers [Hash{String, Symbol => Class, #call}] handlers by step, for steps that name none
     # @return [Template]
-    # @raise [ValidationError] with all faults, when something is wrong with it, or when tasks use this version with
-    #   another graph or input schema
+    # @raise [ValidationError] with all faults, when something is wrong with it; or when tasks use this version with
+    #   another graph or other schemas, with a fault for every difference: steps that are new, missing or renamed,
+    #   edges, and each value of a schema by its path
     # @raise [DatabaseError] when the database fails
     # @example
     #   handle = TaskerCore.open("sqlite::memory:")

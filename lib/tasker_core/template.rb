@@ -37,7 +37,7 @@ module TaskerCore
     def steps = @normal["steps"].map { |step| step["name"] }
 
     # @return [Hash{Symbol => Object}] the definition, as {OrchestrationHandle#register} takes it; free values
-    #   (`input`, `config`) have String keys
+    #   (`input`, `output`, `config`) have String keys
     def to_h
       symbols(@normal, "defaults", steps: @normal["steps"].map { |step| symbols(step) })
     end

@@ -205,8 +205,8 @@ module TaskerCore
     #   a step that was taken from it, whose time is over, or whose worker stops
     # @yieldparam ctx [StepContext] when the handler has returned: what did it choose ({StepContext#routed})?
     # @return [Object] what steps that depend on it would see
-    # @raise [ValidationError] when the result is no JSON value, an option is wrong, or a step with `branches:` chose
-    #   none
+    # @raise [ValidationError] when the result is no JSON value or breaks the step's `output:` schema, an option is
+    #   wrong, or a step with `branches:` chose none
     # @example
     #   require "tasker_core/testing"
     #

@@ -90,11 +90,22 @@ module TaskerCore
       # @param name [Symbol, String]
       # @param handler [Class, #call, nil] a class (made anew for every step), an instance, or anything with `call`
       # @param options [Hash] `description, depends_on, retryable, retry_limit` (attempts, the first included)`,
-      #   backoff, timeout` (seconds)`, interrupt` (true: see {Interrupted})`, queue, priority, config, on_failure`
-      #   and `branches`: the names of steps that depend on it, among which its handler chooses with {StepContext#route}
+      #   backoff, timeout` (seconds)`, interrupt` (true: see {Interrupted})`, queue, priority, config, on_failure`;
+      #   `branches`: the names of steps that depend on it, among which its handler chooses with {StepContext#route};
+      #   and `output`, a JSON Schema of the result: what the handler returns is held against it before it is recorded.
+      #   A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell what is wrong
       # @yieldparam ctx [StepContext] the handler as a block
       # @return [Symbol, String] the name
       # @raise [ValidationError] when both a handler and a block are given
+      # @example
+      #   class Price < TaskerCore::Workflow
+      #     step(:total, output: { required: ["cents"], properties: { cents: { type: "integer" } } }) { { cents: 4.2 } }
+      #   end
+      #
+      #   handle = TaskerCore.open("sqlite::memory:")
+      #   task = handle.create_task(Price)
+      #   handle.work(until: :idle)
+      #   task.reload.step(:total).error["faults"].first["path"] # => "result.cents"
       def step(name, handler = nil, **options, &block)
         if handler && block
           raise ValidationError.at("steps.#{name}.handler", "has a handler and a block; give one of them")

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The most faults that are told of one input.
+pub const MOST_FAULTS: usize = 20;
+
 /// One thing wrong with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -27,7 +27,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::domain::fault::Fault;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::template::Template;
@@ -155,7 +154,8 @@ impl Engine {
     /// Stores a template and registers it on a handle.
     ///
     /// # Errors
-    /// [`EngineError::Validation`] when a task uses this version with another graph or schema.
+    /// [`EngineError::Validation`], with every difference, when a task uses this version with another graph or
+    /// other schemas.
     pub async fn register(&self, registry: &Registry, template: Template) -> Result<Arc<StoredTemplate>> {
         let json = |value: serde_json::Result<Json>| value.map_err(|error| EngineError::internal(error.to_string()));
         let (normal, fixed) = (json(Json::of(template.normal()))?, json(Json::of(&template.fixed()))?);
@@ -163,7 +163,7 @@ impl Engine {
         let registered = self.store.write(Register { template: template.clone(), normal, fixed }).await?;
         let (named_task, revision, lanes) = match registered {
             Registered::Done { named_task, revision, lanes } => (named_task, revision, lanes),
-            Registered::InUse { fixed } => return Err(in_use(&template, &fixed).into()),
+            Registered::InUse { fixed } => return Err(template.conflict(&fixed).into()),
         };
         self.catalog.keep_lanes(lanes);
         let template = Arc::try_unwrap(template).unwrap_or_else(|shared| (*shared).clone());
@@ -316,15 +316,4 @@ impl Engine {
         self.waiters.close();
         self.events.close();
     }
-}
-
-/// The refusal of another graph or schema under a version that tasks use.
-fn in_use(template: &Template, fixed: &Json) -> Fault {
-    let (namespace, name, version) = (&template.namespace, &template.name, &template.version);
-    let message = format!(
-        "{namespace}/{name} {version} is used by tasks with another graph or input schema, and a version fixes those; \
-         give the changed template a new version"
-    );
-    let ours = Json::of(&template.fixed()).unwrap_or_else(|_| Json::null());
-    Fault::new("version", message).with(fixed.as_str(), ours.as_str())
 }

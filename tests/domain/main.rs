@@ -1,6 +1,7 @@
 //! What a task is, without a database: tables of states, backoff, graphs, templates, faults, URLs.
 
 mod branches;
+mod differences;
 mod graphs;
 mod schemas;
 mod states;

@@ -66,6 +66,8 @@ fn every_fault_has_its_path() {
         (step(json!({ "backoff": { "cap": 1e12 } })), "steps[1].backoff.cap"),
         (step(json!({ "backoff": { "jitter": 1.1 } })), "steps[1].backoff.jitter"),
         (step(json!({ "config": [1] })), "steps[1].config"),
+        (step(json!({ "output": { "type": "nothing" } })), "steps[1].output"),
+        (step(json!({ "output": [] })), "steps[1].output"),
         (step(json!({ "depends_on": "a" })), "steps[1].depends_on"),
         (step(json!({ "depends_on": ["nobody"] })), "steps[1].depends_on"),
         (step(json!({ "name": "first" })), "steps[1].name"),
@@ -110,12 +112,13 @@ fn step(index: usize) -> impl Strategy<Value = Value> {
         option("config", vec![json!({}), json!({ "n": 1e20, "s": "\u{0}" })]),
         option("on_failure", vec![json!("skip"), json!("fail")]),
         option("interrupt", vec![json!(true), json!(false)]),
+        option("output", vec![json!({}), json!({ "type": "object", "properties": { "n": { "default": 1.0 } } })]),
     )
-        .prop_map(move |(parents, a, b, c, d, e, f, g, h)| {
+        .prop_map(move |(parents, a, b, c, d, e, f, g, h, i)| {
             let mut step = json!({ "name": format!("s{index}") });
             let names: Vec<String> = parents.iter().map(|parent| format!("s{parent}")).collect();
             step["depends_on"] = if names.len() == 1 { json!(names[0]) } else { json!(names) };
-            for (name, value) in [a, b, c, d, e, f, g, h] {
+            for (name, value) in [a, b, c, d, e, f, g, h, i] {
                 if let Some(value) = value {
                     step[name] = value;
                 }

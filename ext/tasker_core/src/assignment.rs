@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
-use tasker_core::domain::fault::{Fault, hint};
+use tasker_core::domain::fault::{Fault, Faults, hint};
 use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::json::Json;
 use tasker_core::engine::transactions::intake::Assignment as CoreAssignment;
@@ -50,6 +50,11 @@ impl Assignment {
 
     pub fn number(&self) -> u64 {
         self.ticket.number
+    }
+
+    /// Holds a result against the step's output schema, if it has one.
+    pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
+        self.core().step().map_or(Ok(()), |step| step.check_result(result))
     }
 
     /// Where a new checkpoint is kept.

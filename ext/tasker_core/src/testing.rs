@@ -90,6 +90,7 @@ fn lone_result(ruby: &Ruby, assignment: &Assignment, result: Value) -> Result<Va
         let json = to_json(result, limits.result, &limits).map_err(|error| error.at(Segment::Key("result".into())))?;
         let json = Json::from_trusted(json);
         assignment.returned(json.clone())?;
+        assignment.check_result(&json)?;
         to_ruby(ruby, &json)
     })
 }

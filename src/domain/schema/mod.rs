@@ -9,9 +9,12 @@ use serde_json::Value;
 
 pub use defaults::Bounds;
 
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, MOST_FAULTS};
 use super::json::Json;
 use defaults::Defaults;
+
+/// The longest message of a fault, in bytes: it quotes the value, which may be as long as it likes.
+const MAX_MESSAGE: usize = 500;
 
 /// A compiled schema.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ impl Schema {
     /// Fills in the defaults that `value`, which stands at `path`, leaves out, and checks it then.
     ///
     /// # Errors
-    /// Everything in it that breaks the schema, each with its dotted path; defaults that would make it
+    /// What in it breaks the schema, up to [`MOST_FAULTS`], each with its dotted path; defaults that would make it
     /// deeper or larger than `bounds`.
     pub fn admit(&self, value: Json, path: &str, bounds: Bounds) -> Result<Admitted, Faults> {
         let mut tree = read(&value, path)?;
@@ -70,19 +73,29 @@ impl Schema {
     /// Checks `value`, which stands at `path`, as it is.
     ///
     /// # Errors
-    /// Everything in it that breaks the schema, each with its dotted path.
+    /// What in it breaks the schema, up to [`MOST_FAULTS`], each with its dotted path.
     pub fn check(&self, value: &Json, path: &str) -> Result<(), Faults> {
         self.judge(&read(value, path)?, path)
     }
 
     fn judge(&self, tree: &Value, path: &str) -> Result<(), Faults> {
-        let faults = self
-            .validator
-            .iter_errors(tree)
-            .map(|error| Fault::new(dotted(path, error.instance_path().as_str()), error.to_string()))
-            .collect();
-        Faults::check(faults)
+        let errors = self.validator.iter_errors(tree).take(MOST_FAULTS + 1);
+        let faults = errors.map(|error| Fault::new(dotted(path, error.instance_path().as_str()), message(&error)));
+        Faults::check(faults.collect()).map_err(|faults| faults.at_most(MOST_FAULTS, false))
     }
+}
+
+fn message(error: &jsonschema::ValidationError<'_>) -> String {
+    let whole = error.to_string();
+    if whole.len() <= MAX_MESSAGE {
+        return whole;
+    }
+    let mut without_value = error.masked().to_string();
+    if without_value.len() > MAX_MESSAGE {
+        without_value.truncate(without_value.floor_char_boundary(MAX_MESSAGE));
+        without_value.push('…');
+    }
+    without_value
 }
 
 fn read(value: &Json, path: &str) -> Result<Value, Fault> {

@@ -70,6 +70,9 @@ pub struct StepInput {
     /// Free values for the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Json>,
+    /// A JSON Schema for the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
     /// What its final failure means to its children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,

@@ -1,6 +1,7 @@
 //! The definition of a task. A [`TemplateInput`] is what a user wrote, through whichever door; a
 //! [`Template`] is the one normalised, validated form of it that everything else reads.
 
+mod difference;
 mod input;
 
 use std::collections::HashMap;
@@ -59,7 +60,7 @@ pub struct StepPolicy {
 }
 
 /// One step of a template, normalised.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StepTemplate {
     /// Its name.
     pub name: String,
@@ -75,6 +76,8 @@ pub struct StepTemplate {
     pub priority: Option<i16>,
     /// Free values for the handler; an object.
     pub config: Json,
+    /// The schema of the result, compiled.
+    pub output: Option<Schema>,
 }
 
 /// A template, normalised and valid.
@@ -129,14 +132,7 @@ impl Template {
             let expected = format!("1 to {MAX_VERSION} characters");
             faults.push(Fault::new("version", format!("has {expected}")).with(expected, version.len().to_string()));
         }
-        let schema = match input.input.as_ref().map(|source| Schema::compile(source, "input")) {
-            Some(Err(fault)) => {
-                faults.push(fault);
-                None
-            }
-            Some(Ok(schema)) => Some(schema),
-            None => None,
-        };
+        let schema = check_schema(input.input.as_ref(), "input", &mut faults);
         if input.steps.is_empty() {
             faults.push(Fault::new("steps", "a template has at least one step"));
         }
@@ -221,14 +217,14 @@ impl Template {
         self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
     }
 
-    /// What a version fixes once a task uses it: the steps' names, their edges and branches, the schema.
+    /// What a version fixes once a task uses it: the steps' names, their edges and branches, the schemas.
     pub fn fixed(&self) -> Fixed<'_> {
         let steps = self.normal.steps.iter().map(|step| {
             let mut depends_on: Vec<&str> = step.depends_on.iter().map(String::as_str).collect();
             depends_on.sort_unstable();
             let mut branches: Vec<&str> = step.branches.iter().map(String::as_str).collect();
             branches.sort_unstable();
-            FixedStep { name: &step.name, depends_on, branches }
+            FixedStep { name: &step.name, depends_on, branches, output: step.output.as_ref() }
         });
         Fixed { input: self.normal.input.as_ref(), steps: steps.collect() }
     }
@@ -247,6 +243,8 @@ struct FixedStep<'a> {
     depends_on: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     branches: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Json>,
 }
 
 impl StepTemplate {
@@ -286,7 +284,16 @@ impl StepTemplate {
             queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
             priority: check_priority(input.priority, &format!("{path}.priority"), faults),
             config,
+            output: check_schema(input.output.as_ref(), &format!("{path}.output"), faults),
         }
+    }
+
+    /// Holds a result against the schema of this step's results, if it has one.
+    ///
+    /// # Errors
+    /// Everything in it that breaks the schema, each with its path below `result`.
+    pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
+        self.output.as_ref().map_or(Ok(()), |schema| schema.check(result, "result"))
     }
 }
 
@@ -316,6 +323,10 @@ pub fn check_name(name: &str, path: &str, faults: &mut Vec<Fault>) {
         let message = format!("{name:?} is not a name: no control character, no \"/\", no space at its ends");
         faults.push(Fault::new(path, message).with("a plain name", format!("{name:?}")));
     }
+}
+
+fn check_schema(source: Option<&Json>, path: &str, faults: &mut Vec<Fault>) -> Option<Schema> {
+    Schema::compile(source?, path).map_err(|fault| faults.push(fault)).ok()
 }
 
 fn check_queue(queue: Option<&str>, path: &str, faults: &mut Vec<Fault>) -> Option<String> {

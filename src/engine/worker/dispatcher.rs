@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hands::Round;
+use super::outputs;
 use super::revocation::Watch;
 use super::{Phase, Worker};
 use crate::domain::id::{ReceiptId, SessionKey};
@@ -178,7 +179,11 @@ impl Worker {
     }
 
     /// Commits one round. A round that fails goes back to the hands, to be tried again.
-    async fn perform(self: &Arc<Self>, round: Round, clock: &mut Clock) -> Result<(), StoreError> {
+    async fn perform(self: &Arc<Self>, mut round: Round, clock: &mut Clock) -> Result<(), StoreError> {
+        let refused = outputs::refuse_breaches(&mut round.reports);
+        if refused > 0 {
+            self.hands.lock().count_failed(refused);
+        }
         let Round { reports, limit, look, session, .. } = &round;
         let receipt = ReceiptId::generate();
         let due = clock.due_at.is_some_and(|due| due <= Instant::now());

@@ -147,6 +147,11 @@ impl Hands {
         true
     }
 
+    /// So many attempts that were reported as successes are failures.
+    pub(super) fn count_failed(&mut self, count: u64) {
+        self.stats.failed += count;
+    }
+
     /// What threads are running.
     pub(super) fn attempts(&mut self) -> &mut Attempts {
         &mut self.attempts

@@ -4,11 +4,12 @@
 //! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
 //! next. [`hands`] is the state that they share, with [`attempts`], what threads are running, and
 //! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`revocation`]
-//! finds what others have moved meanwhile.
+//! finds what others have moved meanwhile, [`outputs`] holds results against their schemas.
 
 mod attempts;
 mod dispatcher;
 mod hands;
+mod outputs;
 mod pace;
 mod receipts;
 mod revocation;

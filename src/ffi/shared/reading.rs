@@ -7,10 +7,7 @@ use serde::forward_to_deserialize_any;
 
 use super::errors::InputError;
 use super::path::Repairs;
-use crate::domain::fault::{Fault, Faults};
-
-/// The most faults that are told of one input; a reading for each finds them.
-pub const MOST_FAULTS: usize = 20;
+use crate::domain::fault::{Fault, Faults, MOST_FAULTS};
 
 /// A typed input. What its type can't say is declared on it as rules.
 pub trait Input: DeserializeOwned {

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
-use super::reading::{MOST_FAULTS, fields_of, rank};
-use crate::domain::fault::{Fault, Faults};
+use super::reading::{fields_of, rank};
+use crate::domain::fault::{Fault, Faults, MOST_FAULTS};
 
 /// The field under which an item of a list tells what is wrong with it as a whole.
 pub(super) const ITSELF: &str = "";

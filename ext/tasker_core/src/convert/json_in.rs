@@ -6,11 +6,11 @@ use std::ops::Range;
 use magnus::r_hash::ForEach;
 use magnus::value::{Qfalse, Qtrue};
 use magnus::{Float, Integer, RArray, RHash, RString, Symbol, Value};
+use tasker_core::domain::fault::MOST_FAULTS;
 use tasker_core::ffi::shared::errors::InputError;
 use tasker_core::ffi::shared::json_quote::quote;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::path::Segment;
-use tasker_core::ffi::shared::reading::MOST_FAULTS;
 
 use super::text::text_of;
 use crate::names::{kind_of, shown};

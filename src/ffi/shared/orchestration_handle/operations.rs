@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::OrchestrationHandle;
-use crate::domain::fault::Faults;
+use crate::domain::fault::{Faults, MOST_FAULTS};
 use crate::domain::id::TaskId;
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
@@ -16,7 +16,6 @@ use crate::engine::worker::{Worker, WorkerOptions};
 use crate::ffi::shared::call::Call;
 use crate::ffi::shared::event_bridge::{Subscription, Wake};
 use crate::ffi::shared::process::Process;
-use crate::ffi::shared::reading::MOST_FAULTS;
 use crate::ffi::shared::types::{
     CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, Page, StepView, SubscribeInput, TaskView, Wanted,
     WantedTemplate, parse_task_id,
