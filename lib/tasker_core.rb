@@ -35,6 +35,7 @@ require_relative "tasker_core/interrupter"
 require_relative "tasker_core/attempt"
 require_relative "tasker_core/worker"
 require_relative "tasker_core/work_summary"
+require_relative "tasker_core/upkeep"
 require_relative "tasker_core/orchestration_handle"
 require_relative "tasker_core/orchestration_manager"
 
@@ -63,6 +64,8 @@ module TaskerCore
     # @param pool [Integer, nil] the most connections, 1 to 1000; a URL's `pool` wins. Default: 5
     # @param acquire_timeout [Numeric, nil] seconds to wait for a free connection. Default: 5
     # @param lease [Numeric, nil] seconds for which this process's claims hold without renewal. Default: 15
+    # @param retention [Numeric, nil] seconds for which tasks are kept that ended; nil for ever. See
+    #   {Configuration#retention}
     # @param max_depth [Integer, nil] how deep Arrays and Hashes may be nested in one another in a context, a config, a
     #   schema or a result, 1 to 100. Default: 64
     # @param max_context_bytes [Integer, nil] the most bytes of JSON that a context, a config or a schema may have, 1 to
@@ -77,10 +80,10 @@ module TaskerCore
     #   handle = TaskerCore.open("sqlite:tasker.sqlite3")
     #   handle.info[:backend] # => "sqlite"
     #   handle.close
-    def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil, max_depth: nil, max_context_bytes: nil,
-             max_result_bytes: nil)
+    def open(url, ttl: nil, pool: nil, acquire_timeout: nil, lease: nil, retention: nil, max_depth: nil,
+             max_context_bytes: nil, max_result_bytes: nil)
       OrchestrationHandle.open(url, ttl: ttl, pool: pool, acquire_timeout: acquire_timeout, lease: lease,
-                                    max_depth: max_depth, max_context_bytes: max_context_bytes,
+                                    retention: retention, max_depth: max_depth, max_context_bytes: max_context_bytes,
                                     max_result_bytes: max_result_bytes)
     end
 
@@ -137,6 +140,11 @@ module TaskerCore
     # Lists tasks through the default handle; see {OrchestrationHandle#tasks}.
     def tasks(**filter)
       handle.tasks(**filter)
+    end
+
+    # Deletes old tasks through the default handle; see {Upkeep#purge}.
+    def purge(**options)
+      handle.purge(**options)
     end
 
     # Subscribes to events through the default handle; see {OrchestrationHandle#subscribe}.

@@ -24,6 +24,11 @@ module TaskerCore
     attr_reader :threads
     # @return [Numeric] seconds for which a process's claims hold without renewal. Default: 15
     attr_reader :lease
+    # @return [Numeric, nil] seconds for which tasks are kept that ended; nil for ever. The workers of a process with
+    #   this setting delete older ones in the background, as {Upkeep#purge} does: one process at a time, every tenth of
+    #   it, at the most every ten minutes. Of several handles on one database in a process, the first one's counts.
+    #   Default: nil
+    attr_reader :retention
     # @return [Numeric] seconds that a stopping worker gives its handlers. Default: 25
     attr_reader :drain_timeout
 
@@ -95,6 +100,13 @@ module TaskerCore
     # @raise [ValidationError] when it is no number of seconds
     def lease=(seconds)
       @lease = Seconds.parse(seconds, "lease") ? seconds : 15
+    end
+
+    # @raise [ConfigurationError, ValidationError] when it is no number of seconds above 0
+    def retention=(seconds)
+      raise ConfigurationError, "retention: is above 0 seconds, or nil" if Seconds.parse(seconds, "retention")&.zero?
+
+      @retention = seconds
     end
 
     # @raise [ValidationError] when it is no number of seconds

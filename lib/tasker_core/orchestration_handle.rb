@@ -13,12 +13,14 @@ module TaskerCore
   #   task.reload.complete? # => true
   #   handle.close
   class OrchestrationHandle
+    include Upkeep
+
     class << self
       # See {TaskerCore.open}.
       #
       # @return [OrchestrationHandle]
-      def open(url, ttl: nil, acquire_timeout: nil, lease: nil, **options)
-        spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease }
+      def open(url, ttl: nil, acquire_timeout: nil, lease: nil, retention: nil, **options)
+        spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease, retention: retention }
         spans = spans.to_h { |name, span| [name, Seconds.parse(span, name.to_s)] }
         new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
       end

@@ -42,8 +42,8 @@ module TaskerCore
       return @handle.refresh if @handle&.expired? && !@handle.closed?
 
       c = TaskerCore.configuration
-      OrchestrationHandle.open(c.database_url, pool: c.pool, lease: c.lease, max_depth: c.max_depth,
-                                               max_context_bytes: c.max_context_bytes,
+      OrchestrationHandle.open(c.database_url, pool: c.pool, lease: c.lease, retention: c.retention,
+                                               max_depth: c.max_depth, max_context_bytes: c.max_context_bytes,
                                                max_result_bytes: c.max_result_bytes)
     end
   end

@@ -5,7 +5,7 @@
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
-//! * [`checkpoints`]: what handlers save on their way, gathered.
+//! * [`checkpoints`]: what handlers save on their way, gathered. [`retention`]: tasks that go.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
@@ -14,6 +14,7 @@ mod clock;
 pub mod error;
 pub mod events;
 pub mod intent;
+pub mod retention;
 pub mod session;
 pub mod transactions;
 pub mod waiting;
@@ -52,11 +53,13 @@ pub struct EngineOptions {
     pub lease: Duration,
     /// How often an idle worker looks at the database, whatever it was told.
     pub poll: Duration,
+    /// How long a task that ended is kept, by the workers of any process that says so; for ever where `None`.
+    pub retention: Option<Duration>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(15), poll: Duration::from_secs(1) }
+        Self { lease: Duration::from_secs(15), poll: Duration::from_secs(1), retention: None }
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::events::{Event, EventKind};
+use super::retention;
 use super::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::json::Json;
@@ -84,6 +85,7 @@ impl Engine {
         self.store.write(Open { session: key.id, label: label(), ttl: self.options.lease }).await?;
         *self.keeper.held.lock() = Some(Held { key, renewed });
         tokio::spawn(keep(Arc::downgrade(self), key));
+        retention::start(self, key);
         Ok(key)
     }
 

@@ -271,13 +271,29 @@ pub trait Tx: Send {
     /// How many sessions there are that have not expired.
     fn live_sessions(&mut self) -> impl Future<Output = Result<u64>> + Send;
 
-    // Deletion.
+    // Deletion, and what else is done now and then.
 
     /// Deletes tasks in whatever state, with their steps, histories, keys, ready rows and timers,
     /// and takes them out of every receipt; those that do not exist are passed over. What a worker
     /// reports of them afterwards is late. A template version none of whose tasks is left is not
     /// used any more. Reads the whole of the queue's tables: it is made for tests.
     fn delete_tasks(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<()>> + Send;
+    /// Up to `limit` tasks that ended from `from` on and before `before`, in the order in which they did.
+    fn ended_between(
+        &mut self,
+        from: Option<Timestamp>,
+        before: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(TaskId, Timestamp)>>> + Send;
+    /// Deletes those of these tasks that ended before `before`, with everything that belongs to them;
+    /// how many that were. An ended task has nothing in the queue's tables but what receipts say of
+    /// steps that were moved by hand, which is late.
+    fn purge_tasks(&mut self, ids: &[TaskId], before: Timestamp) -> impl Future<Output = Result<usize>> + Send;
+    /// Gives up to `pages` pages of what was deleted back to the file system, where the database has
+    /// a file of its own and does not do so by itself; whether there may be more.
+    fn give_back_space(&mut self, pages: usize) -> impl Future<Output = Result<bool>> + Send;
+    /// Whether nobody began this chore within `every`: then it is begun now, and others pass.
+    fn begin_chore(&mut self, name: &str, every: Duration) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// The states to which [`Tx::touch_tasks`] moves a task, as `domain` settled them.

@@ -107,4 +107,12 @@ transaction!(Superseded { held: Vec<(StepKey, Token)> } -> Vec<(StepKey, Token)>
 });
 transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);
 
+transaction!(EndedBetween { from: Option<Timestamp>, before: Timestamp, limit: usize }
+    -> Vec<(TaskId, Timestamp)>, |self, tx| tx.ended_between(self.from, self.before, self.limit).await);
+transaction!(PurgeTasks { ids: Vec<TaskId>, before: Timestamp } -> usize, |self, tx| {
+    tx.purge_tasks(&self.ids, self.before).await
+});
+transaction!(BeginChore { name: &'static str, every: Duration } -> bool, |self, tx| {
+    tx.begin_chore(self.name, self.every).await
+});
 transaction!(DeleteTasks { ids: Vec<TaskId> } -> (), |self, tx| tx.delete_tasks(&self.ids).await);

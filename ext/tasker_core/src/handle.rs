@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::check::key_of;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
-use crate::convert::output::strings;
+use crate::convert::output::{Record, strings};
 use crate::errors::{Failure, guarded};
 use crate::handle_info::HandleInfo;
 use crate::signal::Signal;
@@ -101,6 +101,16 @@ impl Handle {
         guarded(|| {
             let counted = self.0.count(self.read(filter)?);
             Ok(Call::new(counted, |ruby, count| Ok(ruby.integer_from_u64(count).as_value())))
+        })
+    }
+
+    /// Purges for a while: how many tasks were deleted, and where to go on, nil at the end.
+    fn purge(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| {
+            Ok(Call::new(self.0.purge(self.read(input)?), |ruby, purged| {
+                let next = purged.next.map(|moment| moment.0);
+                Ok(Record::new(ruby).set("deleted", purged.deleted)?.set("from", next)?.frozen().as_value())
+            }))
         })
     }
 
@@ -219,6 +229,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("task", method!(Handle::task, 1))?;
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
+    class.define_method("purge", method!(Handle::purge, 1))?;
     class.define_method("worker", method!(Handle::worker, 3))?;
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;

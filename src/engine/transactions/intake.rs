@@ -91,6 +91,10 @@ pub async fn take_in<T: Tx>(
     let receipt = Receipt { id, session, lanes, steps: rows };
     tx.put_receipt(&receipt).await?;
     let assignments = gather(tx, catalog, &receipt, known).await?;
+    if assignments.is_empty() {
+        // Nothing will be reported that would end it.
+        tx.drop_receipts(&[id]).await?;
+    }
     let claims: Vec<StepTransition> = assignments.iter().map(|held| claim_of(held, session)).collect();
     tx.record_steps(&claims).await?;
     let started = assignments.iter().filter(|step| step.may_start_task());
@@ -114,7 +118,8 @@ fn claim_of(held: &Assignment, session: SessionId) -> StepTransition {
     }
 }
 
-/// The assignments of a receipt's steps: tasks, templates and the results of parents.
+/// The assignments of a receipt's steps, but of those whose task is gone: tasks, templates and the
+/// results of parents.
 pub async fn gather<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
@@ -137,9 +142,12 @@ pub async fn gather<T: Tx>(
         }
     }
 
+    // A task that ended and was purged since may still be named: what would be reported of it is late.
+    let steps = receipt.steps.iter();
+    let rows: Vec<(&ReadyRow, Arc<TaskInfo>)> =
+        steps.filter_map(|row| Some((row, known.tasks.get(&row.key.task)?.clone()))).collect();
     let mut wanted: Vec<StepKey> = Vec::new();
-    for row in &receipt.steps {
-        let task = known.tasks.get(&row.key.task).ok_or_else(|| missing_task(row))?;
+    for (row, task) in &rows {
         let parents = task.template().graph.parents(row.key.index);
         wanted.extend(parents.iter().map(|&index| StepKey { task: row.key.task, index }));
     }
@@ -151,25 +159,16 @@ pub async fn gather<T: Tx>(
     }
 
     // A step that was never held has none, and most are in that case.
-    let held_before = receipt.steps.iter().filter(|row| row.token > Token(0)).map(|row| row.key);
+    let held_before = rows.iter().filter(|(row, _)| row.token > Token(0)).map(|(row, _)| row.key);
     let mut checkpoints: HashMap<StepKey, Json> =
         tx.checkpoints(&held_before.collect::<Vec<_>>()).await?.into_iter().collect();
 
-    receipt
-        .steps
-        .iter()
-        .map(|row| {
-            let task = known.tasks.get(&row.key.task).ok_or_else(|| missing_task(row))?.clone();
-            let result =
-                |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
-            let parents =
-                task.template().graph.parents(row.key.index).iter().map(|&index| (index, result(index))).collect();
-            let checkpoint = checkpoints.remove(&row.key);
-            Ok(Assignment { row: row.clone(), task, parents, checkpoint, receipt: receipt.id, claimed_at })
-        })
-        .collect()
-}
-
-fn missing_task(row: &ReadyRow) -> StoreError {
-    StoreError::Database(format!("the ready step {}/{} has no task", row.key.task, row.key.index).into())
+    let held = rows.into_iter().map(|(row, task)| {
+        let result = |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
+        let parents =
+            task.template().graph.parents(row.key.index).iter().map(|&index| (index, result(index))).collect();
+        let checkpoint = checkpoints.remove(&row.key);
+        Assignment { row: row.clone(), task, parents, checkpoint, receipt: receipt.id, claimed_at }
+    });
+    Ok(held.collect())
 }

@@ -32,6 +32,10 @@ const FILE_SETTINGS: &str = "
     PRAGMA wal_autocheckpoint = 0;
 ";
 
+/// Before anything is written to a file: free pages can be given back later. A file that has tables keeps
+/// what it has; `VACUUM` would have to write it anew.
+const FIRST_SETTINGS: &str = "PRAGMA auto_vacuum = INCREMENTAL;";
+
 /// SQLite counts milliseconds in 31 bits.
 const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_secs(86_400);
 
@@ -55,6 +59,7 @@ impl Place {
         let Some(path) = &url.path else {
             let connection = Connection::open_in_memory()?;
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            connection.execute_batch(FIRST_SETTINGS)?;
             connection.execute_batch(SETTINGS)?;
             return Ok((Self::Memory, connection));
         };
@@ -141,6 +146,7 @@ fn connect(path: &Path, busy_timeout: Duration, extra: OpenFlags) -> Result<Conn
             path.display()
         )));
     }
+    connection.execute_batch(FIRST_SETTINGS).map_err(explained)?;
     use_wal(path, &connection, busy_timeout)?;
     connection.execute_batch(SETTINGS).map_err(explained)?;
     connection.execute_batch(FILE_SETTINGS).map_err(explained)?;

@@ -5,6 +5,7 @@
 //! what is done through it is in `operations`.
 
 mod operations;
+mod upkeep;
 
 use std::mem;
 use std::sync::{Arc, Weak};

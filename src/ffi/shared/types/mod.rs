@@ -3,6 +3,7 @@
 //! * `tasks`: what is asked of tasks. `options`: how handles and workers are to behave.
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
+//! * `upkeep`: what is asked of a database as a whole.
 //! * `views`: snapshots of what is stored.
 //!
 //! The fields of an input are private: whoever wants what is in it goes through the conversion that
@@ -14,10 +15,12 @@ mod options;
 pub(in crate::ffi) mod rules;
 mod tasks;
 mod template;
+mod upkeep;
 mod views;
 
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
+pub use upkeep::PurgeInput;
 pub use views::{HistoryView, StepView, TaskView};

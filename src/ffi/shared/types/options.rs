@@ -40,6 +40,9 @@ pub struct OpenInput {
     acquire_timeout: Option<f64>,
     #[validate(custom(function = "rules::span"))]
     lease: Option<f64>,
+    #[serde(default)]
+    #[validate(custom(function = "rules::span"))]
+    retention: Option<f64>,
     #[validate(range(min = 1, max = MAX_DEPTH))]
     max_depth: Option<i64>,
     #[validate(range(min = 1, max = MAX_BYTES))]
@@ -66,6 +69,7 @@ impl OpenInput {
         set(&mut store.pool, self.pool.and_then(|pool| u32::try_from(pool).ok()));
         set(&mut store.acquire_timeout, self.acquire_timeout.and_then(positive));
         set(&mut engine.lease, self.lease.and_then(positive));
+        engine.retention = self.retention.and_then(positive);
         set(&mut limits.depth, self.max_depth.and_then(size));
         set(&mut limits.context, self.max_context_bytes.and_then(size));
         set(&mut limits.result, self.max_result_bytes.and_then(size));

@@ -18,3 +18,9 @@ CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished
 -- bypassed: the step was skipped by a decision, and counts for its children as if it were not there.
 ALTER TABLE tasker_workflow_steps ADD COLUMN route integer[];
 ALTER TABLE tasker_workflow_steps ADD COLUMN bypassed boolean NOT NULL DEFAULT false;
+
+-- What any process does now and then, for all: whoever moves the time has begun it.
+CREATE TABLE tasker_chores (
+    name     text PRIMARY KEY,
+    begun_at timestamptz NOT NULL
+);

@@ -4,17 +4,20 @@
 //! then tasks. A step moves on through these from the first to the last, under its lock or that of
 //! the row it leaves, so what one statement waited for, the next one sees.
 
+use uuid::Uuid;
+
 use super::PostgresTx;
 use crate::domain::id::TaskId;
+use crate::domain::time::Timestamp;
 use crate::storage::Result;
-use crate::storage::postgres::values::id_array;
+use crate::storage::postgres::values::{id_array, instant, instant_option, limit, task_id, timestamp};
 
 /// Walks the primary key of each task's steps. Whoever settles one of them was there first, or finds
 /// none.
 const LOCK_STEPS: &str = "
     SELECT FROM tasker_workflow_steps WHERE task_id = ANY ($1) ORDER BY task_id, idx FOR UPDATE";
 
-/// Reads the table: its key does not begin with the task. Before the ready rows, as timers become those.
+/// Probes an index. Before the ready rows, as timers become those.
 const DELETE_TIMERS: &str = "DELETE FROM tasker_timers WHERE task_id = ANY ($1)";
 
 /// Reads the table. Before the receipts: a claim that has the row is waited for, and its receipt seen next.
@@ -46,6 +49,20 @@ const SHRINK_RECEIPTS: &str = "
 
 const DELETE_RECEIPTS: &str = "DELETE FROM tasker_receipts WHERE task_ids = '{}'";
 
+/// Walks the index of ended tasks, from where the last look ended: rows that were deleted before it
+/// and are not vacuumed yet are not walked again.
+const ENDED_BETWEEN: &str = "
+    SELECT id, finished_at FROM tasker_tasks
+    WHERE finished_at >= coalesce($1, '-infinity') AND finished_at < $2
+      AND state IN ('complete', 'error', 'cancelled', 'resolved_manually')
+    ORDER BY finished_at LIMIT $3";
+
+/// Probes of the primary key. Somebody may have restarted one of them since they were found.
+const LOCK_ENDED: &str = "
+    SELECT id FROM tasker_tasks
+    WHERE id = ANY ($1) AND finished_at < $2 AND state IN ('complete', 'error', 'cancelled', 'resolved_manually')
+    ORDER BY id FOR UPDATE";
+
 /// Probes of the primary key.
 const LOCK_TASKS: &str = "SELECT FROM tasker_tasks WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
@@ -56,7 +73,8 @@ const DELETE_KEYS: &str = "
     WHERE t.id = ANY ($1) AND d.id = t.named_task_id AND n.id = d.namespace_id
       AND k.namespace = n.name AND k.name = d.name AND k.key = t.key AND k.task_id = t.id";
 
-/// Each walks its primary key, which the task leads.
+/// Every table that has rows of a task, the task's own last. Each walks its primary key, which the task
+/// leads, or an index that it leads.
 const DELETIONS: [&str; 4] = [
     "DELETE FROM tasker_workflow_step_transitions WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_task_transitions WHERE task_id = ANY ($1)",
@@ -73,8 +91,37 @@ pub(super) async fn delete_tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<
         tx.run(sqlx::query(statement).bind(ids.clone())).await?;
     }
     tx.run(sqlx::query(DELETE_RECEIPTS)).await?;
-    for statement in [LOCK_TASKS, DELETE_KEYS].into_iter().chain(DELETIONS) {
+    tx.run(sqlx::query(LOCK_TASKS).bind(ids.clone())).await?;
+    delete_rows(tx, ids).await
+}
+
+/// What belongs to tasks that nobody claims any more, and that are locked.
+async fn delete_rows(tx: &mut PostgresTx, ids: Vec<Uuid>) -> Result<()> {
+    for statement in std::iter::once(DELETE_KEYS).chain(DELETIONS) {
         tx.run(sqlx::query(statement).bind(ids.clone())).await?;
     }
     Ok(())
+}
+
+pub(super) async fn ended_between(
+    tx: &mut PostgresTx,
+    from: Option<Timestamp>,
+    before: Timestamp,
+    most: usize,
+) -> Result<Vec<(TaskId, Timestamp)>> {
+    let statement = sqlx::query(ENDED_BETWEEN).bind(instant_option(from)?).bind(instant(before)?).bind(limit(most));
+    tx.rows(statement).await?.iter().map(|row| Ok((task_id(row, 0)?, timestamp(row, 1)?))).collect()
+}
+
+pub(super) async fn purge_tasks(tx: &mut PostgresTx, ids: &[TaskId], before: Timestamp) -> Result<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let ids = id_array(ids);
+    tx.run(sqlx::query(LOCK_STEPS).bind(ids.clone())).await?;
+    let ended = tx.rows(sqlx::query(LOCK_ENDED).bind(ids).bind(instant(before)?)).await?;
+    let ended: Vec<Uuid> = ended.iter().map(|row| task_id(row, 0).map(|id| id.0)).collect::<Result<_>>()?;
+    tx.run(sqlx::query(DELETE_TIMERS).bind(ended.clone())).await?;
+    delete_rows(tx, ended.clone()).await?;
+    Ok(ended.len())
 }

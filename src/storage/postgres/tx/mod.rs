@@ -10,12 +10,14 @@
 //! | [`reading`], [`listing`] | looking |
 //! | [`decisions`] | what decisions choose and skip |
 //! | [`deletion`] | tasks that go |
+//! | [`chores`] | what is done now and then |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
 //! beginnings, which leave the planner only loops over index probes.
 //!
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
+mod chores;
 mod creation;
 mod decisions;
 mod deletion;
@@ -360,5 +362,23 @@ impl Tx for PostgresTx {
 
     async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {
         deletion::delete_tasks(self, ids).await
+    }
+    async fn ended_between(
+        &mut self,
+        from: Option<Timestamp>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TaskId, Timestamp)>> {
+        deletion::ended_between(self, from, before, limit).await
+    }
+    async fn purge_tasks(&mut self, ids: &[TaskId], before: Timestamp) -> Result<usize> {
+        deletion::purge_tasks(self, ids, before).await
+    }
+    /// Autovacuum does.
+    async fn give_back_space(&mut self, _pages: usize) -> Result<bool> {
+        Ok(false)
+    }
+    async fn begin_chore(&mut self, name: &str, every: Duration) -> Result<bool> {
+        chores::begin(self, name, every).await
     }
 }

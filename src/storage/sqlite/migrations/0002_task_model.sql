@@ -17,3 +17,9 @@ CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished
 -- bypassed: the step was skipped by a decision, and counts for its children as if it were not there.
 ALTER TABLE tasker_workflow_steps ADD COLUMN route TEXT;
 ALTER TABLE tasker_workflow_steps ADD COLUMN bypassed INTEGER NOT NULL DEFAULT 0 CHECK (bypassed IN (0, 1));
+
+-- What any process does now and then, for all: whoever moves the time has begun it.
+CREATE TABLE tasker_chores (
+    name     TEXT NOT NULL PRIMARY KEY,
+    begun_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -4,11 +4,13 @@
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
 //!   [`deletion`]: tasks that go. [`decisions`]: what decisions choose and skip.
+//!   [`chores`]: what is done now and then.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
 //! transaction has the database for itself.
 
+mod chores;
 mod creation;
 mod decisions;
 mod deletion;
@@ -279,6 +281,27 @@ impl Tx for SqliteTx<'_> {
 
     async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {
         deletion::delete_tasks(self.connection, ids)
+    }
+
+    async fn ended_between(
+        &mut self,
+        from: Option<Timestamp>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TaskId, Timestamp)>> {
+        deletion::ended_between(self.connection, from, before, limit)
+    }
+
+    async fn purge_tasks(&mut self, ids: &[TaskId], before: Timestamp) -> Result<usize> {
+        deletion::purge_tasks(self.connection, ids, before)
+    }
+
+    async fn give_back_space(&mut self, pages: usize) -> Result<bool> {
+        chores::give_back_space(self.connection, pages)
+    }
+
+    async fn begin_chore(&mut self, name: &str, every: Duration) -> Result<bool> {
+        chores::begin(self.connection, name, self.now, every)
     }
 }
 

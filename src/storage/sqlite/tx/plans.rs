@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{decisions, listing, queue, reading, sessions, settlement, templates};
+use super::{decisions, deletion, listing, queue, reading, sessions, settlement, templates};
 use crate::domain::state::TaskState;
 use crate::storage::rows::TaskFilter;
 use crate::storage::sqlite::migrate::migrate;
@@ -37,6 +37,7 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         settlement::TOUCH_TASK,
         decisions::BYPASS_STEP,
         decisions::KEEP_ROUTE,
+        deletion::ENDED_BETWEEN,
         reading::TASK,
         reading::STEPS,
         reading::TASK_HISTORY,

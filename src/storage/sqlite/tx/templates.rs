@@ -40,7 +40,11 @@ const DELETIONS: [&str; 5] = [
     "DELETE FROM tasker_named_tasks WHERE id = ?1",
 ];
 
-const IS_USED: &str = "SELECT 1 FROM tasker_named_tasks WHERE id = ?1 AND used = 1";
+/// One that was never used is told at once. Of the others the tasks are read until one is found, which
+/// only a registration has to wait for that changes what a version fixes.
+const IS_USED: &str = "
+    SELECT 1 FROM tasker_named_tasks
+    WHERE id = ?1 AND used = 1 AND EXISTS (SELECT 1 FROM tasker_tasks WHERE named_task_id = ?1)";
 
 const EXISTS: &str = "SELECT 1 FROM tasker_named_tasks WHERE id = ?1";
 

@@ -1,0 +1,22 @@
+//! What is done through a handle to its database as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::OrchestrationHandle;
+use crate::engine::transactions::purge::Purged;
+use crate::ffi::shared::call::Call;
+use crate::ffi::shared::types::PurgeInput;
+
+/// How long one call purges: the host's thread can be interrupted between two.
+const PURGE_SLICE: Duration = Duration::from_millis(500);
+
+impl OrchestrationHandle {
+    /// Deletes tasks that ended long ago, for about half a second, and says where to go on.
+    pub fn purge(self: &Arc<Self>, input: PurgeInput) -> Call<Purged> {
+        self.run(|engine, _| async move {
+            let (span, batch) = input.into_span()?;
+            engine.purge(span, batch, PURGE_SLICE).await
+        })
+    }
+}
