@@ -22,7 +22,8 @@ module TemplatePropertiesSpec
       steps = steps.each_with_index.map { |step, index| step(step, steps.first(index)) }
       { name: name, steps: steps.map { |step| chance? ? with_branches(step, steps) : step },
         **some(namespace: -> { plain_word }, version: -> { "#{@random.rand(20)}.#{@random.rand(20)}.0-rc.1" },
-               description: -> { word }, input: -> { schema }, defaults: -> { options }) }
+               description: -> { word }, input: -> { schema }, identity: -> { pick(%w[always_unique context]) },
+               defaults: -> { options }) }
     end
 
     private
@@ -76,7 +77,7 @@ end
 
 RSpec.describe "Templates by chance" do
   def class_of(template)
-    settings = template.slice(:namespace, :version, :description, :input, :defaults)
+    settings = template.slice(:namespace, :version, :description, :input, :identity, :defaults)
     Class.new(TaskerCore::Workflow) do
       task_name template[:name]
       settings.each { |setting, value| public_send(setting, value) }

@@ -100,7 +100,8 @@ module TaskerCore
     # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
     #   the handle was opened with other limits (see {TaskerCore.open}). What it lacks is filled in from the template's
     #   schema (see {Workflow.input})
-    # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters
+    # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters.
+    #   Where it is left out, the template's `identity` may make one (see {Workflow.identity})
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
     #   or `:return` that task
     # @option options [Integer] :priority -32767 to 32767, higher goes first. Default: the template's, 0

@@ -75,6 +75,34 @@ module TaskerCore
         @input || inherited_from(:input, nil)
       end
 
+      # How a task gets its key where {OrchestrationHandle#create_task} is given no `key:`.
+      #
+      # * `always_unique`: it has none.
+      # * `context`: two tasks of the template, of any version, with the same context are the same task. The context
+      #   counts with its defaults filled in; the order of keys and the form of numbers (1, 1.0, 1e0) do not. The key is
+      #   the SHA-256, in hexadecimal, of the JSON text of `[namespace, name, context]` in its canonical form: that of
+      #   RFC 8785, but whole numbers from -2**63 to 2**64 - 1 keep all their digits.
+      #
+      # A task keeps its key when it has ended, so that another one with the same context is a {DuplicateTaskError}, or
+      # the first one with `on_duplicate: :return`.
+      #
+      # @param strategy [String, Symbol, nil] sets it
+      # @return [String, nil] nil is `always_unique`
+      # @example
+      #   class Invoice < TaskerCore::Workflow
+      #     identity :context
+      #     step(:send) { |ctx| ctx.context["order"] }
+      #   end
+      #
+      #   handle = TaskerCore.open("sqlite::memory:")
+      #   first = handle.create_task(Invoice, context: { order: 7, lines: 1 })
+      #   again = handle.create_task(Invoice, context: { lines: 1.0, order: 7 }, on_duplicate: :return)
+      #   again.id == first.id # => true
+      def identity(strategy = nil)
+        @identity = strategy.to_s if strategy
+        @identity || inherited_from(:identity, nil)
+      end
+
       # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, interrupt, queue,
       # priority, config, on_failure`.
       #
@@ -127,7 +155,7 @@ module TaskerCore
       # @return [Hash{Symbol => Object}] the definition, as {OrchestrationHandle#register} takes it
       def to_h
         definition = { name: task_name, namespace: namespace, version: version, description: description,
-                       input: input, defaults: defaults, steps: steps }
+                       input: input, identity: identity, defaults: defaults, steps: steps }
         definition.reject { |key, value| value.nil? || (key == :defaults && value.empty?) }
       end
       alias template to_h

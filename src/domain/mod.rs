@@ -2,14 +2,17 @@
 //!
 //! * [`state`]: the two state tables and [`state::StepState::settle`], which alone decides a move.
 //! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG.
-//! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs.
+//! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
+//! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same.
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
 //! * [`fault`]: what is wrong with an input, where, and what was expected.
 
 pub mod branches;
+pub mod canonical;
 pub mod fault;
 pub mod graph;
 pub mod id;
+pub mod identity;
 pub mod json;
 pub mod retry;
 pub mod schema;

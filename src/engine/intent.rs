@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::catalog::StoredTemplate;
 use super::transactions::create::TaskPlan;
-use crate::domain::fault::Faults;
+use crate::domain::fault::{Fault, Faults};
 use crate::domain::json::Json;
 use crate::domain::schema::Bounds;
 use crate::domain::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::storage::rows::NewTask;
 pub struct TaskIntent {
     /// Its input, an object; an empty one when left out.
     pub context: Option<Json>,
-    /// What makes it the same task as another one of its template.
+    /// What makes it the same task as another one of its template; it wins over what the template says.
     pub key: Option<String>,
     /// Whether a task that has the key already is given back, instead of an error.
     pub return_existing: bool,
@@ -34,19 +34,26 @@ pub struct TaskIntent {
 }
 
 impl TaskIntent {
-    /// Fills in the defaults of the template's schema, checks the context and makes the plan. `path` is
+    /// Fills in the defaults of the template's schema, checks the context, derives the key where the
+    /// template says how, and makes the plan. `path` is
     /// where the context stands for the caller.
     ///
     /// # Errors
     /// Everything in it that breaks the schema; defaults that would make it deeper or larger than `bounds`.
     pub fn plan(self, stored: &Arc<StoredTemplate>, path: &str, bounds: Bounds) -> Result<TaskPlan, Faults> {
+        let template = &stored.template;
         let mut context = self.context.unwrap_or_else(Json::empty_object);
-        // A tree is made only where a schema is declared.
-        if let Some(schema) = &stored.template.input {
-            context = schema.admit(context, path, bounds)?.json;
+        let mut tree = None;
+        // A tree is made only where something is to look into it.
+        if let Some(schema) = &template.input {
+            let admitted = schema.admit(context, path, bounds)?;
+            (context, tree) = (admitted.json, Some(admitted.tree));
+        } else if template.looks_into_contexts() {
+            tree = Some(context.tree().map_err(|error| Fault::new(path, format!("is not JSON: {error}")))?);
         }
+        let own = || template.identity.key(&template.namespace, &template.name, tree.as_ref()?);
         let row = NewTask {
-            key: self.key,
+            key: self.key.or_else(own),
             priority: self.priority,
             queue: self.queue,
             tags: self.tags,

@@ -3,6 +3,7 @@
 mod branches;
 mod differences;
 mod graphs;
+mod identities;
 mod schemas;
 mod states;
 mod templates;

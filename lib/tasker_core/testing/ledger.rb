@@ -64,9 +64,9 @@ module TaskerCore
 
       # Creates a task; one that was there before, and is given back for its key, is not ours.
       def create_task(template, options)
-        known = options[:key] ? @handle.tasks(key: options[:key]).map(&:id) : []
+        before = now if options[:on_duplicate]
         task = @handle.create_task(template, **options)
-        @native.note_task(task.id) unless known.include?(task.id)
+        @native.note_task(task.id) unless before && task.created_at < before
         task
       end
 

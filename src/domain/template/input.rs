@@ -3,6 +3,7 @@
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::identity::Identity;
 use crate::domain::json::Json;
 use crate::domain::retry::BackoffKind;
 
@@ -24,6 +25,9 @@ pub struct TemplateInput {
     /// A JSON Schema for the context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Json>,
+    /// How a task gets its key where its creator gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// What every step has unless it says otherwise.
     #[serde(default, skip_serializing_if = "StepOptions::is_empty")]
     pub defaults: StepOptions,

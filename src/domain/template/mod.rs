@@ -16,6 +16,7 @@ use super::branches::Branches;
 use super::fault::{Fault, Faults, hint};
 use super::graph::Graph;
 use super::id::StepIndex;
+use super::identity::Identity;
 use super::json::Json;
 use super::retry::Backoff;
 use super::schema::Schema;
@@ -91,6 +92,8 @@ pub struct Template {
     pub version: String,
     /// The schema of the context, compiled.
     pub input: Option<Schema>,
+    /// How its tasks get their keys.
+    pub identity: Identity,
     /// The queue of its steps unless a task or a step says otherwise.
     pub queue: Option<String>,
     /// The priority of its steps unless a task or a step says otherwise.
@@ -172,6 +175,7 @@ impl Template {
             name: normal.name.clone(),
             version,
             input: schema,
+            identity: normal.identity.unwrap_or_default(),
             queue,
             priority,
             steps,
@@ -201,6 +205,11 @@ impl Template {
     /// ` (did you mean …?)` for a step that does not exist.
     pub fn step_hint(&self, wrong: &str) -> String {
         hint(wrong, self.steps.iter().map(|step| step.name.as_str()))
+    }
+
+    /// Whether creating a task looks into its context, beside its schema.
+    pub fn looks_into_contexts(&self) -> bool {
+        self.identity != Identity::AlwaysUnique
     }
 
     /// The queue of a step of a task that asks for `of_task`.
