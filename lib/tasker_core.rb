@@ -147,6 +147,21 @@ module TaskerCore
       handle.purge(**options)
     end
 
+    # Pauses a queue through the default handle; see {Upkeep#pause_queue}.
+    def pause_queue(name, **options)
+      handle.pause_queue(name, **options)
+    end
+
+    # Ends a queue's pause through the default handle; see {Upkeep#resume_queue}.
+    def resume_queue(name, **options)
+      handle.resume_queue(name, **options)
+    end
+
+    # Lists the paused queues through the default handle; see {Upkeep#paused_queues}.
+    def paused_queues
+      handle.paused_queues
+    end
+
     # Subscribes to events through the default handle; see {OrchestrationHandle#subscribe}.
     def subscribe(...)
       handle.subscribe(...)

@@ -6,6 +6,7 @@
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
 //! * [`checkpoints`]: what handlers save on their way, gathered. [`retention`]: tasks that go.
+//! * `queues`: which lanes a worker takes steps from, and pausing them.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
@@ -14,6 +15,7 @@ mod clock;
 pub mod error;
 pub mod events;
 pub mod intent;
+mod queues;
 pub mod retention;
 pub mod session;
 pub mod transactions;
@@ -28,7 +30,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::domain::id::{LaneId, ReceiptId, SessionKey, TaskId};
+use crate::domain::id::{ReceiptId, SessionKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::template::Template;
 use crate::domain::time::Timestamp;
@@ -105,6 +107,8 @@ pub struct Engine {
     bell: watch::Sender<u64>,
     revocations: watch::Sender<u64>,
     checkpoints: Checkpoints,
+    /// Counts what this process changes of paused queues.
+    pauses: AtomicU64,
     events: Arc<Events>,
     id: u64,
 }
@@ -124,6 +128,7 @@ impl Engine {
             bell: watch::Sender::new(0),
             revocations: watch::Sender::new(0),
             checkpoints: Checkpoints::default(),
+            pauses: AtomicU64::new(0),
             events,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
@@ -294,18 +299,6 @@ impl Engine {
             self.waiters.ended(&ended);
             self.store.announce();
         }
-    }
-
-    /// The lanes that `registry` can work, of these queues (all where `None`).
-    async fn lanes(&self, registry: &Registry, queues: Option<&[String]>) -> Result<Vec<LaneId>, StoreError> {
-        let mut ids: Vec<_> = registry.all().iter().map(|stored| stored.named_task).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let rows = self.store.read(transactions::look::LanesOf { ids }).await?;
-        let wanted = |queue: &String| queues.is_none_or(|queues| queues.contains(queue));
-        let lanes = rows.iter().filter(|row| wanted(&row.queue)).map(|row| row.id).collect();
-        self.catalog.keep_lanes(rows.into_iter().map(|row| ((row.named_task, row.queue), row.id)));
-        Ok(lanes)
     }
 
     /// Ends the workers, gives back what they hold, and closes the store.

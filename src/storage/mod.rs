@@ -170,6 +170,16 @@ pub trait Tx: Send {
     /// Every lane of these template versions.
     fn lanes_of(&mut self, ids: &[NamedTaskId]) -> impl Future<Output = Result<Vec<LaneRow>>> + Send;
 
+    // Queues that are paused.
+
+    /// Pauses a queue at the transaction's [`Tx::now`], whatever `pause.at` says; false when it is paused
+    /// already, which changes nothing.
+    fn pause_queue(&mut self, pause: &QueuePause) -> impl Future<Output = Result<bool>> + Send;
+    /// Ends a pause that was made for just this; false when there is none.
+    fn resume_queue(&mut self, queue: &str, namespace: Option<&str>) -> impl Future<Output = Result<bool>> + Send;
+    /// Every pause, by queue and namespace.
+    fn paused_queues(&mut self) -> impl Future<Output = Result<Vec<QueuePause>>> + Send;
+
     // Creation.
 
     /// Locks the template versions so that they cannot be deleted until this transaction ends;

@@ -483,6 +483,28 @@ pub struct LaneRow {
     pub queue: String,
 }
 
+/// A queue of which nothing is claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuePause {
+    /// The queue.
+    pub queue: String,
+    /// Of the templates of this namespace; of all where `None`.
+    pub namespace: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who paused it.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl QueuePause {
+    /// Whether it pauses a queue of the templates of a namespace.
+    pub fn covers(&self, queue: &str, namespace: &str) -> bool {
+        self.queue == queue && self.namespace.as_deref().is_none_or(|own| own == namespace)
+    }
+}
+
 /// What there is to wait for in some lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {

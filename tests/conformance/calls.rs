@@ -50,6 +50,11 @@ transaction!(EnsureLanes { wanted: Vec<(NamedTaskId, String)> } -> Vec<LaneId>, 
     tx.ensure_lanes(&self.wanted).await
 });
 transaction!(LanesOf { ids: Vec<NamedTaskId> } -> Vec<LaneRow>, |self, tx| tx.lanes_of(&self.ids).await);
+transaction!(PauseQueue { pause: QueuePause } -> bool, |self, tx| tx.pause_queue(&self.pause).await);
+transaction!(ResumeQueue { queue: &'static str, namespace: Option<&'static str> } -> bool, |self, tx| {
+    tx.resume_queue(self.queue, self.namespace).await
+});
+transaction!(PausedQueues {} -> Vec<QueuePause>, |self, tx| tx.paused_queues().await);
 transaction!(HoldNamedTasks { ids: Vec<NamedTaskId> } -> bool, |self, tx| tx.hold_named_tasks(&self.ids).await);
 
 transaction!(TakeKeys { rows: Vec<KeyRow> } -> Vec<Option<TaskId>>, |self, tx| tx.take_keys(&self.rows).await);

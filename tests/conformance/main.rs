@@ -4,7 +4,8 @@
 //!
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
-//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`reading`], [`deletion`], [`purging`].
+//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`reading`], [`deletion`], [`purging`],
+//!   [`pauses`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
 #[path = "../support/transaction.rs"]
@@ -23,6 +24,7 @@ mod decisions;
 mod deletion;
 mod differential;
 mod opening;
+mod pauses;
 mod purging;
 mod queue;
 mod reading;

@@ -12,12 +12,13 @@ use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::types::{OpenInput, WaitInput, WorkerInput};
+use tasker_core::storage::rows::QueuePause;
 
 use crate::call::Call;
 use crate::check::key_of;
 use crate::convert::input::FromRHash;
 use crate::convert::json_out::to_ruby;
-use crate::convert::output::{Record, strings};
+use crate::convert::output::{Record, strings, text, text_or_nil, time};
 use crate::errors::{Failure, guarded};
 use crate::handle_info::HandleInfo;
 use crate::signal::Signal;
@@ -110,6 +111,29 @@ impl Handle {
             Ok(Call::new(self.0.purge(self.read(input)?), |ruby, purged| {
                 let next = purged.next.map(|moment| moment.0);
                 Ok(Record::new(ruby).set("deleted", purged.deleted)?.set("from", next)?.frozen().as_value())
+            }))
+        })
+    }
+
+    /// Pauses a queue; the fields of the pause.
+    fn pause_queue(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| {
+            Ok(Call::new(self.0.pause_queue(self.read(input)?), |ruby, pause| Ok(pause_of(ruby, &pause)?.as_value())))
+        })
+    }
+
+    fn resume_queue(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.resume_queue(self.read(input)?), |ruby, resumed| Ok(ruby.into_value(resumed)))))
+    }
+
+    fn paused_queues(&self) -> Result<Call, Failure> {
+        guarded(|| {
+            Ok(Call::new(self.0.paused_queues(), |ruby, pauses| {
+                let found = ruby.ary_new_capa(pauses.len());
+                for pause in &pauses {
+                    found.push(pause_of(ruby, pause)?)?;
+                }
+                Ok(found.as_value())
             }))
         })
     }
@@ -218,6 +242,16 @@ pub fn init_task(task: magnus::RClass) -> Result<(), Error> {
     task.define_private_method("native_wait", method!(Task::wait, 1))
 }
 
+fn pause_of(ruby: &Ruby, pause: &QueuePause) -> Result<RHash, Error> {
+    let record = Record::new(ruby)
+        .set("queue", text(ruby, &pause.queue))?
+        .set("namespace", text_or_nil(ruby, pause.namespace.as_deref()))?
+        .set("paused_at", time(ruby, pause.at)?)?
+        .set("by", text_or_nil(ruby, pause.by.as_deref()))?
+        .set("reason", text_or_nil(ruby, pause.reason.as_deref()))?;
+    Ok(record.frozen())
+}
+
 pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Handle", ruby.class_object())?;
     class.define_singleton_method("open", function!(Handle::open, 1))?;
@@ -230,6 +264,9 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("tasks", method!(Handle::tasks, 1))?;
     class.define_method("count", method!(Handle::count, 1))?;
     class.define_method("purge", method!(Handle::purge, 1))?;
+    class.define_method("pause_queue", method!(Handle::pause_queue, 1))?;
+    class.define_method("resume_queue", method!(Handle::resume_queue, 1))?;
+    class.define_method("paused_queues", method!(Handle::paused_queues, 0))?;
     class.define_method("worker", method!(Handle::worker, 3))?;
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;

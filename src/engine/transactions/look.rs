@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
-use crate::storage::rows::{HistoryRow, LaneRow, Outlook, StepRow, TaskFilter, TaskRow, VersionRow};
+use crate::storage::rows::{HistoryRow, LaneRow, Outlook, QueuePause, StepRow, TaskFilter, TaskRow, VersionRow};
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
 /// A stored task with its template.
@@ -140,19 +140,24 @@ look! {
 }
 
 look! {
-    /// The lanes of template versions.
+    /// The lanes of template versions, and which queues are paused.
     LanesOf {
         /// The template versions.
         ids: Vec<NamedTaskId>,
-    } -> Vec<LaneRow>, |self, tx| tx.lanes_of(&self.ids).await
+    } -> (Vec<LaneRow>, Vec<QueuePause>), |self, tx| Ok((tx.lanes_of(&self.ids).await?, tx.paused_queues().await?))
 }
 
 look! {
-    /// What there is to wait for in some lanes.
+    /// What there is to wait for in some lanes, and which queues are paused.
     LookOut {
         /// The lanes.
         lanes: Vec<LaneId>,
-    } -> Outlook, |self, tx| tx.outlook(&self.lanes).await
+    } -> (Outlook, Vec<QueuePause>), |self, tx| Ok((tx.outlook(&self.lanes).await?, tx.paused_queues().await?))
+}
+
+look! {
+    /// The queues that are paused.
+    PausedQueues {} -> Vec<QueuePause>, |self, tx| tx.paused_queues().await
 }
 
 look! {

@@ -6,7 +6,7 @@
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
 //!   it; [`intake`] takes claimed steps in.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
-//! * [`purge`]: tasks that ended long ago go.
+//! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
 //! * [`look`] reads. [`remove`] makes tests clean up after themselves.
 
 pub mod apply;
@@ -15,6 +15,7 @@ mod children;
 pub mod create;
 pub mod intake;
 pub mod look;
+pub mod pauses;
 pub mod purge;
 pub mod register;
 pub mod remove;

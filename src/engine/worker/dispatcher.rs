@@ -18,6 +18,7 @@ use crate::domain::json::Json;
 use crate::engine::transactions::settle::{Claim, Settle, Settled};
 use crate::engine::transactions::verdict::{Failure, Outcome};
 use crate::fault_point;
+use crate::storage::rows::QueuePause;
 use crate::storage::{Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -29,8 +30,10 @@ const LANES_EVERY: u32 = 5;
 struct Clock {
     poll_at: Instant,
     lanes_at: Instant,
-    /// What this process knew of templates and lanes when they were last looked up.
-    known: (u64, u64),
+    /// What this process knew of templates, lanes and pauses when they were last looked up.
+    known: (u64, u64, u64),
+    /// The paused queues that the lanes were chosen by.
+    pauses: Vec<QueuePause>,
     due_at: Option<Instant>,
     pause: Duration,
 }
@@ -48,6 +51,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
         poll_at: now,
         lanes_at: now + engine.options.poll * LANES_EVERY,
         known,
+        pauses: Vec::new(),
         due_at: None,
         pause: FIRST_PAUSE,
     };
@@ -157,7 +161,10 @@ impl Worker {
             return;
         }
         clock.poll_at = now + self.engine.options.poll;
-        if let Ok(outlook) = self.outlook().await {
+        if let Ok((outlook, pauses)) = self.outlook().await {
+            if pauses != clock.pauses {
+                clock.lanes_at = now;
+            }
             clock.due_at = outlook.next_due_us.map(|us| Instant::now() + Duration::from_micros(us));
             if outlook.ready || outlook.next_due_us == Some(0) {
                 self.hands.lock().expect_work();
@@ -165,17 +172,20 @@ impl Worker {
         }
     }
 
-    /// Which templates and lanes this process knows, as versions.
-    fn known(&self) -> (u64, u64) {
-        (self.registry.version(), self.engine.catalog.version())
+    /// Which templates, lanes and pauses this process knows, as versions.
+    fn known(&self) -> (u64, u64, u64) {
+        (self.registry.version(), self.engine.catalog.version(), self.engine.pauses.load(Ordering::Relaxed))
     }
 
-    /// Looks up the lanes again: this process has met new ones, or others may have made some.
+    /// Looks up the lanes again: this process has met new ones, others may have made some, or a queue was
+    /// paused or resumed.
     async fn refresh_lanes(&self, clock: &mut Clock) {
         clock.lanes_at = Instant::now() + self.engine.options.poll * LANES_EVERY;
         clock.known = self.known();
         // The next turn may fare better; until then the known lanes are worked.
-        let _ = self.look_up_lanes().await;
+        if let Ok(pauses) = self.look_up_lanes().await {
+            clock.pauses = pauses;
+        }
     }
 
     /// Commits one round. A round that fails goes back to the hands, to be tried again.

@@ -216,8 +216,18 @@ impl Hands {
         let lanes: HashSet<LaneId> = lanes.into_iter().collect();
         if lanes != self.lanes {
             self.lanes = lanes;
+            self.release_of_other_lanes();
             self.expect_work();
         }
+    }
+
+    /// Gives back what no thread has taken of lanes that are worked no more.
+    fn release_of_other_lanes(&mut self) {
+        let queue = std::mem::take(&mut self.queue);
+        let worked = |ticket: &Ticket| self.lanes.contains(&ticket.assignment.row.lane);
+        let (kept, others): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(worked);
+        self.queue = kept;
+        self.reports.extend(others.into_iter().map(released));
     }
 
     pub(super) fn reserve_idle(&mut self) -> Option<usize> {
@@ -238,8 +248,13 @@ impl Hands {
         }
         for assignment in claimed {
             self.receipts.add(assignment.receipt);
-            self.queue.push_back(Ticket::new(self.next_number, assignment));
+            let ticket = Ticket::new(self.next_number, assignment);
             self.next_number += 1;
+            // What was claimed while its queue was being paused goes back.
+            match self.lanes.contains(&ticket.assignment.row.lane) {
+                true => self.queue.push_back(ticket),
+                false => self.reports.push(released(ticket)),
+            }
         }
     }
 

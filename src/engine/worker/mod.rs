@@ -27,13 +27,14 @@ use super::Engine;
 use super::catalog::Registry;
 use super::error::Result;
 use super::events::{Event, EventKind};
+use super::queues::Sources;
 use super::transactions::intake::Assignment;
 use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey};
 use crate::domain::json::Json;
 use crate::panics::caught;
-use crate::storage::rows::{Checkpoint, Outlook};
+use crate::storage::rows::{Checkpoint, Outlook, QueuePause};
 use crate::storage::{Store, StoreError};
 use crate::troubles::Trouble;
 use hands::Hands;
@@ -333,7 +334,7 @@ impl Worker {
             }
             // A lane that was made a moment ago counts, though the loop has not met it yet.
             let looked_up = self.look_up_lanes().await;
-            match self.outlook().await.and_then(|outlook| looked_up.map(|()| outlook)) {
+            match self.outlook().await.and_then(|(outlook, _)| looked_up.map(|_| outlook)) {
                 Ok(Outlook { ready: false, held: false, retrying: false, .. }) if self.is_empty_handed() => {
                     return Ok(());
                 }
@@ -368,7 +369,7 @@ impl Worker {
         self.hands.lock().is_empty()
     }
 
-    async fn outlook(&self) -> Result<Outlook, StoreError> {
+    async fn outlook(&self) -> Result<(Outlook, Vec<QueuePause>), StoreError> {
         let lanes: Vec<LaneId> = self.lanes().into_iter().collect();
         self.engine.store.read(LookOut { lanes }).await
     }
@@ -378,11 +379,12 @@ impl Worker {
         self.stir.notify_one();
     }
 
-    /// Reads which lanes the registered templates have now.
-    async fn look_up_lanes(&self) -> Result<(), StoreError> {
-        let lanes = self.engine.lanes(&self.registry, self.options.queues.as_deref()).await?;
+    /// Reads which lanes the registered templates have now, and gives the pauses that leave some out.
+    async fn look_up_lanes(&self) -> Result<Vec<QueuePause>, StoreError> {
+        let Sources { lanes, pauses } = self.engine.sources(&self.registry, self.options.queues.as_deref()).await?;
         self.hands.lock().work_lanes(lanes);
-        Ok(())
+        self.stir.notify_one();
+        Ok(pauses)
     }
 
     pub(super) fn session(&self) -> SessionKey {

@@ -22,5 +22,5 @@ pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
-pub use upkeep::PurgeInput;
+pub use upkeep::{PauseQueueInput, PurgeInput, ResumeQueueInput};
 pub use views::{HistoryView, StepView, TaskView};

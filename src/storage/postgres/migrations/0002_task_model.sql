@@ -24,3 +24,13 @@ CREATE TABLE tasker_chores (
     name     text PRIMARY KEY,
     begun_at timestamptz NOT NULL
 );
+
+-- Queues of which nothing is claimed. An empty namespace stands for all.
+CREATE TABLE tasker_paused_queues (
+    queue     text NOT NULL,
+    namespace text NOT NULL,
+    paused_at timestamptz NOT NULL,
+    by        text,
+    reason    text,
+    PRIMARY KEY (queue, namespace)
+);

@@ -11,6 +11,7 @@
 //! | [`decisions`] | what decisions choose and skip |
 //! | [`deletion`] | tasks that go |
 //! | [`chores`] | what is done now and then |
+//! | [`pauses`] | paused queues |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
 //! beginnings, which leave the planner only loops over index probes.
@@ -22,6 +23,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod listing;
+mod pauses;
 mod queue;
 mod reading;
 mod sessions;
@@ -257,6 +259,16 @@ impl Tx for PostgresTx {
     }
     async fn lanes_of(&mut self, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
         templates::lanes_of(self, ids).await
+    }
+
+    async fn pause_queue(&mut self, pause: &QueuePause) -> Result<bool> {
+        pauses::pause(self, pause).await
+    }
+    async fn resume_queue(&mut self, queue: &str, namespace: Option<&str>) -> Result<bool> {
+        pauses::resume(self, queue, namespace).await
+    }
+    async fn paused_queues(&mut self) -> Result<Vec<QueuePause>> {
+        pauses::all(self).await
     }
 
     async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {

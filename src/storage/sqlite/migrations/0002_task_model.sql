@@ -23,3 +23,13 @@ CREATE TABLE tasker_chores (
     name     TEXT NOT NULL PRIMARY KEY,
     begun_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Queues of which nothing is claimed. An empty namespace stands for all.
+CREATE TABLE tasker_paused_queues (
+    queue     TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    paused_at INTEGER NOT NULL,
+    by        TEXT,
+    reason    TEXT,
+    PRIMARY KEY (queue, namespace)
+) STRICT, WITHOUT ROWID;

@@ -4,7 +4,7 @@
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
 //!   [`deletion`]: tasks that go. [`decisions`]: what decisions choose and skip.
-//!   [`chores`]: what is done now and then.
+//!   [`chores`]: what is done now and then. [`pauses`]: paused queues.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
@@ -15,6 +15,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod listing;
+mod pauses;
 #[cfg(test)]
 mod plans;
 mod queue;
@@ -147,6 +148,18 @@ impl Tx for SqliteTx<'_> {
 
     async fn lanes_of(&mut self, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
         templates::lanes_of(self.connection, ids)
+    }
+
+    async fn pause_queue(&mut self, pause: &QueuePause) -> Result<bool> {
+        pauses::pause(self.connection, pause, self.now)
+    }
+
+    async fn resume_queue(&mut self, queue: &str, namespace: Option<&str>) -> Result<bool> {
+        pauses::resume(self.connection, queue, namespace)
+    }
+
+    async fn paused_queues(&mut self) -> Result<Vec<QueuePause>> {
+        pauses::all_paused(self.connection)
     }
 
     async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {
