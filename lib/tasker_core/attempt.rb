@@ -7,7 +7,9 @@ module TaskerCore
   class Attempt
     MOST_LINES = 20
     MOST_CHARACTERS = 10_000
-    private_constant :MOST_LINES, :MOST_CHARACTERS
+    # The lines of a backtrace from here on are the worker's own, below the handler's.
+    OWN = "#{__dir__}/".freeze
+    private_constant :MOST_LINES, :MOST_CHARACTERS, :OWN
 
     # Whether the current thread is in a handler.
     def self.current?
@@ -141,7 +143,9 @@ module TaskerCore
     end
 
     def backtrace_of(error)
-      (error.backtrace || []).first(MOST_LINES).map { |line| clean(line) }
+      lines = error.backtrace || []
+      handlers = lines.reject { |line| line.start_with?(OWN) }
+      (handlers.empty? ? lines : handlers).first(MOST_LINES).map { |line| clean(line) }
     rescue Exception # rubocop:disable Lint/RescueException -- see above
       []
     end

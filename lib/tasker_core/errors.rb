@@ -87,13 +87,38 @@ module TaskerCore
   end
 
   # The state of a task or step does not allow what was asked.
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+  #   task = handle.create_task("hello")
+  #   handle.work(until: :idle)
+  #   begin
+  #     task.pause
+  #   rescue TaskerCore::StateTransitionError => e
+  #     [e.state, e.allowed, e.allowed_in] # => ["complete", ["restart_from"], ["pending", "in_progress"]]
+  #   end
   class StateTransitionError < Error
-    # @return [Array<String>] the states in which it is allowed
+    # @return [String, nil] what was asked, such as `"pause"`
+    attr_reader :operation
+    # @return [String, nil] the state it is in
+    attr_reader :state
+    # @return [Array<String>] the operations that are allowed now
     attr_reader :allowed
+    # @return [Array<String>] the states in which what was asked is allowed
+    attr_reader :allowed_in
 
-    def initialize(message = nil, allowed: [])
+    # @param message [String, nil]
+    # @param operation [String, nil]
+    # @param state [String, nil]
+    # @param allowed [Array<String>]
+    # @param allowed_in [Array<String>]
+    def initialize(message = nil, operation: nil, state: nil, allowed: [], allowed_in: [])
       super(message)
+      @operation = operation
+      @state = state
       @allowed = allowed
+      @allowed_in = allowed_in
     end
   end
 

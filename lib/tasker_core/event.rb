@@ -5,7 +5,7 @@ module TaskerCore
   #
   # There are:
   # - `task.created`, and a task's new status: `task.pending`, `task.in_progress`, `task.paused`, `task.complete`,
-  #   `task.error`, `task.cancelled`, `task.resolved_manually`
+  #   `task.error`, `task.cancelled`, `task.resolved_manually`; `task.updated` when its priority or queue was changed
   # - `step.created`, with its task, and a step's new status: `step.pending` when it was given back,
   #   `step.in_progress`, `step.waiting_for_retry`, `step.complete`, `step.error`, `step.skipped`, `step.cancelled`,
   #   `step.resolved_manually`

@@ -13,6 +13,7 @@ module TaskerCore
   #   task.reload.complete? # => true
   #   handle.close
   class OrchestrationHandle
+    include BulkOperations
     include Upkeep
 
     class << self

@@ -38,6 +38,8 @@ module TaskerCore
   #   @return [Time, nil] when it will be tried again
   class Step
     include Snapshot
+    include Asking
+    include StepOperations
 
     # A question for each status.
     module Status

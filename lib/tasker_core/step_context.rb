@@ -71,9 +71,11 @@ module TaskerCore
     # @return [Float] how many seconds one attempt of this step may take; {#heartbeat} starts them anew
     def timeout = @assignment.timeout
 
-    # @return [String] the same for every attempt of this step, and different for every other step: for services
-    #   that do a thing once for a key
-    def idempotency_key = "#{task_id}/#{@assignment.index}"
+    # @return [String] the same for every attempt of this step, and different for every other step and when the step
+    #   is run again by {TaskOperations#restart_from}: for services that do a thing once for a key
+    def idempotency_key
+      [task_id, @assignment.index, *(@assignment.run if @assignment.run > 1)].join("/")
+    end
 
     # Whether the step was taken from this handler: its task was cancelled, the step was moved by hand (by whichever
     # process: a worker hears of that within a second), or its worker gave it up or lost its claim. What the handler

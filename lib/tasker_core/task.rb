@@ -49,6 +49,8 @@ module TaskerCore
   #   end
   class Task
     include Snapshot
+    include Asking
+    include TaskOperations
 
     # A question for each status.
     module Status
@@ -137,14 +139,5 @@ module TaskerCore
       "#<TaskerCore::Task #{id} #{namespace}/#{name} #{version} #{status}>"
     end
     alias to_s inspect
-
-    private
-
-    def ask(operation, *arguments)
-      Waiting.await(send(operation, *arguments))
-    rescue Ractor::UnsafeError
-      raise Error, "a task's fields can be read in any Ractor, but only the main one can ask the database " \
-                   "(#{operation.to_s.delete_prefix("native_")}): send it the task's id"
-    end
   end
 end

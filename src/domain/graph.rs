@@ -110,6 +110,20 @@ impl Graph {
         self.children.get(step as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// For each step, whether it is `first` or comes after it.
+    pub fn descendants(&self, first: StepIndex) -> Vec<bool> {
+        let mut found = vec![false; self.len()];
+        let mut next = vec![first];
+        while let Some(step) = next.pop() {
+            match found.get_mut(step as usize) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            next.extend(self.children(step));
+        }
+        found
+    }
+
     /// The steps that need no other.
     pub fn roots(&self) -> impl Iterator<Item = StepIndex> {
         self.parents.iter().enumerate().filter(|(_, parents)| parents.is_empty()).map(|(i, _)| i as StepIndex)

@@ -1,6 +1,7 @@
 //! What a task **is**: pure values and functions, with no I/O, no clock and no SQL.
 //!
 //! * [`state`]: the two state tables and [`state::StepState::settle`], which alone decides a move.
+//! * [`operation`]: what may be asked of tasks and steps by hand, and what that comes to.
 //! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG.
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
 //! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same.
@@ -14,6 +15,7 @@ pub mod graph;
 pub mod id;
 pub mod identity;
 pub mod json;
+pub mod operation;
 pub mod retry;
 pub mod schema;
 pub mod state;

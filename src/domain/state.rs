@@ -134,6 +134,8 @@ pub enum TaskEvent {
     Cancel,
     /// It is declared done by hand.
     Resolve,
+    /// Something of it is changed by hand, a step or a setting, for which it need not move itself.
+    Change,
 }
 
 /// A move that the tables do not allow.
@@ -200,6 +202,7 @@ impl TaskState {
             (E::RestartFrom, S::Complete | S::Error | S::Cancelled | S::ResolvedManually) => Ok(S::InProgress),
             (E::Cancel, S::Pending | S::InProgress | S::Paused | S::Error) => Ok(S::Cancelled),
             (E::Resolve, state) if state != S::Complete => Ok(S::ResolvedManually),
+            (E::Change, S::Pending | S::InProgress | S::Paused | S::Error) => Ok(self),
             (event, state) => Err(Refusal { state, event }),
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::id::TaskId;
+use crate::domain::operation::Refused;
 use crate::fault_points::Injected;
 use crate::panics::Panic;
 use crate::storage::{Said, StoreError};
@@ -42,6 +43,9 @@ pub enum EngineError {
         /// The task that has it.
         existing: TaskId,
     },
+    /// The state of a task or step does not allow what was asked.
+    #[error("{0}")]
+    StateTransition(Box<Refused>),
     /// The handle outlived its ttl.
     #[error(
         "the handle {id} expired: it is {:.1} s old and its ttl is {} s; call refresh for a new one",
@@ -102,6 +106,8 @@ pub enum Missing {
     Template,
     /// A version of a template.
     Version,
+    /// A step of a task.
+    Step,
 }
 
 impl Missing {
@@ -111,6 +117,7 @@ impl Missing {
             Self::Task => "task",
             Self::Template => "template",
             Self::Version => "version",
+            Self::Step => "step",
         }
     }
 }
@@ -141,6 +148,7 @@ impl From<StoreError> for EngineError {
             StoreError::Configuration(message) => Self::Configuration(message),
             StoreError::PoolTimeout { waited, max } => Self::PoolTimeout { waited, max },
             StoreError::Duplicate { key, existing } => Self::Duplicate { key, existing },
+            StoreError::Refused(refused) => Self::StateTransition(refused),
             StoreError::Closed => Self::HandleClosed,
             StoreError::Fault(panic) => panic.into(),
             StoreError::Unreachable(said)

@@ -5,6 +5,7 @@
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
+//! * [`operating`]: what people do by hand.
 //! * [`checkpoints`]: what handlers save on their way, gathered. [`retention`]: tasks that go.
 //! * `queues`: which lanes a worker takes steps from, and pausing them.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
@@ -15,6 +16,7 @@ mod clock;
 pub mod error;
 pub mod events;
 pub mod intent;
+pub mod operating;
 mod queues;
 pub mod retention;
 pub mod session;

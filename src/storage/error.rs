@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::id::TaskId;
+use crate::domain::operation::Refused;
 use crate::fault_points::Injected;
 use crate::panics::Panic;
 
@@ -89,6 +90,9 @@ pub enum StoreError {
     /// A template version was replaced before any task used it; look it up again.
     #[error("another registration replaced this template version before any task used it; register it again")]
     TemplateGone,
+    /// The state of a task or step does not allow an operation.
+    #[error("{0}")]
+    Refused(Box<Refused>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

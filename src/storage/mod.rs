@@ -9,8 +9,9 @@
 //! * [`AnyStore`]: the store that a URL asks for.
 //!
 //! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
-//! ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
-//! one it holds.
+//! timers → ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
+//! one it holds. An operation by hand, which takes all steps of a task, gives up at once where another
+//! has one, waits for the timers and ready rows that it takes, and then locks the task.
 
 mod any;
 mod error;
@@ -223,8 +224,8 @@ pub trait Tx: Send {
     /// Locks steps by key and returns them as they are.
     fn lock_steps(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;
     /// Moves each step whose stored state is unfinished and whose token is the expected one, and
-    /// raises that token by one. Returns the keys it moved; the others are late.
-    fn settle_steps(&mut self, moves: &[StepMove]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
+    /// raises that token by one. Returns those it moved; the others are late.
+    fn settle_steps(&mut self, moves: &[StepMove]) -> impl Future<Output = Result<Vec<SettledStep>>> + Send;
     /// Takes finished parents off pending children's counters, under each child's row lock, in key
     /// order. Returns the children that wait for nothing any more.
     fn release_steps(
@@ -252,6 +253,25 @@ pub trait Tx: Send {
     fn record_steps(&mut self, rows: &[StepTransition]) -> impl Future<Output = Result<()>> + Send;
     /// Records transitions of tasks at the transaction's [`Tx::now`].
     fn record_tasks(&mut self, rows: &[TaskTransition]) -> impl Future<Output = Result<()>> + Send;
+
+    // Operations by hand.
+
+    /// Locks every step of a task without waiting for anybody: [`StoreError::Conflict`] where another
+    /// transaction has one of them.
+    fn lock_steps_of(&mut self, task: TaskId) -> impl Future<Output = Result<()>> + Send;
+    /// Takes a task's steps out of the queue: its timers, and these ready rows of it. Waits for whoever is
+    /// claiming one of them, whose receipt the next statement then sees.
+    fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;
+    /// Locks a task.
+    fn lock_task(&mut self, task: TaskId) -> impl Future<Output = Result<Option<HeldTask>>> + Send;
+    /// Writes steps as an operation left them, under the locks of [`Tx::lock_steps_of`]: one that is
+    /// finished is so from now on, none waits for a retry, and what decisions said of them is forgotten.
+    fn place_steps(&mut self, rows: &[StepPlacement]) -> impl Future<Output = Result<()>> + Send;
+    /// Writes what steps wait for, under the same locks.
+    fn set_waiting(&mut self, rows: &[StepWait]) -> impl Future<Output = Result<()>> + Send;
+    /// Writes a task as an operation left it, under the lock of [`Tx::lock_task`]: one that ended did so
+    /// now, unless it had, and one that has not has no time of its end.
+    fn place_task(&mut self, row: &TaskPlacement) -> impl Future<Output = Result<()>> + Send;
 
     // Looking.
 

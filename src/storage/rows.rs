@@ -164,6 +164,8 @@ pub struct TaskHead {
     pub priority: Option<i16>,
     /// Its own queue.
     pub queue: Option<String>,
+    /// How many times it was started: a restart begins the next run.
+    pub run: i32,
     /// Its input.
     pub context: Json,
 }
@@ -215,6 +217,89 @@ pub struct Checkpoint {
     pub token: Token,
     /// What is saved.
     pub value: Json,
+}
+
+/// A step that [`super::Tx::settle_steps`] moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledStep {
+    /// The step.
+    pub key: StepKey,
+    /// Whether its task is paused, so that it is not to be queued.
+    pub parked: bool,
+    /// Whether its task's queue or priority was changed while it was held.
+    pub stale: bool,
+}
+
+/// A task under its row's lock.
+#[derive(Clone, Debug)]
+pub struct HeldTask {
+    /// Its state.
+    pub state: TaskState,
+    /// The place of its last transition in its history.
+    pub seq: i32,
+    /// When its first step was claimed.
+    pub started_at: Option<Timestamp>,
+    /// Not before this moment.
+    pub run_at: Option<Timestamp>,
+    /// The error it keeps.
+    pub error: Option<Json>,
+}
+
+/// What an operation by hand makes of a task; see [`super::Tx::place_task`].
+#[derive(Clone, Debug)]
+pub struct TaskPlacement {
+    /// The task.
+    pub id: TaskId,
+    /// Its state.
+    pub state: TaskState,
+    /// How many of its steps are ready, held or waiting for a time.
+    pub live: i32,
+    /// How many of its steps are in error.
+    pub failed: i32,
+    /// The place of its last transition in its history.
+    pub seq: i32,
+    /// How many times it was started.
+    pub run: i32,
+    /// Its own priority.
+    pub priority: Option<i16>,
+    /// Its own queue.
+    pub queue: Option<String>,
+    /// The error it keeps.
+    pub error: Option<Json>,
+    /// Whether it counts as started, now if not before.
+    pub started: bool,
+}
+
+/// What an operation by hand makes of a step that it moves; see [`super::Tx::place_steps`].
+#[derive(Clone, Debug)]
+pub struct StepPlacement {
+    /// The step.
+    pub key: StepKey,
+    /// Its stored state.
+    pub state: StepState,
+    /// Its next token.
+    pub token: Token,
+    /// Attempts used.
+    pub attempts: u16,
+    /// Crashes counted.
+    pub crashes: u16,
+    /// What it waits for.
+    pub waiting: i32,
+    /// Its result.
+    pub result: Option<Json>,
+    /// Whether nothing is left of its earlier attempts: no error, no checkpoint, no times.
+    pub fresh: bool,
+}
+
+/// What an unmoved step waits for after an operation by hand.
+#[derive(Clone, Copy, Debug)]
+pub struct StepWait {
+    /// The step.
+    pub key: StepKey,
+    /// What it waits for.
+    pub waiting: i32,
+    /// Whether its holder does not know its task's queue and priority any more.
+    pub stale: bool,
 }
 
 /// A child that waits for nothing any more.
@@ -406,7 +491,7 @@ pub struct StepRow {
 }
 
 /// Which tasks to list. Every condition must hold; an empty list or `None` asks nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskFilter {
     /// In one of these states.
     pub states: Vec<TaskState>,

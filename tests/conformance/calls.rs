@@ -79,7 +79,9 @@ transaction!(SaveCheckpoints { rows: Vec<Checkpoint> } -> Vec<StepKey>, |self, t
     tx.save_checkpoints(&self.rows).await
 });
 transaction!(LockSteps { keys: Vec<StepKey> } -> Vec<HeldStep>, |self, tx| tx.lock_steps(&self.keys).await);
-transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| tx.settle_steps(&self.moves).await);
+transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| {
+    Ok(tx.settle_steps(&self.moves).await?.into_iter().map(|step| step.key).collect())
+});
 transaction!(ReleaseSteps { parents: Vec<(StepKey, i32)> } -> Vec<ReleasedStep>, |self, tx| {
     tx.release_steps(&self.parents).await
 });

@@ -124,7 +124,7 @@ async fn json_comes_back_byte_for_byte() {
     read.iter().for_each(|json| assert_eq!(json.as_str(), text));
     let bad = complete(key(task.id, 1), Token(0), "{");
     let refused = transact!(store.write(bad: StepMove) |tx| -> Vec<StepKey> {
-        tx.settle_steps(std::slice::from_ref(bad)).await
+        Ok(tx.settle_steps(std::slice::from_ref(bad)).await?.into_iter().map(|step| step.key).collect())
     });
     assert!(matches!(refused, Err(StoreError::Data(_))), "{refused:?}");
 }

@@ -104,8 +104,10 @@ pub fn complete(key: StepKey, token: Token, result: &str) -> StepMove {
 }
 
 pub async fn settle(store: &PostgresStore, moves: Vec<StepMove>) -> Vec<StepKey> {
-    transact!(store.write(moves: Vec<StepMove>) |tx| -> Vec<StepKey> { tx.settle_steps(moves).await })
-        .expect("steps are settled")
+    transact!(store.write(moves: Vec<StepMove>) |tx| -> Vec<StepKey> {
+        Ok(tx.settle_steps(moves).await?.into_iter().map(|step| step.key).collect())
+    })
+    .expect("steps are settled")
 }
 
 pub async fn release(store: &PostgresStore, children: Vec<(StepKey, i32)>) -> Vec<StepKey> {

@@ -98,6 +98,10 @@ impl Assignment {
         self.core().row.key.task.to_string()
     }
 
+    fn run(&self) -> i32 {
+        self.core().task.head.run
+    }
+
     fn index(&self) -> u32 {
         self.core().row.key.index
     }
@@ -187,6 +191,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("number", method!(Assignment::number, 0))?;
     class.define_method("task_id", method!(Assignment::task_id, 0))?;
     class.define_method("index", method!(Assignment::index, 0))?;
+    class.define_method("run", method!(Assignment::run, 0))?;
     class.define_method("step_name", method!(Assignment::step_name, 0))?;
     class.define_method("namespace", method!(Assignment::namespace, 0))?;
     class.define_method("task_name", method!(Assignment::task_name, 0))?;

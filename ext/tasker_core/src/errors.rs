@@ -11,7 +11,7 @@ use tasker_core::fault_points::Injected;
 use tasker_core::ffi::shared::errors::InputError;
 use tasker_core::panics::catch;
 
-use crate::convert::output::Record;
+use crate::convert::output::{Record, strings};
 
 /// Why a native method failed.
 pub enum Failure {
@@ -94,6 +94,7 @@ classes! {
     VALIDATION = "ValidationError",
     NOT_FOUND = "NotFoundError",
     DUPLICATE_TASK = "DuplicateTaskError",
+    STATE_TRANSITION = "StateTransitionError",
     HANDLE_EXPIRED = "HandleExpiredError",
     HANDLE_CLOSED = "HandleClosedError",
     DATABASE = "DatabaseError",
@@ -117,6 +118,12 @@ pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
         EngineError::Duplicate { key, existing } => {
             let data = kwargs!("existing_id" => existing.to_string(), "key" => key);
             class(&DUPLICATE_TASK).new_instance((message, data))
+        }
+        EngineError::StateTransition(refused) => {
+            let names = |names: &[&'static str]| strings(ruby, names.iter().copied());
+            let data = kwargs!("operation" => refused.operation, "state" => refused.state,
+                "allowed" => names(&refused.allowed)?, "allowed_in" => names(&refused.allowed_in)?);
+            class(&STATE_TRANSITION).new_instance((message, data))
         }
         EngineError::HandleExpired { id, age, ttl } => {
             let data = kwargs!("handle_id" => id.to_string(), "age" => age.as_secs_f64(), "ttl" => ttl.as_secs_f64());

@@ -219,7 +219,11 @@ impl Task {
     }
 
     fn steps(&self) -> Result<Call, Failure> {
-        guarded(|| Ok(Call::new(self.handle().steps(self.view().row.id), step::objects)))
+        guarded(|| {
+            let handle = self.handle().clone();
+            let steps = self.handle().steps(self.view().row.id);
+            Ok(Call::new(steps, move |ruby, views| step::objects(ruby, &handle, views)))
+        })
     }
 
     fn history(&self) -> Result<Call, Failure> {
@@ -279,5 +283,6 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("valid?", method!(Handle::is_valid, 0))?;
     class.define_method("validate!", method!(Handle::validate, 0))?;
     class.define_method("refresh", method!(Handle::refresh, 0))?;
-    class.define_method("close", method!(Handle::close, 0))
+    class.define_method("close", method!(Handle::close, 0))?;
+    crate::operations::init_handle(class)
 }

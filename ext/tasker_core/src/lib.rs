@@ -5,6 +5,7 @@
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
 //!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
+//! * [`operations`]: what people do by hand.
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
 //!   [`bench`]: what measurements call.
 //! * `faults`: what tests make go wrong, where the feature is on.
@@ -28,6 +29,7 @@ mod fork;
 mod handle;
 mod handle_info;
 mod names;
+mod operations;
 mod raw;
 mod signal;
 mod step;

@@ -1,10 +1,17 @@
 //! `TaskerCore::Step`: a snapshot of a step. A field is converted when it is read.
 
+use std::sync::Arc;
+
 use magnus::prelude::*;
 use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, Value};
+use tasker_core::domain::fault::Faults;
+use tasker_core::domain::operation::StepOperation;
+use tasker_core::engine::transactions::operate::Note;
+use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::types::StepView;
 
 use crate::burden::Burden;
+use crate::call::Call;
 use crate::convert::fields::{Read, fields};
 use crate::convert::json_out::{json_text, to_ruby_or_nil};
 use crate::convert::keys::name_of;
@@ -14,6 +21,7 @@ use crate::errors::Failure;
 #[derive(TypedData)]
 #[magnus(class = "TaskerCore::Step", free_immediately, size, frozen_shareable)]
 pub struct Step {
+    handle: Arc<OrchestrationHandle>,
     view: StepView,
     burden: Burden,
 }
@@ -25,14 +33,31 @@ impl DataTypeFunctions for Step {
 }
 
 impl Step {
-    fn object(ruby: &Ruby, view: StepView, bytes: usize) -> Value {
-        let step = ruby.obj_wrap(Self { view, burden: Burden::new(ruby, bytes) });
+    fn object(ruby: &Ruby, handle: &Arc<OrchestrationHandle>, view: StepView, bytes: usize) -> Value {
+        let step = ruby.obj_wrap(Self { handle: handle.clone(), view, burden: Burden::new(ruby, bytes) });
         step.freeze();
         step.as_value()
     }
 
+    pub fn handle(&self) -> &Arc<OrchestrationHandle> {
+        &self.handle
+    }
+
+    pub fn view(&self) -> &StepView {
+        &self.view
+    }
+
+    /// A call that ends with this step as an operation left it.
+    pub fn operate(&self, asked: Result<(StepOperation, Note), Faults>) -> Call {
+        let handle = self.handle.clone();
+        Call::new(self.handle.operate_on_step(&self.view, asked), move |ruby, view| {
+            let bytes = view.heap_bytes();
+            Ok(Self::object(ruby, &handle, view, bytes))
+        })
+    }
+
     fn id(ruby: &Ruby, this: &Self) -> Read {
-        Ok(text(ruby, &format!("{}/{}", this.view.task.row.id, this.view.name())))
+        Ok(text(ruby, &this.view.id()))
     }
 
     fn task_id(ruby: &Ruby, this: &Self) -> Read {
@@ -107,12 +132,12 @@ fields!(Step: id, task_id, name, status, result, attempts, error, depends_on, qu
     finished_at, next_retry_at, config, checkpoint, route);
 
 /// The snapshots of a task's steps.
-pub fn objects(ruby: &Ruby, views: Vec<StepView>) -> Result<Value, Failure> {
+pub fn objects(ruby: &Ruby, handle: &Arc<OrchestrationHandle>, views: Vec<StepView>) -> Result<Value, Failure> {
     // Weighed before the first is handed over: each bears its part of the task that all of them share.
     let weighed: Vec<_> = views.iter().map(StepView::heap_bytes).collect();
     let steps = ruby.ary_new_capa(views.len());
     for (view, bytes) in views.into_iter().zip(weighed) {
-        steps.push(Step::object(ruby, view, bytes))?;
+        steps.push(Step::object(ruby, handle, view, bytes))?;
     }
     Ok(steps.as_value())
 }
@@ -122,5 +147,6 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     crate::raw::ractor_safe(|| {
         Step::define_fields(ruby, class)?;
         class.define_private_method("plain_json", magnus::method!(Step::json, 0))
-    })
+    })?;
+    crate::operations::init_step(class)
 }

@@ -145,5 +145,6 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
         Task::define_fields(ruby, class)?;
         class.define_private_method("plain_json", magnus::method!(Task::json, 0))
     })?;
-    crate::handle::init_task(class)
+    crate::handle::init_task(class)?;
+    crate::operations::init_task(class)
 }

@@ -44,6 +44,18 @@ impl Transition {
         Ok(time(ruby, this.view.row.at)?)
     }
 
+    fn by(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text_or_nil(ruby, this.view.by().as_deref()))
+    }
+
+    fn reason(ruby: &Ruby, this: &Self) -> Read {
+        Ok(text_or_nil(ruby, this.view.reason().as_deref()))
+    }
+
+    fn error(ruby: &Ruby, this: &Self) -> Read {
+        to_ruby_or_nil(ruby, this.view.error().as_ref())
+    }
+
     fn attempt(ruby: &Ruby, this: &Self) -> Read {
         Ok(ruby.into_value(this.view.attempt()))
     }
@@ -62,7 +74,7 @@ impl Transition {
     }
 }
 
-fields!(Transition: task_id, step_name, from, to, at, attempt, session_id, metadata);
+fields!(Transition: task_id, step_name, from, to, at, by, reason, attempt, error, session_id, metadata);
 
 /// A history as Ruby objects.
 pub fn objects(ruby: &Ruby, views: Vec<HistoryView>) -> Result<Value, Failure> {

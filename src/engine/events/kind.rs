@@ -39,6 +39,8 @@ kinds! {
     TaskCancelled = "task.cancelled",
     /// It was declared done by hand.
     TaskResolvedManually = "task.resolved_manually",
+    /// Its priority or its queue was changed.
+    TaskUpdated = "task.updated",
     /// A step was created, with its task.
     StepCreated = "step.created",
     /// A step was given back, or is to run afresh.
@@ -74,6 +76,7 @@ impl EventKind {
     pub fn of_task(from: Option<TaskState>, to: TaskState) -> Self {
         match to {
             TaskState::Pending if from.is_none() => Self::TaskCreated,
+            _ if from == Some(to) => Self::TaskUpdated,
             TaskState::Pending => Self::TaskPending,
             TaskState::InProgress => Self::TaskInProgress,
             TaskState::Paused => Self::TaskPaused,

@@ -1,15 +1,18 @@
 //! Writing what became of steps: their moves and history, and what it means to their tasks. Settling a batch and recovering a dead worker's steps share it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::release_children;
-use super::intake::Known;
+use super::intake::{Assignment, Known, TaskInfo};
 use super::verdict::Verdict;
 use crate::domain::id::{LaneId, RevisionId, StepKey, TaskId};
 use crate::domain::state::{StepState, TaskEvent, TaskState};
-use crate::engine::catalog::{Catalog, Lanes};
-use crate::storage::rows::{ReadyRow, TaskMoved, TaskTouch, TaskTransition, TimerKind, TimerRow};
+use crate::engine::catalog::{Catalog, Lanes, lane_of};
+use crate::storage::rows::{
+    ReadyRow, SettledStep, TaskHead, TaskMoved, TaskTouch, TaskTransition, TimerKind, TimerRow,
+};
 use crate::storage::{Result, StoreError, TaskMoves, Tx};
 
 /// Which released children stay with the worker instead of going through the ready table.
@@ -45,8 +48,11 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     let now = tx.now().await?;
     let mut moves: Vec<_> = verdicts.iter().map(|verdict| verdict.step_move.clone()).collect();
     moves.sort_unstable_by_key(|step_move| step_move.key);
-    let accepted: HashSet<StepKey> = tx.settle_steps(&moves).await?.into_iter().collect();
-    let verdicts: Vec<Verdict> = verdicts.into_iter().filter(|v| accepted.contains(&v.step_move.key)).collect();
+    let settled = tx.settle_steps(&moves).await?;
+    let accepted: HashSet<StepKey> = settled.iter().map(|step| step.key).collect();
+    let parked: HashSet<StepKey> = settled.iter().filter(|step| step.parked).map(|step| step.key).collect();
+    let mut verdicts: Vec<Verdict> = verdicts.into_iter().filter(|v| accepted.contains(&v.step_move.key)).collect();
+    look_again(tx, catalog, &mut verdicts, &settled).await?;
     let transitions: Vec<_> = verdicts.iter().flat_map(|verdict| verdict.transitions.iter().cloned()).collect();
     tx.record_steps(&transitions).await?;
 
@@ -54,7 +60,11 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     let mut timers = Vec::new();
     let mut ready = Vec::new();
     for verdict in &verdicts {
-        touches.settled(verdict);
+        let parked = parked.contains(&verdict.step_move.key);
+        touches.settled(verdict, parked);
+        if parked {
+            continue;
+        }
         match (&verdict.again, verdict.step_move.to) {
             (Some((row, delay)), StepState::WaitingForRetry) => {
                 timers.push(TimerRow { due: now.after(*delay), kind: TimerKind::Retry, ready: row.clone() });
@@ -76,6 +86,38 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     tx.put_ready(&ready).await?;
     let next_retry = timers.iter().map(|timer| timer.due.since(now)).min();
     Ok(Applied { accepted, kept, made_ready: !ready.is_empty(), next_retry, lanes, touches, verdicts })
+}
+
+/// Puts what their tasks are now into the verdicts on steps whose tasks' queue or priority was changed while they
+/// were held: whatever is queued from here on goes by that.
+async fn look_again<T: Tx>(
+    tx: &mut T,
+    catalog: &Catalog,
+    verdicts: &mut [Verdict],
+    settled: &[SettledStep],
+) -> Result<()> {
+    let stale: HashSet<StepKey> = settled.iter().filter(|step| step.stale).map(|step| step.key).collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let mut tasks: Vec<TaskId> = stale.iter().map(|key| key.task).collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let heads: HashMap<TaskId, TaskHead> = tx.heads(&tasks).await?.into_iter().map(|head| (head.id, head)).collect();
+    for verdict in verdicts.iter_mut().filter(|verdict| stale.contains(&verdict.step_move.key)) {
+        let Some(head) = heads.get(&verdict.step_move.key.task) else { continue };
+        let task = Arc::new(TaskInfo { head: head.clone(), stored: verdict.assignment.task.stored.clone() });
+        let index = verdict.step_move.key.index;
+        let queue = task.template().queue_of(index, head.queue.as_deref());
+        let lanes = catalog.lanes(tx, std::iter::once((head.named_task, queue))).await?;
+        let lane = lane_of(&lanes, head.named_task, queue.to_owned())?;
+        let priority = task.template().priority_of(index, head.priority);
+        if let Some((row, _)) = &mut verdict.again {
+            (row.lane, row.priority) = (lane, priority);
+        }
+        verdict.assignment = Arc::new(Assignment { task, ..(*verdict.assignment).clone() });
+    }
+    Ok(())
 }
 
 impl Applied {
@@ -104,10 +146,10 @@ impl Touches {
         &mut self.0.entry(id).or_insert_with(none).1
     }
 
-    /// A step that ended is live no more; one in error counts as failed.
-    fn settled(&mut self, verdict: &Verdict) {
+    /// A step that ended or is parked is live no more; one in error counts as failed.
+    fn settled(&mut self, verdict: &Verdict, parked: bool) {
         let to = verdict.step_move.to;
-        if to.is_unfinished() {
+        if to.is_unfinished() && !parked {
             return;
         }
         let touch = self.of(verdict.step_move.key.task, verdict.assignment.task.stored.revision);

@@ -193,6 +193,7 @@ impl TaskPlan {
             revision: row.revision,
             priority: row.priority,
             queue: row.queue.clone(),
+            run: 1,
             context: row.context.clone(),
         };
         Arc::new(TaskInfo { head, stored: self.stored.clone() })

@@ -30,7 +30,7 @@ impl TaskInfo {
 }
 
 /// A step in this process's hands, with all that its handler may ask for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Assignment {
     /// The step as it was claimed.
     pub row: ReadyRow,

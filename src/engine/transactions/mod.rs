@@ -5,6 +5,7 @@
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
 //!   it; [`intake`] takes claimed steps in.
+//! * [`operate`]: what people ask of one task by hand.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
 //! * [`look`] reads. [`remove`] makes tests clean up after themselves.
@@ -15,6 +16,7 @@ mod children;
 pub mod create;
 pub mod intake;
 pub mod look;
+pub mod operate;
 pub mod pauses;
 pub mod purge;
 pub mod register;

@@ -220,7 +220,7 @@ fn checked<'r>(held: &Assignment, outcome: &'r Outcome) -> Result<Cow<'r, Outcom
 }
 
 /// The error of a step as its task keeps it: with the step's name.
-fn with_step_name(error: &Json, step: &str) -> Option<Json> {
+pub(super) fn with_step_name(error: &Json, step: &str) -> Option<Json> {
     let mut tree = error.tree().ok()?;
     tree.as_object_mut()?.insert("step".into(), step.into());
     Json::of(&tree).ok()

@@ -7,20 +7,26 @@ use std::time::Duration;
 use super::OrchestrationHandle;
 use crate::domain::fault::{Faults, MOST_FAULTS};
 use crate::domain::id::TaskId;
+use crate::domain::operation::{Operation, StepOperation, TaskOperation};
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::StoredTemplate;
 use crate::engine::error::{EngineError, Missing, Result};
+use crate::engine::operating::Bulk;
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
+use crate::engine::transactions::operate::Note;
 use crate::engine::worker::{Worker, WorkerOptions};
 use crate::ffi::shared::call::Call;
 use crate::ffi::shared::event_bridge::{Subscription, Wake};
 use crate::ffi::shared::process::Process;
 use crate::ffi::shared::types::{
-    CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, Page, StepView, SubscribeInput, TaskView, Wanted,
-    WantedTemplate, parse_task_id,
+    BulkInput, CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
+    TaskView, Wanted, WantedTemplate, parse_task_id,
 };
 use crate::storage::Store;
+
+/// What somebody asks for by hand, read from an input.
+type Asked<T> = Result<(T, Note), Faults>;
 
 impl OrchestrationHandle {
     /// Stores a template and registers it.
@@ -95,20 +101,69 @@ impl OrchestrationHandle {
 
     /// The steps of a task, in the order of its template.
     pub fn steps(self: &Arc<Self>, task: TaskId) -> Call<Vec<StepView>> {
-        self.run(move |engine, _| async move {
-            let view = Arc::new(find(&engine, task).await?);
-            let rows = engine.store().read(Steps { task }).await?;
-            Ok(rows.into_iter().map(|row| StepView { task: view.clone(), row }).collect())
-        })
+        self.run(move |engine, _| async move { steps_of(&engine, task).await })
     }
 
     /// The transitions of a task and its steps, oldest first.
     pub fn history(self: &Arc<Self>, task: TaskId) -> Call<Vec<HistoryView>> {
         self.run(move |engine, _| async move {
             let view = find(&engine, task).await?;
-            let rows = engine.store().read(History { task }).await?;
-            let name = |index| view.template().step(index).map(|step| step.name.clone());
-            Ok(rows.into_iter().map(|row| HistoryView { task, step: row.index.and_then(name), row }).collect())
+            history_of(&engine, &view).await
+        })
+    }
+
+    /// The transitions of one step, oldest first.
+    pub fn step_history(self: &Arc<Self>, step: &StepView) -> Call<Vec<HistoryView>> {
+        let (task, index) = (step.task.clone(), step.row.index);
+        self.run(move |engine, _| async move {
+            let mut history = history_of(&engine, &task).await?;
+            history.retain(|transition| transition.row.index == Some(index));
+            Ok(history)
+        })
+    }
+
+    /// Carries out an operation on a task; gives it as it is then.
+    pub fn operate(self: &Arc<Self>, task: TaskId, asked: Asked<TaskOperation>) -> Call<TaskView> {
+        self.run(move |engine, _| async move {
+            let (operation, note) = asked?;
+            engine.operate(task, Operation::Task(operation), note).await?;
+            find(&engine, task).await
+        })
+    }
+
+    /// Runs a task again from one of its steps on.
+    pub fn restart_from(self: &Arc<Self>, task: TaskId, asked: Asked<String>) -> Call<TaskView> {
+        self.run(move |engine, _| async move {
+            let (step, note) = asked?;
+            let view = find(&engine, task).await?;
+            let index = view.template().index(&step).ok_or_else(|| no_step(&view, &step))?;
+            engine.operate(task, Operation::Task(TaskOperation::RestartFrom(index)), note).await?;
+            find(&engine, task).await
+        })
+    }
+
+    /// Carries out an operation on a step; gives it as it is then.
+    pub fn operate_on_step(self: &Arc<Self>, step: &StepView, asked: Asked<StepOperation>) -> Call<StepView> {
+        let (task, index, id) = (step.task.row.id, step.row.index, step.id());
+        self.run(move |engine, _| async move {
+            let (operation, note) = asked?;
+            engine.operate(task, Operation::Step(index, operation), note).await?;
+            let found = steps_of(&engine, task).await?.into_iter().find(|step| step.row.index == index);
+            found.ok_or_else(|| EngineError::not_found(Missing::Step, &id, format!("there is no step {id}")))
+        })
+    }
+
+    /// Carries out an operation on every task that matches, or tells on which it would be.
+    pub fn operate_on_many(
+        self: &Arc<Self>,
+        filter: ListTasksInput,
+        operation: TaskOperation,
+        asked: BulkInput,
+    ) -> Call<Bulk> {
+        self.run(|engine, _| async move {
+            let (note, dry_run) = asked.into_asked()?;
+            let filter = filter.into_conditions()?;
+            engine.operate_on_many(filter, operation, note, dry_run).await
         })
     }
 
@@ -174,6 +229,25 @@ impl OrchestrationHandle {
             }
         }
     }
+}
+
+async fn steps_of(engine: &Engine, task: TaskId) -> Result<Vec<StepView>> {
+    let view = Arc::new(find(engine, task).await?);
+    let rows = engine.store().read(Steps { task }).await?;
+    Ok(rows.into_iter().map(|row| StepView { task: view.clone(), row }).collect())
+}
+
+async fn history_of(engine: &Engine, task: &TaskView) -> Result<Vec<HistoryView>> {
+    let id = task.row.id;
+    let rows = engine.store().read(History { task: id }).await?;
+    let name = |index| task.template().step(index).map(|step| step.name.clone());
+    Ok(rows.into_iter().map(|row| HistoryView { task: id, step: row.index.and_then(name), row }).collect())
+}
+
+fn no_step(task: &TaskView, name: &str) -> EngineError {
+    let template = task.template();
+    let message = format!("the task {} has no step {name:?}{}", template.name, template.step_hint(name));
+    EngineError::not_found(Missing::Step, name, message)
 }
 
 async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {

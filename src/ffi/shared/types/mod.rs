@@ -1,6 +1,7 @@
 //! Typed inputs and outputs. serde's traits are the seam: one derive serves every adapter.
 //!
 //! * `tasks`: what is asked of tasks. `options`: how handles and workers are to behave.
+//! * `operations`: what is asked of tasks and steps by hand.
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
 //! * `upkeep`: what is asked of a database as a whole.
@@ -11,6 +12,7 @@
 
 mod failure;
 mod moment;
+mod operations;
 mod options;
 pub(in crate::ffi) mod rules;
 mod tasks;
@@ -20,6 +22,7 @@ mod views;
 
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
+pub use operations::{BulkInput, NoteInput, ResolveInput, UpdateInput};
 pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
 pub use upkeep::{PauseQueueInput, PurgeInput, ResumeQueueInput};

@@ -279,6 +279,24 @@ impl ListTasksInput {
         Ok(self.into_page()?.filter)
     }
 
+    /// The filter of an operation on all tasks that match.
+    ///
+    /// # Errors
+    /// Everything that breaks its rules; a page instead of conditions, or no condition.
+    pub fn into_conditions(self) -> Result<TaskFilter, Faults> {
+        let paged = [("limit", self.limit.is_some()), ("before", self.before.is_some())];
+        let faults = paged.into_iter().filter(|(_, given)| *given).map(|(name, _)| {
+            Fault::new(name, "is for listings; this is done to all tasks that match").with("nothing", "a value")
+        });
+        Faults::check(faults.collect())?;
+        let filter = self.into_filter()?;
+        if filter == TaskFilter::default() {
+            let message = "say which tasks are meant, as with status: or namespace:";
+            return Err(Fault::new("", message).with("a condition", "none").into());
+        }
+        Ok(filter)
+    }
+
     /// The page; 100 tasks unless it says otherwise.
     ///
     /// # Errors

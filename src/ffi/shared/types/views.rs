@@ -123,6 +123,11 @@ pub struct StepView {
 }
 
 impl StepView {
+    /// `task id/step name`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.task.row.id, self.name())
+    }
+
     /// Its definition.
     pub fn definition(&self) -> Option<&StepTemplate> {
         self.task.template().step(self.row.index)
@@ -183,6 +188,28 @@ impl HistoryView {
     pub fn heap_bytes(&self) -> usize {
         let states = self.row.from.as_ref().map_or(0, String::capacity) + self.row.to.capacity();
         states + self.step.as_ref().map_or(0, String::capacity) + json_bytes([self.row.detail.as_ref()])
+    }
+
+    /// What is noted with it under this name, where that is a text.
+    fn noted(&self, name: &str) -> Option<String> {
+        let tree = self.row.detail.as_ref()?.tree().ok()?;
+        Some(tree.get(name)?.as_str()?.to_owned())
+    }
+
+    /// Who asked for it by hand.
+    pub fn by(&self) -> Option<String> {
+        self.noted("by")
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Option<String> {
+        self.noted("reason")
+    }
+
+    /// The failure that led to it.
+    pub fn error(&self) -> Option<Json> {
+        let tree = self.row.detail.as_ref()?.tree().ok()?;
+        Json::of(tree.get("error")?).ok()
     }
 
     /// The attempt it belongs to; `None` for the task itself.
@@ -278,7 +305,7 @@ impl Serialize for StepView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = &self.row;
         let fields = StepFields {
-            id: format!("{}/{}", self.task.row.id, self.name()),
+            id: self.id(),
             task_id: self.task.row.id,
             name: self.name(),
             status: row.state.as_str(),
@@ -306,7 +333,10 @@ struct HistoryFields<'a> {
     from: Option<&'a str>,
     to: &'a str,
     at: Moment,
+    by: Option<String>,
+    reason: Option<String>,
     attempt: Option<u16>,
+    error: Option<Json>,
     session_id: Option<String>,
     metadata: Option<&'a Json>,
 }
@@ -320,7 +350,10 @@ impl Serialize for HistoryView {
             from: row.from.as_deref(),
             to: &row.to,
             at: Moment(row.at),
+            by: self.by(),
+            reason: self.reason(),
             attempt: self.attempt(),
+            error: self.error(),
             session_id: row.by.map(|session| session.0.to_string()),
             metadata: row.detail.as_ref(),
         };

@@ -34,3 +34,6 @@ CREATE TABLE tasker_paused_queues (
     reason    text,
     PRIMARY KEY (queue, namespace)
 );
+
+-- Whether its task's queue or priority was changed while the step was held: its holder does not know.
+ALTER TABLE tasker_workflow_steps ADD COLUMN stale boolean NOT NULL DEFAULT false;

@@ -7,6 +7,7 @@
 //! | [`creation`] | keys, tasks and steps to insert |
 //! | [`queue`] | ready rows and timers, and what a claim needs to know |
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
+//! | [`operations`] | what people do by hand |
 //! | [`reading`], [`listing`] | looking |
 //! | [`decisions`] | what decisions choose and skip |
 //! | [`deletion`] | tasks that go |
@@ -23,6 +24,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod listing;
+mod operations;
 mod pauses;
 mod queue;
 mod reading;
@@ -312,7 +314,7 @@ impl Tx for PostgresTx {
     async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
         settlement::lock_steps(self, keys).await
     }
-    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
         settlement::settle_steps(self, moves).await
     }
     async fn release_steps(&mut self, finished_parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
@@ -342,6 +344,25 @@ impl Tx for PostgresTx {
         settlement::record_tasks(self, rows).await?;
         self.recording.tasks(rows, self.now);
         Ok(())
+    }
+
+    async fn lock_steps_of(&mut self, task: TaskId) -> Result<()> {
+        operations::lock_steps_of(self, task).await
+    }
+    async fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
+        operations::take_task_out(self, task, rows).await
+    }
+    async fn lock_task(&mut self, task: TaskId) -> Result<Option<HeldTask>> {
+        operations::lock_task(self, task).await
+    }
+    async fn place_steps(&mut self, rows: &[StepPlacement]) -> Result<()> {
+        operations::place_steps(self, rows).await
+    }
+    async fn set_waiting(&mut self, rows: &[StepWait]) -> Result<()> {
+        operations::set_waiting(self, rows).await
+    }
+    async fn place_task(&mut self, row: &TaskPlacement) -> Result<()> {
+        operations::place_task(self, row).await
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

@@ -117,7 +117,7 @@ const TAKE_DUE: &str = "
 
 /// A probe of the primary key for each.
 const HEADS: &str = "
-    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.context::text
+    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.run, t.context::text
     FROM unnest($1::uuid[]) AS w (id)
     JOIN tasker_tasks AS t ON t.id = w.id";
 
@@ -213,7 +213,8 @@ pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
             revision: RevisionId(get(row, 2)?),
             priority: get(row, 3)?,
             queue: get(row, 4)?,
-            context: json(row, 5)?,
+            run: get(row, 5)?,
+            context: json(row, 6)?,
         })
     };
     rows.iter().map(head).collect()

@@ -13,7 +13,7 @@ use crate::storage::postgres::values::{
     count, get, instant_option, key_arrays, step_key, step_state, stored_count, stored_index, task_id, task_state,
 };
 use crate::storage::rows::{
-    Checkpoint, HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
+    Checkpoint, HeldStep, ReleasedStep, SettledStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
 };
 use crate::storage::{Result, TaskMoves};
 
@@ -44,7 +44,7 @@ const SETTLE: &str = "
     ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at)
     WHERE s.task_id = m.task_id AND s.idx = m.idx
       AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
-    RETURNING s.task_id, s.idx";
+    RETURNING s.task_id, s.idx, s.waiting, s.stale";
 
 /// A probe of the primary key for each, in key order, fenced as [`SETTLE`] is. HOT.
 const SAVE_CHECKPOINTS: &str = "
@@ -142,7 +142,7 @@ pub(super) fn held_step(row: &PgRow) -> Result<HeldStep> {
     })
 }
 
-pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
     if moves.is_empty() {
         return Ok(Vec::new());
     }
@@ -163,7 +163,9 @@ pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Res
         .bind(moves.iter().map(|step| step.error.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
         .bind(started)
         .bind(retried);
-    tx.rows(statement).await?.iter().map(|row| step_key(row, 0)).collect()
+    let settled =
+        |row: &PgRow| Ok(SettledStep { key: step_key(row, 0)?, parked: get::<i32>(row, 2)? > 0, stale: get(row, 3)? });
+    tx.rows(statement).await?.iter().map(settled).collect()
 }
 
 pub(super) async fn save_checkpoints(tx: &mut PostgresTx, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {

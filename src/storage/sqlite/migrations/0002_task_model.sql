@@ -33,3 +33,6 @@ CREATE TABLE tasker_paused_queues (
     reason    TEXT,
     PRIMARY KEY (queue, namespace)
 ) STRICT, WITHOUT ROWID;
+
+-- Whether its task's queue or priority was changed while the step was held: its holder does not know.
+ALTER TABLE tasker_workflow_steps ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK (stale IN (0, 1));

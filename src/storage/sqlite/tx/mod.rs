@@ -3,8 +3,8 @@
 //! * [`sessions`]: sessions and receipts. [`templates`]: template versions, revisions, lanes.
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
-//!   [`deletion`]: tasks that go. [`decisions`]: what decisions choose and skip.
-//!   [`chores`]: what is done now and then. [`pauses`]: paused queues.
+//!   [`operations`]: what people do by hand. [`deletion`]: tasks that go. [`decisions`]: what decisions choose and
+//!   skip. [`chores`]: what is done now and then. [`pauses`]: paused queues.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
@@ -15,6 +15,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod listing;
+mod operations;
 mod pauses;
 #[cfg(test)]
 mod plans;
@@ -214,7 +215,7 @@ impl Tx for SqliteTx<'_> {
         settlement::find_steps(self.connection, keys)
     }
 
-    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<StepKey>> {
+    async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
         settlement::settle_steps(self.connection, moves, self.now)
     }
 
@@ -250,6 +251,31 @@ impl Tx for SqliteTx<'_> {
     async fn record_tasks(&mut self, rows: &[TaskTransition]) -> Result<()> {
         self.recording.tasks(rows, Some(self.now));
         settlement::record_tasks(self.connection, rows, self.now)
+    }
+
+    /// Nothing: a transaction has the database for itself.
+    async fn lock_steps_of(&mut self, _task: TaskId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
+        operations::take_task_out(self.connection, task, rows)
+    }
+
+    async fn lock_task(&mut self, task: TaskId) -> Result<Option<HeldTask>> {
+        operations::find_task(self.connection, task)
+    }
+
+    async fn place_steps(&mut self, rows: &[StepPlacement]) -> Result<()> {
+        operations::place_steps(self.connection, rows, self.now)
+    }
+
+    async fn set_waiting(&mut self, rows: &[StepWait]) -> Result<()> {
+        operations::set_waiting(self.connection, rows)
+    }
+
+    async fn place_task(&mut self, row: &TaskPlacement) -> Result<()> {
+        operations::place_task(self.connection, row, self.now)
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

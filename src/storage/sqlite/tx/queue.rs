@@ -44,7 +44,8 @@ pub(super) const DUE: &str = "
 
 pub(super) const DELETE_TIMER: &str = "DELETE FROM tasker_timers WHERE due_at = ?1 AND task_id = ?2 AND idx = ?3";
 
-const HEAD: &str = "SELECT id, named_task_id, revision_id, priority, queue, context FROM tasker_tasks WHERE id = ?1";
+const HEAD: &str =
+    "SELECT id, named_task_id, revision_id, priority, queue, run, context FROM tasker_tasks WHERE id = ?1";
 
 const RESULT: &str = "
     SELECT task_id, idx, result FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND result IS NOT NULL";
@@ -115,7 +116,8 @@ pub(super) fn heads(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskH
                 revision: row.get(2)?,
                 priority: row.get(3)?,
                 queue: row.get(4)?,
-                context: row.get(5)?,
+                run: row.get(5)?,
+                context: row.get(6)?,
             })
         },
     )

@@ -7,7 +7,7 @@ use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::{
-    Checkpoint, HeldStep, ReleasedStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
+    Checkpoint, HeldStep, ReleasedStep, SettledStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
 };
 use crate::storage::sqlite::values::step_key;
 use crate::storage::{Result, TaskMoves};
@@ -27,7 +27,8 @@ pub(super) const SETTLE_STEP: &str = "
         started_at = coalesce(?9, started_at),
         finished_at = ?10,
         next_retry_at = ?11
-    WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')";
+    WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')
+    RETURNING waiting, stale";
 
 /// Fenced as [`SETTLE_STEP`] is.
 pub(super) const SAVE_CHECKPOINT: &str = "
@@ -76,12 +77,12 @@ pub(super) fn held_step(row: &Row<'_>) -> rusqlite::Result<HeldStep> {
     })
 }
 
-pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Timestamp) -> Result<Vec<StepKey>> {
+pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Timestamp) -> Result<Vec<SettledStep>> {
     let mut settle = connection.prepare_cached(SETTLE_STEP)?;
     let mut moved = Vec::with_capacity(moves.len());
     for step in moves {
         let finished_at = (!step.to.is_unfinished()).then_some(now);
-        let changed = settle.execute(params![
+        let values = params![
             step.key.task,
             step.key.index,
             step.token,
@@ -93,10 +94,9 @@ pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Tim
             step.started_at,
             finished_at,
             step.next_retry_at,
-        ])?;
-        if changed == 1 {
-            moved.push(step.key);
-        }
+        ];
+        let found = settle.query_row(values, |row| Ok((row.get::<_, i32>(0)?, row.get(1)?))).optional()?;
+        moved.extend(found.map(|(waiting, stale)| SettledStep { key: step.key, parked: waiting > 0, stale }));
     }
     Ok(moved)
 }

@@ -1,0 +1,399 @@
+//! Operations by hand: what may be asked of a task or of one of its steps, and what that comes to.
+//!
+//! [`decide`] is a function of values: the task as it stands in, the moves out. Whatever it decides is
+//! asked of the tables of [`super::state`]. An operation whose aim is the present state changes nothing,
+//! so that each may be repeated.
+//!
+//! A pause is one more parent: a paused task's unfinished steps wait for one thing more than they have
+//! unfinished parents, so that nothing of it is released, and a held step that comes back is parked.
+
+use std::fmt;
+
+use super::graph::Graph;
+use super::id::{StepIndex, TaskId};
+use super::json::Json;
+use super::state::{StepEvent, StepState, TaskEvent, TaskState};
+
+/// What may be asked of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskOperation {
+    /// Gives it up: nothing of it runs any more.
+    Cancel,
+    /// Holds it back: steps under way end, no other starts.
+    Pause,
+    /// Lets it go on after a pause.
+    Resume,
+    /// Tries its failed steps afresh.
+    Retry,
+    /// Runs this step, all that follow it and all that failed once more, in a new run.
+    RestartFrom(StepIndex),
+    /// Declares it done.
+    Resolve,
+    /// Gives it another priority or queue; `None` leaves one as it is, and an inner `None` goes back to the template's.
+    Update {
+        /// Its own priority.
+        priority: Option<Option<i16>>,
+        /// Its own queue.
+        queue: Option<Option<String>>,
+    },
+}
+
+/// What may be asked of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepOperation {
+    /// Tries it afresh, with all its attempts.
+    Retry,
+    /// Gives it this result, as if its handler had returned it.
+    Resolve(Json),
+    /// Goes on without it: its children see a null result.
+    Skip,
+}
+
+/// What is asked, and of what.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Of the task.
+    Task(TaskOperation),
+    /// Of one of its steps.
+    Step(StepIndex, StepOperation),
+}
+
+impl TaskOperation {
+    /// Its name, in every language.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::RestartFrom(_) => "restart_from",
+            Self::Resolve => "resolve",
+            Self::Update { .. } => "update",
+        }
+    }
+
+    /// One of each kind.
+    fn every() -> [Self; 7] {
+        let update = Self::Update { priority: None, queue: None };
+        [Self::Cancel, Self::Pause, Self::Resume, Self::Retry, Self::RestartFrom(0), Self::Resolve, update]
+    }
+
+    /// The event that it is to a task in this state.
+    fn event(&self, state: TaskState, started: bool) -> TaskEvent {
+        match self {
+            Self::Cancel => TaskEvent::Cancel,
+            Self::Pause => TaskEvent::Pause,
+            Self::Resume => TaskEvent::Resume { started },
+            // A step may have failed while others still run.
+            Self::Retry if state == TaskState::InProgress => TaskEvent::Change,
+            Self::Retry => TaskEvent::Retry,
+            Self::RestartFrom(_) => TaskEvent::RestartFrom,
+            Self::Resolve => TaskEvent::Resolve,
+            Self::Update { .. } => TaskEvent::Change,
+        }
+    }
+
+    /// The states of a task in which it is allowed.
+    pub fn allowed_in(&self) -> Vec<TaskState> {
+        let all = TaskState::ALL.iter().copied();
+        all.filter(|state| state.settle(self.event(*state, true)).is_ok()).collect()
+    }
+}
+
+impl StepOperation {
+    /// Its name, in every language.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Resolve(_) => "resolve",
+            Self::Skip => "skip",
+        }
+    }
+
+    fn every() -> [Self; 3] {
+        [Self::Retry, Self::Resolve(Json::null()), Self::Skip]
+    }
+
+    fn event(&self) -> StepEvent {
+        match self {
+            Self::Retry => StepEvent::Retry,
+            Self::Resolve(_) => StepEvent::Resolve,
+            Self::Skip => StepEvent::Skip,
+        }
+    }
+
+    /// The states of a step in which it is allowed.
+    pub fn allowed_in(&self) -> Vec<StepState> {
+        StepState::ALL.iter().copied().filter(|state| state.settle(self.event()).is_ok()).collect()
+    }
+}
+
+impl Operation {
+    /// Its name, in every language.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Task(operation) => operation.name(),
+            Self::Step(_, operation) => operation.name(),
+        }
+    }
+}
+
+/// A task as an operation finds it.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// Its graph.
+    pub graph: &'a Graph,
+    /// Its state.
+    pub state: TaskState,
+    /// Whether any step of it was ever claimed.
+    pub started: bool,
+    /// Its own priority.
+    pub priority: Option<i16>,
+    /// Its own queue.
+    pub queue: Option<&'a str>,
+    /// Its steps by index: the state of each, and its result.
+    pub steps: &'a [(StepState, Option<Json>)],
+}
+
+/// What an operation comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The moves of the task, in order. A move to the same state says that something else of it changed.
+    pub task: Vec<TaskState>,
+    /// The steps that move, with where they move to.
+    pub steps: Vec<(StepIndex, StepState)>,
+    /// Whether the task counts as started from now on.
+    pub starts: bool,
+    /// How all steps stand then.
+    pub arrangement: Arrangement,
+}
+
+/// How the steps of a task stand: which wait for what, which may run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrangement {
+    /// What each waits for: its unfinished parents, and the end of the pause.
+    pub waiting: Vec<i32>,
+    /// Those that may run now, or when they are due.
+    pub runnable: Vec<StepIndex>,
+    /// How many are runnable or held.
+    pub live: i32,
+    /// How many are in error.
+    pub failed: i32,
+}
+
+impl Arrangement {
+    /// The arrangement of steps in these states.
+    pub fn of(graph: &Graph, states: &[StepState], paused: bool) -> Self {
+        let mut arrangement =
+            Self { waiting: Vec::with_capacity(states.len()), runnable: Vec::new(), live: 0, failed: 0 };
+        for (index, state) in (0..).zip(states) {
+            let is_done =
+                |parent: &StepIndex| states.get(*parent as usize).is_some_and(|state| state.satisfies_children());
+            let unfinished = graph.parents(index).iter().filter(|parent| !is_done(parent)).count() as i32;
+            let waiting = unfinished + i32::from(paused && state.is_unfinished());
+            let held = *state == StepState::InProgress;
+            if state.is_unfinished() && waiting == 0 && !held {
+                arrangement.runnable.push(index);
+            }
+            arrangement.live += i32::from(held || (state.is_unfinished() && waiting == 0));
+            arrangement.failed += i32::from(*state == StepState::Error);
+            arrangement.waiting.push(waiting);
+        }
+        arrangement
+    }
+}
+
+/// An operation that the state of a task or step does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The operation.
+    pub operation: &'static str,
+    /// The task.
+    pub task: TaskId,
+    /// The step's name, where one was to be moved.
+    pub step: Option<String>,
+    /// The state of the one that was to be moved.
+    pub state: &'static str,
+    /// The task's state.
+    pub task_state: TaskState,
+    /// Whether it is the task's state that stands in a step's way.
+    pub by_task: bool,
+    /// The operations that are allowed now.
+    pub allowed: Vec<&'static str>,
+    /// The states in which this operation is.
+    pub allowed_in: Vec<&'static str>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, task, state, .. } = self;
+        match &self.step {
+            Some(step) if self.by_task => {
+                write!(f, "{operation} is not allowed on the step {task}/{step}: its task is {}", self.task_state)?;
+            }
+            Some(step) => write!(f, "{operation} is not allowed on the step {task}/{step}: it is {state}")?,
+            None => write!(f, "{operation} is not allowed on the task {task}: it is {state}")?,
+        }
+        if !self.by_task {
+            write!(f, ", and that is for one that is {}", self.allowed_in.join(", "))?;
+        }
+        match self.allowed.as_slice() {
+            [] => f.write_str("; nothing is allowed now"),
+            allowed => write!(f, "; allowed now: {}", allowed.join(", ")),
+        }
+    }
+}
+
+/// Why a change does not come about.
+enum Obstacle {
+    Task,
+    Step,
+}
+
+/// What `operation` comes to; `None` when it aims at what is. `id` and `name` are for the refusal: the
+/// task's id, and a step's name.
+///
+/// # Errors
+/// When the tables of states do not allow it.
+pub fn decide<'n>(
+    id: TaskId,
+    standing: &Standing<'_>,
+    operation: &Operation,
+    name: impl Fn(StepIndex) -> &'n str,
+) -> Result<Option<Change>, Refused> {
+    if standing.is_at_aim(operation) {
+        return Ok(None);
+    }
+    standing.change(operation).map(Some).map_err(|obstacle| {
+        let by_task = matches!((&obstacle, operation), (Obstacle::Task, Operation::Step(..)));
+        let (step, state, allowed_in) = match operation {
+            Operation::Task(asked) => {
+                (None, standing.state.as_str(), asked.allowed_in().into_iter().map(TaskState::as_str).collect())
+            }
+            Operation::Step(index, asked) => {
+                let state = standing.step(*index).map_or("", StepState::as_str);
+                let states = asked.allowed_in().into_iter().map(StepState::as_str).collect();
+                (Some(name(*index).to_owned()), state, states)
+            }
+        };
+        let allowed = standing.allowed(operation);
+        let (operation, task_state) = (operation.name(), standing.state);
+        Refused { operation, task: id, step, state, task_state, by_task, allowed, allowed_in }
+    })
+}
+
+impl Standing<'_> {
+    fn step(&self, index: StepIndex) -> Option<StepState> {
+        self.steps.get(index as usize).map(|(state, _)| *state)
+    }
+
+    /// The operations that are allowed now on what `operation` was to move.
+    fn allowed(&self, operation: &Operation) -> Vec<&'static str> {
+        let every: Vec<Operation> = match operation {
+            Operation::Task(_) => TaskOperation::every().into_iter().map(Operation::Task).collect(),
+            Operation::Step(index, _) => {
+                StepOperation::every().into_iter().map(|operation| Operation::Step(*index, operation)).collect()
+            }
+        };
+        every.iter().filter(|operation| self.change(operation).is_ok()).map(Operation::name).collect()
+    }
+
+    /// Whether the operation aims at what is.
+    fn is_at_aim(&self, operation: &Operation) -> bool {
+        let none = |state: StepState| self.steps.iter().all(|(other, _)| *other != state);
+        match operation {
+            Operation::Task(TaskOperation::Cancel) => self.state == TaskState::Cancelled,
+            Operation::Task(TaskOperation::Pause) => self.state == TaskState::Paused,
+            Operation::Task(TaskOperation::Resume) => matches!(self.state, TaskState::Pending | TaskState::InProgress),
+            Operation::Task(TaskOperation::Retry) => self.state == TaskState::InProgress && none(StepState::Error),
+            Operation::Task(TaskOperation::RestartFrom(index)) => {
+                matches!(self.state, TaskState::Pending | TaskState::InProgress)
+                    && self.step(*index).is_some_and(StepState::is_unfinished)
+                    && none(StepState::Error)
+            }
+            Operation::Task(TaskOperation::Resolve) => self.state == TaskState::ResolvedManually,
+            Operation::Task(TaskOperation::Update { priority, queue }) => {
+                priority.is_none_or(|priority| priority == self.priority)
+                    && queue.as_ref().is_none_or(|queue| queue.as_deref() == self.queue)
+            }
+            Operation::Step(index, StepOperation::Retry) => self.step(*index) == Some(StepState::Pending),
+            Operation::Step(index, StepOperation::Skip) => self.step(*index) == Some(StepState::Skipped),
+            Operation::Step(index, StepOperation::Resolve(result)) => {
+                let aim = (StepState::ResolvedManually, Some(result.clone()));
+                self.steps.get(*index as usize).is_some_and(|step| *step == aim)
+            }
+        }
+    }
+
+    fn change(&self, operation: &Operation) -> Result<Change, Obstacle> {
+        let event = match operation {
+            Operation::Task(asked) => asked.event(self.state, self.started),
+            Operation::Step(..) => TaskEvent::Change,
+        };
+        let to = self.state.settle(event).map_err(|_| Obstacle::Task)?;
+        let mut states: Vec<StepState> = self.steps.iter().map(|(state, _)| *state).collect();
+        let steps = self.moves(operation)?;
+        for (index, to) in &steps {
+            if let Some(state) = states.get_mut(*index as usize) {
+                *state = *to;
+            }
+        }
+        let arrangement = Arrangement::of(self.graph, &states, to == TaskState::Paused);
+        let starts = !self.started
+            && match operation {
+                Operation::Step(_, asked) => *asked != StepOperation::Retry,
+                Operation::Task(asked) => matches!(asked, TaskOperation::RestartFrom(_)),
+            };
+        let is_update = matches!(operation, Operation::Task(TaskOperation::Update { .. }));
+        let mut task = if to != self.state || is_update { vec![to] } else { Vec::new() };
+        if !is_update {
+            go_on(to, starts, &arrangement, &mut task);
+        }
+        Ok(Change { task, steps, starts, arrangement })
+    }
+
+    /// The steps that move.
+    fn moves(&self, operation: &Operation) -> Result<Vec<(StepIndex, StepState)>, Obstacle> {
+        let (event, among): (StepEvent, Box<dyn Fn(StepIndex, StepState) -> bool>) = match operation {
+            Operation::Step(index, asked) => {
+                let state = self.step(*index).ok_or(Obstacle::Step)?;
+                let to = state.settle(asked.event()).map_err(|_| Obstacle::Step)?;
+                return Ok(vec![(*index, to)]);
+            }
+            Operation::Task(TaskOperation::Cancel | TaskOperation::Resolve) => {
+                (StepEvent::Cancel, Box::new(|_, _| true))
+            }
+            Operation::Task(TaskOperation::Retry) => (StepEvent::Retry, Box::new(|_, state| state == StepState::Error)),
+            Operation::Task(TaskOperation::RestartFrom(first)) => {
+                let again = self.graph.descendants(*first);
+                let failed = |state| matches!(state, StepState::Error | StepState::Cancelled);
+                let among = move |index: StepIndex, state| again.get(index as usize) == Some(&true) || failed(state);
+                (StepEvent::Restart, Box::new(among))
+            }
+            Operation::Task(TaskOperation::Pause | TaskOperation::Resume | TaskOperation::Update { .. }) => {
+                return Ok(Vec::new());
+            }
+        };
+        let meant = (0..).zip(self.steps).filter(|(index, (state, _))| among(*index, *state));
+        Ok(meant.filter_map(|(index, (state, _))| Some((index, state.settle(event).ok()?))).collect())
+    }
+}
+
+/// Moves a task on from `at`, where an operation took it, to where it belongs with steps that stand so.
+fn go_on(at: TaskState, starts: bool, steps: &Arrangement, moves: &mut Vec<TaskState>) {
+    let rest = if steps.failed > 0 { TaskEvent::Stall } else { TaskEvent::Finish };
+    let stalled = steps.live == 0 && steps.failed > 0;
+    let events = [
+        (at == TaskState::Pending && starts).then_some(TaskEvent::Start),
+        (at == TaskState::Error && !stalled).then_some(TaskEvent::Retry),
+        (steps.live == 0).then_some(rest),
+    ];
+    // An event that the state does not know leaves it: a paused task does not finish.
+    let mut at = at;
+    for event in events.into_iter().flatten() {
+        if let Ok(to) = at.settle(event) {
+            moves.push(to);
+            at = to;
+        }
+    }
+}
