@@ -42,6 +42,7 @@ module TaskerCore
 
         # Of an answer that is no success the beginning will do.
         def read(answer, body, request)
+          promised = length_of(answer, request)
           answer.read_body do |part|
             body << part
             next if body.bytesize <= request.max_body
@@ -50,6 +51,15 @@ module TaskerCore
 
             throw :cut_off
           end
+          # Net::HTTP takes the half of an answer for the whole; only newer ones can be told not to.
+          raise EOFError, "the answer ended early" if body.bytesize < promised
+        end
+
+        # How many bytes will be read, at the least.
+        def length_of(answer, request)
+          return 0 if request.method == "HEAD" || !answer.class.body_permitted? || answer["content-encoding"]
+
+          answer.content_length || 0
         end
 
         def too_large(request)
@@ -87,8 +97,6 @@ module TaskerCore
           http.verify_mode = OpenSSL::SSL::VERIFY_PEER if http.use_ssl?
           # Net::HTTP would send a request twice of which it doesn't know whether it arrived; retrying is the step's.
           http.max_retries = 0
-          # And would take the half of an answer for the whole.
-          http.ignore_eof = false
           # One limit holds for all of a request, in call; these would hold for each read and write.
           http.read_timeout = http.write_timeout = nil
           http
