@@ -18,6 +18,19 @@ RSpec.describe "Decisions" do
   def skipped(task) = task.steps.select(&:skipped?).map(&:name)
 
   each_database do
+    it "are made anew when they are restarted; what is restarted after them keeps to what they chose" do
+      task = run_task(three_ways, context: { route: ["a"] })
+      task.restart_from(:join)
+      handle.work(until: :idle, timeout: 30)
+      expect(task.reload).to be_complete
+      expect(skipped(task)).to eq(%w[b after_b c after_c])
+      task.restart_from(:check)
+      handle.work(until: :idle, timeout: 30)
+      expect(task.reload).to be_complete
+      expect(task.step(:join).history.map(&:to).count("complete")).to eq(3)
+      expect(skipped(task)).to eq(%w[b after_b c after_c])
+    end
+
     it "skip what they don't choose and what follows it; a join waits for the chosen branches" do
       task = run_task(three_ways, context: { route: "b" })
       expect(task).to be_complete

@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use super::branches::{Branches, bypassed};
 use super::graph::Graph;
 use super::id::{StepIndex, TaskId};
 use super::json::Json;
@@ -151,8 +152,23 @@ pub struct Standing<'a> {
     pub priority: Option<i16>,
     /// Its own queue.
     pub queue: Option<&'a str>,
-    /// Its steps by index: the state of each, and its result.
-    pub steps: &'a [(StepState, Option<Json>)],
+    /// What its decisions may choose.
+    pub branches: &'a Branches,
+    /// Its steps by index.
+    pub steps: &'a [StepStanding],
+}
+
+/// A step as an operation finds it.
+#[derive(Clone, Debug)]
+pub struct StepStanding {
+    /// Its state.
+    pub state: StepState,
+    /// Its result.
+    pub result: Option<Json>,
+    /// The branches that it chose.
+    pub route: Option<Vec<StepIndex>>,
+    /// Whether a decision skipped it.
+    pub bypassed: bool,
 }
 
 /// What an operation comes to.
@@ -284,7 +300,7 @@ pub fn decide<'n>(
 
 impl Standing<'_> {
     fn step(&self, index: StepIndex) -> Option<StepState> {
-        self.steps.get(index as usize).map(|(state, _)| *state)
+        self.steps.get(index as usize).map(|step| step.state)
     }
 
     /// The operations that are allowed now on what `operation` was to move.
@@ -300,7 +316,7 @@ impl Standing<'_> {
 
     /// Whether the operation aims at what is.
     fn is_at_aim(&self, operation: &Operation) -> bool {
-        let none = |state: StepState| self.steps.iter().all(|(other, _)| *other != state);
+        let none = |state: StepState| self.steps.iter().all(|step| step.state != state);
         match operation {
             Operation::Task(TaskOperation::Cancel) => self.state == TaskState::Cancelled,
             Operation::Task(TaskOperation::Pause) => self.state == TaskState::Paused,
@@ -319,8 +335,10 @@ impl Standing<'_> {
             Operation::Step(index, StepOperation::Retry) => self.step(*index) == Some(StepState::Pending),
             Operation::Step(index, StepOperation::Skip) => self.step(*index) == Some(StepState::Skipped),
             Operation::Step(index, StepOperation::Resolve(result)) => {
-                let aim = (StepState::ResolvedManually, Some(result.clone()));
-                self.steps.get(*index as usize).is_some_and(|step| *step == aim)
+                let is_so = |step: &StepStanding| {
+                    step.state == StepState::ResolvedManually && step.result.as_ref() == Some(result)
+                };
+                self.steps.get(*index as usize).is_some_and(is_so)
             }
         }
     }
@@ -331,7 +349,7 @@ impl Standing<'_> {
             Operation::Step(..) => TaskEvent::Change,
         };
         let to = self.state.settle(event).map_err(|_| Obstacle::Task)?;
-        let mut states: Vec<StepState> = self.steps.iter().map(|(state, _)| *state).collect();
+        let mut states: Vec<StepState> = self.steps.iter().map(|step| step.state).collect();
         let steps = self.moves(operation)?;
         for (index, to) in &steps {
             if let Some(state) = states.get_mut(*index as usize) {
@@ -354,28 +372,62 @@ impl Standing<'_> {
 
     /// The steps that move.
     fn moves(&self, operation: &Operation) -> Result<Vec<(StepIndex, StepState)>, Obstacle> {
-        let (event, among): (StepEvent, Box<dyn Fn(StepIndex, StepState) -> bool>) = match operation {
+        match operation {
             Operation::Step(index, asked) => {
                 let state = self.step(*index).ok_or(Obstacle::Step)?;
                 let to = state.settle(asked.event()).map_err(|_| Obstacle::Step)?;
-                return Ok(vec![(*index, to)]);
+                Ok(vec![(*index, to)])
             }
             Operation::Task(TaskOperation::Cancel | TaskOperation::Resolve) => {
-                (StepEvent::Cancel, Box::new(|_, _| true))
+                Ok(self.moved(StepEvent::Cancel, |_, _| true))
             }
-            Operation::Task(TaskOperation::Retry) => (StepEvent::Retry, Box::new(|_, state| state == StepState::Error)),
+            Operation::Task(TaskOperation::Retry) => {
+                Ok(self.moved(StepEvent::Retry, |_, step| step.state == StepState::Error))
+            }
             Operation::Task(TaskOperation::RestartFrom(first)) => {
-                let again = self.graph.descendants(*first);
-                let failed = |state| matches!(state, StepState::Error | StepState::Cancelled);
-                let among = move |index: StepIndex, state| again.get(index as usize) == Some(&true) || failed(state);
-                (StepEvent::Restart, Box::new(among))
+                self.step(*first).ok_or(Obstacle::Step)?;
+                let again = self.restarted(*first);
+                Ok(self.moved(StepEvent::Restart, |index, _| again.get(index as usize) == Some(&true)))
             }
             Operation::Task(TaskOperation::Pause | TaskOperation::Resume | TaskOperation::Update { .. }) => {
-                return Ok(Vec::new());
+                Ok(Vec::new())
             }
-        };
-        let meant = (0..).zip(self.steps).filter(|(index, (state, _))| among(*index, *state));
-        Ok(meant.filter_map(|(index, (state, _))| Some((index, state.settle(event).ok()?))).collect())
+        }
+    }
+
+    /// Where the steps that are meant move to, as far as their states know the event.
+    fn moved(
+        &self,
+        event: StepEvent,
+        is_meant: impl Fn(StepIndex, &StepStanding) -> bool,
+    ) -> Vec<(StepIndex, StepState)> {
+        let meant = (0..).zip(self.steps).filter(|(index, step)| is_meant(*index, step));
+        meant.filter_map(|(index, step)| Some((index, step.state.settle(event).ok()?))).collect()
+    }
+
+    /// For each step, whether it runs again when `first` does: it, what comes after it, and what failed.
+    /// What a decision left out that does not decide again stays out.
+    fn restarted(&self, first: StepIndex) -> Vec<bool> {
+        let mut again = self.graph.descendants(first);
+        for (again, step) in again.iter_mut().zip(self.steps) {
+            *again |= matches!(step.state, StepState::Error | StepState::Cancelled);
+        }
+        let runs_again = |index: StepIndex| again.get(index as usize) == Some(&true);
+        let decided = (0..).zip(self.steps).filter(|(index, _)| !runs_again(*index));
+        let left_out = decided.filter_map(|(index, step)| Some(self.branches.left_out(index, step.route.as_ref()?)));
+        let left_out: Vec<StepIndex> = left_out.flatten().collect();
+        if left_out.is_empty() {
+            return again;
+        }
+        let is_bypassed = |index: StepIndex| self.steps.get(index as usize).is_some_and(|step| step.bypassed);
+        let stays_maybe = |index| index != first && is_bypassed(index) && runs_again(index);
+        let stay = bypassed(self.graph, &left_out, stays_maybe, |index| is_bypassed(index) && !runs_again(index));
+        for index in stay {
+            if let Some(again) = again.get_mut(index as usize) {
+                *again = false;
+            }
+        }
+        again
     }
 }
 

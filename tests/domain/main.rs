@@ -4,6 +4,7 @@ mod branches;
 mod differences;
 mod graphs;
 mod identities;
+mod operations;
 mod schemas;
 mod states;
 mod templates;

@@ -42,6 +42,7 @@ const TASKS: &[(TaskEvent, [&str; 7])] = {
         (RestartFrom,               ["-", "-", "-", "in_progress", "in_progress", "in_progress", "in_progress"]),
         (Cancel,                    ["cancelled", "cancelled", "cancelled", "-", "cancelled", "-", "-"]),
         (Resolve, ["resolved_manually", "resolved_manually", "resolved_manually", "-", "resolved_manually", "resolved_manually", "resolved_manually"]),
+        (Change,                    ["pending", "in_progress", "paused", "-", "error", "-", "-"]),
     ];
     TABLE
 };

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use crate::domain::id::{StepIndex, StepKey, TaskId};
 use crate::domain::json::Json;
-use crate::domain::operation::{Arrangement, Change, Operation, Standing, StepOperation, TaskOperation, decide};
+use crate::domain::operation::{
+    Arrangement, Change, Operation, Standing, StepOperation, StepStanding, TaskOperation, decide,
+};
 use crate::domain::state::{StepState, TaskState};
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
 use crate::storage::rows::{
@@ -296,9 +298,16 @@ impl Taken {
     }
 
     fn decide(&self, operation: &Operation) -> Result<Option<Change>> {
-        let steps: Vec<_> = self.steps.iter().map(|step| (step.state, step.result.clone())).collect();
+        let standing_of = |step: &StepRow| StepStanding {
+            state: step.state,
+            result: step.result.clone(),
+            route: step.route.clone(),
+            bypassed: step.bypassed,
+        };
+        let steps: Vec<_> = self.steps.iter().map(standing_of).collect();
         let standing = Standing {
             graph: &self.stored.template.graph,
+            branches: &self.stored.template.branches,
             state: self.state,
             started: self.started,
             priority: self.head.priority,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use tasker_core::domain::id::{ReceiptId, SessionId, StepKey, TaskId};
 use tasker_core::domain::json::Json;
+use tasker_core::domain::operation::{Operation, StepOperation, TaskOperation};
 
 use super::seen::Seen;
 use super::world::{TEMPLATES, WORKERS, World};
@@ -34,6 +35,11 @@ pub enum Action {
     Crash {
         worker: usize,
         then: SessionId,
+    },
+    /// Somebody does something by hand.
+    Operate {
+        task: TaskId,
+        operation: Operation,
     },
     /// A process forgets what it knew of templates and lanes.
     Forget,
@@ -96,14 +102,51 @@ impl History {
 impl Action {
     pub fn random(rng: &mut Rng, history: &mut History, world: &World) -> Self {
         let worker = rng.usize(..WORKERS);
+        if rng.u32(..5) == 0
+            && let Some(operate) = Self::operate(rng, history)
+        {
+            return operate;
+        }
         match rng.u32(..100) {
             0..18 if history.tasks.len() < MOST_TASKS => Self::create(rng, history, world, worker),
             0..76 => Self::Settle(settlement(rng, world, worker)),
             76..86 => Self::Tick,
             86..95 => Self::Sweep { worker, receipts: rng.usize(..4), then: session() },
-            95..98 => Self::Crash { worker, then: session() },
+            95..97 => Self::Crash { worker, then: session() },
             _ => Self::Forget,
         }
+    }
+
+    /// Has the tasks that it may wake looked at again.
+    pub fn wake(&self, history: &mut History) {
+        if let Self::Operate { task, .. } = self {
+            history.active.insert(*task);
+        }
+    }
+
+    fn operate(rng: &mut Rng, history: &History) -> Option<Self> {
+        let active: Vec<&TaskId> = history.active.iter().collect();
+        let task = match rng.u32(..4) {
+            0 => *history.tasks.get(rng.usize(..history.tasks.len().max(1)))?,
+            _ => **active.get(rng.usize(..active.len().max(1)))?,
+        };
+        let step = rng.u32(..4);
+        let operation = match rng.u32(..20) {
+            0 => Operation::Task(TaskOperation::Cancel),
+            1..4 => Operation::Task(TaskOperation::Pause),
+            4..8 => Operation::Task(TaskOperation::Resume),
+            8..10 => Operation::Task(TaskOperation::Retry),
+            10..12 => Operation::Task(TaskOperation::RestartFrom(step)),
+            12 => Operation::Task(TaskOperation::Resolve),
+            13..15 => Operation::Task(TaskOperation::Update {
+                priority: [None, Some(None), Some(Some(2))][rng.usize(..3)],
+                queue: [None, Some(None), Some(Some("slow".into()))][rng.usize(..3)].clone(),
+            }),
+            15..17 => Operation::Step(step, StepOperation::Skip),
+            17..19 => Operation::Step(step, StepOperation::Retry),
+            _ => Operation::Step(step, StepOperation::Resolve(Json::from_trusted("\"by hand\""))),
+        };
+        Some(Self::Operate { task, operation })
     }
 
     fn create(rng: &mut Rng, history: &mut History, world: &World, worker: usize) -> Self {

@@ -34,6 +34,7 @@ async fn run(seed: u64, mut worlds: [World; 2]) {
     for number in 0..ACTIONS {
         // What the first world holds is what the second holds: that was compared.
         let action = Action::random(&mut rng, &mut history, &worlds[0]);
+        action.wake(&mut history);
         let [one, two] = &mut worlds;
         let (first, second) = (one.act(&action).await, two.act(&action).await);
         assert_eq!(first, second, "seed {seed}, action {number}: {action:?}");

@@ -191,34 +191,37 @@ impl Seen {
             };
             let parents = graph.parents(key.index);
             let unfinished = parents.iter().filter(|parent| !satisfied(parent)).count() as i32;
-            let expected = if step.bypassed { 0 } else { unfinished };
-            ensure(step.waiting == expected, "the counter is not that of the unfinished parents", &about)?;
+            let paused = task.state == TaskState::Paused;
+            let counts = step.waiting == unfinished + i32::from(paused);
+            ensure(counts || !step.state.is_unfinished(), "the counter is not that of the unfinished parents", &about)?;
             self.check_decisions(key, step, template)?;
             let queued = step.place != Place::None;
             ensure(!queued || step.state.is_unfinished(), "what is finished is queued", &about)?;
+            let held = step.state == StepState::InProgress;
             ensure(
-                queued == (step.state.is_unfinished() && unfinished == 0),
+                queued == (held || (step.state.is_unfinished() && unfinished == 0 && !paused)),
                 "queued is what waits for no parent",
                 &about,
             )?;
-            ensure(
-                (step.place == Place::Leased) == (step.state == StepState::InProgress),
-                "held is in progress",
-                &about,
-            )?;
+            ensure((step.place == Place::Leased) == held, "held is in progress", &about)?;
             ensure(!(queued && task.state.is_ended()), "the task ended", &about)?;
-            let result = step.state == StepState::Complete;
+            let result = matches!(step.state, StepState::Complete | StepState::ResolvedManually);
             ensure(step.result.is_some() == result, "a result is that of a complete step", &about)?;
             replay(&step.history, step.state.as_str())?;
         }
         for (id, task) in &self.tasks {
             let about = (id, task);
             ensure(task.ended == task.state.is_ended(), "a time of the end is that of an ended task", &about)?;
-            ensure(task.ended == (self.live(*id) == 0), "a task ends when nothing of it is live", &about)?;
+            let paused = task.state == TaskState::Paused;
+            ensure(paused || task.ended == (self.live(*id) == 0), "a task ends when nothing of it is live", &about)?;
             let of_task = StepKey { task: *id, index: 0 }..=StepKey { task: *id, index: StepIndex::MAX };
             let failed = self.steps.range(of_task).any(|(_, step)| step.state == StepState::Error);
             let rest = if failed { TaskState::Error } else { TaskState::Complete };
             match task.ended {
+                _ if paused => ensure(task.at_rest.is_none(), "a paused task moves by itself", &about)?,
+                true if matches!(task.state, TaskState::Cancelled | TaskState::ResolvedManually) => {
+                    ensure(self.live(*id) == 0, "what was given up is live", &about)?;
+                }
                 true => ensure(task.state == rest, "it ended in the wrong state", &about)?,
                 false => ensure(task.at_rest == Some(rest), "its counts of live and failed steps are wrong", &about)?,
             }
@@ -239,7 +242,9 @@ impl Seen {
         });
         let starved = !parents.is_empty() && parents.iter().all(|&index| parent(index).is_some_and(|one| one.bypassed));
         let decision = !template.branches.of(key.index).is_empty();
-        if step.bypassed != (left_out || starved) {
+        let skips = left_out || starved;
+        // By hand what is left out may run all the same, or be skipped before.
+        if step.bypassed && !skips || skips && !step.bypassed && !self.is_by_hand(key.task) {
             return Err(format!("what decisions skip is wrong: {key:?}: {step:?}"));
         }
         if step.bypassed && step.state != StepState::Skipped
@@ -248,6 +253,13 @@ impl Seen {
             return Err(format!("what decisions left behind is wrong: {key:?}: {step:?}"));
         }
         Ok(())
+    }
+
+    /// Whether somebody moved a step of it by hand.
+    fn is_by_hand(&self, id: TaskId) -> bool {
+        let of_task = StepKey { task: id, index: 0 }..=StepKey { task: id, index: StepIndex::MAX };
+        let details = self.steps.range(of_task).flat_map(|(_, step)| &step.history).filter_map(|line| line.5.as_ref());
+        details.into_iter().any(|detail| detail.as_str().contains("\"operation\""))
     }
 
     pub fn summary(&self) -> String {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
+use tasker_core::domain::operation::Operation;
 use tasker_core::domain::state::TaskState;
 use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::engine::catalog::{Catalog, StoredTemplate};
 use tasker_core::engine::transactions::create::{Create, Created, Taker, TaskPlan};
 use tasker_core::engine::transactions::intake::Assignment;
+use tasker_core::engine::transactions::operate::{Note, Operate, Operated};
 use tasker_core::engine::transactions::register::{Register, Registered};
 use tasker_core::engine::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use tasker_core::engine::transactions::settle::{Claim, Report, Settle, Settled};
@@ -61,6 +63,7 @@ pub enum Answer {
     Failed(String),
     Created(Vec<TaskId>, Vec<Claimed>, bool),
     Settled { accepted: Vec<StepKey>, claimed: Vec<Claimed>, more: bool, made_ready: bool, moved: Vec<TaskMoved> },
+    Operated { changed: bool, queued: bool, revoked: bool, moved: Vec<TaskMoved> },
     Swept { alive: bool, swept: Vec<SessionId>, recovered: Vec<(Vec<StepKey>, bool, Vec<TaskMoved>)> },
 }
 
@@ -172,6 +175,7 @@ impl World {
                 self.start_process(*worker, *then).await;
                 Answer::Done
             }
+            Action::Operate { task, operation } => self.operate(*task, operation).await,
             Action::Forget => {
                 self.catalog = Arc::default();
                 Answer::Done
@@ -276,6 +280,23 @@ impl World {
         self.workers[worker].held.extend(settled.claimed.into_iter().map(Arc::new));
         let (more, made_ready, moved) = (settled.more, settled.made_ready, settled.moved);
         Answer::Settled { accepted, claimed: claims, more, made_ready, moved }
+    }
+
+    async fn operate(&mut self, task: TaskId, operation: &Operation) -> Answer {
+        let note = Note { by: Some("ann".into()), reason: None };
+        let catalog = self.catalog.clone();
+        let operate = Operate { task, operation: operation.clone(), note, dry_run: false, catalog };
+        match self.db.try_write(operate).await {
+            // A key that was taken: the task was never made.
+            Ok(None) => Answer::Done,
+            Ok(Some(Operated { changed, queued, revoked, moved, lanes })) => {
+                self.lanes.extend(lanes.values().filter(|lane| !self.lanes.contains(lane)).collect::<Vec<_>>());
+                self.catalog.keep_lanes(lanes);
+                Answer::Operated { changed, queued, revoked, moved }
+            }
+            Err(StoreError::Refused(refused)) => Answer::Failed(refused.to_string()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     async fn sweep(&mut self, worker: usize, most: usize, then: SessionId) -> Answer {
