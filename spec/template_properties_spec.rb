@@ -31,16 +31,24 @@ module TemplatePropertiesSpec
     def step(name, before)
       needed = before.sample(@random.rand(before.size + 1), random: @random)
       needed = needed.first if needed.size == 1 && chance?
-      { name: name, handler: "TemplatePropertiesSpec::Handler", **some(depends_on: -> { needed }),
+      { name: name, handler: "TemplatePropertiesSpec::Handler", **needs(needed),
         **some(description: -> { word }, output: -> { schema }), **options }
     end
+
+    def needs(needed)
+      return {} unless chance?
+
+      { depends_on: needed, **some(each: -> { [*needed].sample(random: @random)&.then { |name| path(name) } }).compact }
+    end
+
+    def path(name) = chance? ? name : "#{name}.#{plain_word}"
 
     # On a step that fails, no one would choose.
     def with_branches(step, steps)
       after = steps.select { |other| [*other[:depends_on]].include?(step[:name]) }.map { |other| other[:name] }
       branches = after.sample(1 + @random.rand(2), random: @random)
       branches = branches.first if branches.size == 1 && chance?
-      branches.empty? ? step : { **step.except(:on_failure), branches: branches }
+      branches.empty? || step.key?(:each) ? step : { **step.except(:on_failure), branches: branches }
     end
 
     def options

@@ -55,7 +55,9 @@ module TaskerCore
     end
 
     def call_at_once
-      Thread.handle_interrupt(Object => :immediate) { handler.call(@context) }
+      Thread.handle_interrupt(Object => :immediate) do
+        @assignment.list? ? Lists.make(list, @context) : handler.call(@context)
+      end
     end
 
     # Whether the handler was ended because there is nothing to report any more.
@@ -72,12 +74,21 @@ module TaskerCore
     end
 
     def handler
-      key = [@assignment.namespace, @assignment.task_name, @assignment.version]
-      found = @registry.find(key, @assignment.step_name) || @assignment.handler
-      return Handlers.resolve(found) if found
+      found = @registry.find(template_key, @assignment.definition_name) || @assignment.handler
+      found ? Handlers.resolve(found) : missing("handler")
+    end
 
-      name = @assignment.step_name
-      raise NotFoundError.new("the step #{name.inspect} has no handler in this process", kind: "handler", name: name)
+    def list
+      @registry.list(template_key, @assignment.definition_name) || missing("list")
+    end
+
+    def template_key
+      [@assignment.namespace, @assignment.task_name, @assignment.version]
+    end
+
+    def missing(kind)
+      name = @assignment.definition_name
+      raise NotFoundError.new("the step #{name.inspect} has no #{kind} in this process", kind: kind, name: name)
     end
 
     def give_back

@@ -11,9 +11,10 @@ module TaskerCore
     # @return [Hash{String => Object}] by step
     attr_reader :handlers
 
-    def initialize(given, handlers)
+    def initialize(given, handlers, lists = {})
       @file = YamlTemplate.new(given) if given.is_a?(String) || given.respond_to?(:to_path)
       @given_handlers = by_step(given, handlers)
+      @lists = Lists.new(given.is_a?(Template) && lists.is_a?(Hash) ? { **given.lists, **lists } : lists)
       @environments = Environments.new(definition_of(given))
       @template = @environments.template
       @handlers = {}
@@ -30,12 +31,15 @@ module TaskerCore
       located do
         key, known = examine(template, native)
         elsewhere = @environments.faults_elsewhere(known) { |other| examine(without_handlers(other), native).last }
-        faults = known + @faults + @environments.faults + elsewhere
+        faults = known + @faults + @lists.faults + @environments.faults + elsewhere
         raise ValidationError.new(faults: faults.freeze) unless faults.empty?
 
         key
       end
     end
+
+    # @return [Hash{String => #call}] what makes lists, by step
+    def lists = @lists.by_step
 
     # Runs the block; a ValidationError in it names the place in what was given, and with a file that and the line.
     def located
@@ -58,7 +62,9 @@ module TaskerCore
       key = template.key?("steps") ? "steps" : :steps
       return template unless template[key].is_a?(Array)
 
-      steps = template[key].map { |step| step.is_a?(Hash) ? step.reject { |name, _| handler?(name) } : step }
+      steps = template[key].map do |step|
+        step.is_a?(Hash) ? Lists.without(step.reject { |name, _| handler?(name) }) : step
+      end
       { **template, key => steps }
     end
 
@@ -93,7 +99,9 @@ module TaskerCore
       return unless steps.is_a?(Array)
 
       @template = { **template, key => steps.each_with_index.map { |step, index| split_step(step, index) } }
-      refuse_unknown(steps.map { |step| name_of(step) })
+      names = steps.map { |step| name_of(step) }
+      refuse_unknown(names)
+      @lists.refuse_others(names)
     end
 
     # A step that is no Hash, or has two handlers, is left for the engine to refuse.
@@ -104,6 +112,7 @@ module TaskerCore
       own = EitherKey.of(step, "handler")
       handler = @given_handlers.fetch(name, own)
       note(name, handler, index)
+      step = @lists.take(step, name, index)
       { **step.reject { |key, _| handler?(key) }, handler: Handlers.name_of(own || handler) }
     end
 

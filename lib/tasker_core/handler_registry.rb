@@ -12,18 +12,25 @@ module TaskerCore
     end
 
     # @param key [Array(String, String, String)] namespace, name, version
-    # @param handlers [Hash{String => Object}, nil] by step; nil takes them out
-    # @return [Hash, nil] what stood there before
-    def put(key, handlers)
+    # @param callables [Array(Hash{String => Object}, Hash{String => #call}), nil] handlers and lists by step; nil
+    #   takes them out
+    # @return [Array, nil] what stood there before
+    def put(key, callables)
       @lock.synchronize do
         before = @by_template[key]
-        @by_template = handlers ? { **@by_template, key => handlers } : @by_template.except(key)
+        @by_template = callables ? { **@by_template, key => callables } : @by_template.except(key)
         before
       end
     end
 
+    # @return [Object, nil] the handler of a step
     def find(key, step)
-      @by_template[key]&.fetch(step, nil)
+      @by_template[key]&.first&.fetch(step, nil)
+    end
+
+    # @return [#call, nil] what makes the list of a step
+    def list(key, step)
+      @by_template[key]&.last&.fetch(step, nil)
     end
 
     def remember(workflow)

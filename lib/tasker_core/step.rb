@@ -30,6 +30,8 @@ module TaskerCore
   #   @return [Object, nil] what its handler saved last ({StepContext#checkpoint=}), deeply frozen
   # @!attribute [r] route
   #   @return [Array<String>, nil] of a step with branches, those that it chose ({StepContext#route}); nil before it did
+  # @!attribute [r] item
+  #   @return [Object, nil] of a step that was made for an item of a list (`each:`), the item, deeply frozen
   # @!attribute [r] started_at
   #   @return [Time, nil] when its last attempt began, in UTC
   # @!attribute [r] finished_at
@@ -71,7 +73,7 @@ module TaskerCore
 
     # The names of the fields.
     FIELDS = %i[id task_id name status result attempts error depends_on queue priority started_at finished_at
-                next_retry_at config checkpoint route].freeze
+                next_retry_at config checkpoint route item].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
     Loaded = Struct.new(*FIELDS, keyword_init: true) do

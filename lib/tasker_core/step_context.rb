@@ -25,7 +25,7 @@ module TaskerCore
     # @return [String] `task id/step name`
     def step_id = "#{task_id}/#{step_name}"
 
-    # @return [String]
+    # @return [String] of a step that is done for an item of a list, with the place: `parcel[3]`
     def step_name = @assignment.step_name
 
     # @return [String]
@@ -53,6 +53,22 @@ module TaskerCore
 
     # @return [Hash{String => Object}] the results of all steps that this one depends on, by name
     def results = @assignment.results
+
+    # The item of the list for which this step is done (`each:`).
+    #
+    # @return [Object, nil] deeply frozen; nil in a step that is done once
+    # @example
+    #   class Shipment < TaskerCore::Workflow
+    #     step(:split) { |ctx| ctx.context["goods"].each_slice(2).to_a }
+    #     step(:parcel, depends_on: :split, each: "split") { |ctx| "#{ctx.item_index + 1}: #{ctx.item.join(" and ")}" }
+    #     step(:send, depends_on: :parcel) { |ctx| ctx.result(:parcel) } # the results in the order of the items
+    #   end
+    def item
+      @item ||= @assignment.item
+    end
+
+    # @return [Integer, nil] the place of {#item} in its list; the first is 0
+    def item_index = @assignment.item_index
 
     # @return [Hash{String => Object}] what the template says to this step, deeply frozen
     def config

@@ -14,10 +14,14 @@ module TaskerCore
     # @return [Hash{String => #call, Class, String}] the handlers by step
     attr_reader :handlers
 
+    # @return [Hash{String => #call}] what makes the lists of steps with `each:`, by step
+    attr_reader :lists
+
     # @api private
-    def initialize(normal, handlers)
+    def initialize(normal, handlers, lists)
       @normal = normal
       @handlers = handlers.dup.freeze
+      @lists = lists.dup.freeze
       freeze
     end
 
@@ -43,7 +47,8 @@ module TaskerCore
     end
 
     # @return [String] the definition as YAML, as {OrchestrationHandle#register} takes it from a file. A handler
-    #   that has no constant is null: give it again as `handlers:`
+    #   that has no constant is null: give it again as `handlers:`. What makes a list is `true`: give it again as
+    #   `each:`
     def to_yaml(...)
       # Psych would write aliases for Strings that are the same object.
       JSON.parse(JSON.generate(@normal)).to_yaml(...)

@@ -2,7 +2,8 @@
 //!
 //! * [`state`]: the two state tables and [`state::StepState::settle`], which alone decides a move.
 //! * [`operation`]: what may be asked of tasks and steps by hand, and what that comes to.
-//! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG.
+//! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG, [`branches`] its
+//!   decisions, [`fan_out`] its steps that are done for each item of a list.
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
 //! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same.
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
@@ -10,6 +11,7 @@
 
 pub mod branches;
 pub mod canonical;
+pub mod fan_out;
 pub mod fault;
 pub mod graph;
 pub mod id;

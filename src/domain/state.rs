@@ -98,6 +98,8 @@ pub enum StepEvent {
     },
     /// Its worker gives it back unfinished.
     Release,
+    /// It made a list, and waits for the steps of the items; it is claimed once more when they are done.
+    Expand,
     /// It is left out, by a decision or by hand.
     Skip,
     /// It is tried afresh, by hand.
@@ -161,7 +163,7 @@ impl StepState {
             (E::Succeed, S::InProgress) => Ok(S::Complete),
             (E::Fail { attempts_left: true }, S::InProgress) => Ok(S::WaitingForRetry),
             (E::Fail { attempts_left: false } | E::FailForGood, S::InProgress) => Ok(S::Error),
-            (E::LoseLease { crashes_left: true } | E::Release, S::InProgress) => Ok(S::Pending),
+            (E::LoseLease { crashes_left: true } | E::Release | E::Expand, S::InProgress) => Ok(S::Pending),
             (E::LoseLease { crashes_left: false }, S::InProgress) => Ok(S::Error),
             (E::Skip, S::Pending | S::WaitingForRetry | S::Error) => Ok(S::Skipped),
             (E::Retry, S::WaitingForRetry | S::Error) => Ok(S::Pending),

@@ -242,6 +242,15 @@ pub trait Tx: Send {
     fn bypass_steps(&mut self, keys: &[StepKey], to: StepState) -> impl Future<Output = Result<()>> + Send;
     /// Keeps what decisions chose, each by the indexes of the steps.
     fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> impl Future<Output = Result<()>> + Send;
+    /// Inserts the steps of items, pending and without attempts; and has their groups, which
+    /// are this transaction's own steps, wait for them.
+    fn insert_items(&mut self, rows: &[NewItems]) -> impl Future<Output = Result<()>> + Send;
+    /// Those of these steps that made a list.
+    fn expanded(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<ExpandedStep>>> + Send;
+    /// The items of these steps, of those that are an item's.
+    fn items(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
+    /// The last transition of each of these steps, of those that have one, whether or not they exist.
+    fn last_transitions(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<LastTransition>>> + Send;
     /// Changes tasks under their row locks, in id order, and returns those whose state moved. See
     /// [`TaskTouch`].
     fn touch_tasks(

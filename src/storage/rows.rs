@@ -134,8 +134,8 @@ impl TimerKind {
 pub struct LaneCursor {
     /// The lane.
     pub lane: LaneId,
-    /// (priority, task) of the last row taken: nothing before it, in claim order, is looked at.
-    pub from: Option<(i16, TaskId)>,
+    /// (priority, step) of the last row taken: nothing before it, in claim order, is looked at.
+    pub from: Option<(i16, StepKey)>,
 }
 
 /// Which steps a session holds.
@@ -302,6 +302,57 @@ pub struct StepWait {
     pub stale: bool,
 }
 
+/// The items of a group to insert, each as a step.
+#[derive(Clone, Debug)]
+pub struct NewItems {
+    /// The group.
+    pub group: StepKey,
+    /// The index of the first item's step; the others follow.
+    pub first: StepIndex,
+    /// What each step waits for: 1 where the task is paused, else nothing.
+    pub waiting: i32,
+    /// The items in their order, each with the first token of its step.
+    pub items: Vec<(Json, Token)>,
+}
+
+impl NewItems {
+    /// The steps with their places in the list, items and tokens.
+    pub fn steps(&self) -> impl Iterator<Item = (StepKey, StepIndex, &Json, Token)> {
+        (0..).zip(&self.items).map(|(position, (item, token))| {
+            (StepKey { task: self.group.task, index: self.first + position }, position, item, *token)
+        })
+    }
+}
+
+/// A group whose list was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpandedStep {
+    /// The group.
+    pub key: StepKey,
+    /// How many items its list has.
+    pub items: u32,
+    /// Attempts used: by making the list.
+    pub attempts: u16,
+}
+
+/// The last transition of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTransition {
+    /// The step.
+    pub key: StepKey,
+    /// Its place in the step's history.
+    pub seq: i32,
+    /// The state it led to.
+    pub to: StepState,
+}
+
+impl LastTransition {
+    /// The first token that the step had not had when this was recorded.
+    pub fn next_token(&self) -> Token {
+        Token(self.seq / 2 + 1)
+    }
+}
+
 /// A child that waits for nothing any more.
 #[derive(Clone, Copy, Debug)]
 pub struct ReleasedStep {
@@ -464,7 +515,7 @@ pub struct StepRow {
     pub index: StepIndex,
     /// Its state; in_progress when a receipt names it.
     pub state: StepState,
-    /// Attempts used; one under way is counted.
+    /// Attempts used; one under way is counted. That a list's results are being put together is none.
     pub attempts: u16,
     /// Crashes counted.
     pub crashes: u16,
@@ -488,6 +539,10 @@ pub struct StepRow {
     pub route: Option<Vec<StepIndex>>,
     /// Whether it was skipped by a decision.
     pub bypassed: bool,
+    /// Of an item's step, the item.
+    pub item: Option<Json>,
+    /// How many items its list has, once it has made one.
+    pub items: Option<u32>,
 }
 
 /// Which tasks to list. Every condition must hold; an empty list or `None` asks nothing.

@@ -91,6 +91,12 @@ transaction!(BypassSteps { keys: Vec<StepKey> } -> (), |self, tx| {
     tx.bypass_steps(&self.keys, StepState::Skipped).await
 });
 transaction!(KeepRoutes { rows: Vec<(StepKey, Vec<StepIndex>)> } -> (), |self, tx| tx.keep_routes(&self.rows).await);
+transaction!(InsertItems { rows: Vec<NewItems> } -> (), |self, tx| tx.insert_items(&self.rows).await);
+transaction!(Expanded { keys: Vec<StepKey> } -> Vec<ExpandedStep>, |self, tx| tx.expanded(&self.keys).await);
+transaction!(Items { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.items(&self.keys).await);
+transaction!(LastTransitions { keys: Vec<StepKey> } -> Vec<LastTransition>, |self, tx| {
+    tx.last_transitions(&self.keys).await
+});
 transaction!(TouchTasks { touches: Vec<TaskTouch> } -> Vec<TaskMoved>, |self, tx| {
     tx.touch_tasks(&self.touches, MOVES).await
 });

@@ -4,7 +4,7 @@
 //!
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
-//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`reading`], [`deletion`], [`purging`],
+//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`items`], [`reading`], [`deletion`], [`purging`],
 //!   [`pauses`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
@@ -23,6 +23,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod differential;
+mod items;
 mod opening;
 mod pauses;
 mod purging;

@@ -63,8 +63,8 @@ on_each_store! {
         let one = [row(ONE, 7, 2, 0), row(ONE, 0, 0, 0), row(ONE, 0, 1, 0), row(ONE, 0, 1, 1), row(ONE, -1, 0, 0)];
         let two = [row(TWO, 3, 0, 0), row(TWO, 0, 0, 1)];
         db.write(PutReady { rows: [&one[..], &two[..]].concat() }).await;
-        let cursor = LaneCursor { lane: ONE, from: Some((0, ids[1])) };
-        let both = vec![cursor, LaneCursor { lane: TWO, from: Some((3, ids[1])) }];
+        let cursor = LaneCursor { lane: ONE, from: Some((0, StepKey { task: ids[1], index: 0 })) };
+        let both = vec![cursor, LaneCursor { lane: TWO, from: Some((3, StepKey { task: ids[1], index: 0 })) }];
         let took = db.write(TakeReady { lanes: both, limit: 2 }).await;
         assert_eq!(took, [row(TWO, 0, 0, 1), row(ONE, 0, 1, 0)]);
         let took = db.write(TakeReady { lanes: vec![cursor], limit: 9 }).await;

@@ -2,6 +2,7 @@
 
 mod branches;
 mod differences;
+mod fan_out;
 mod graphs;
 mod identities;
 mod operations;

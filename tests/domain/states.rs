@@ -17,6 +17,7 @@ const STEPS: &[(StepEvent, [&str; 8])] = {
         (LoseLease { crashes_left: true },   ["-", "pending", "-", "-", "-", "-", "-", "-"]),
         (LoseLease { crashes_left: false },  ["-", "error", "-", "-", "-", "-", "-", "-"]),
         (Release,                            ["-", "pending", "-", "-", "-", "-", "-", "-"]),
+        (Expand,                             ["-", "pending", "-", "-", "-", "-", "-", "-"]),
         (Skip,                               ["skipped", "-", "skipped", "-", "skipped", "-", "-", "-"]),
         (Retry,                              ["-", "-", "pending", "-", "pending", "-", "-", "-"]),
         (Resolve, ["resolved_manually", "resolved_manually", "resolved_manually", "-", "resolved_manually", "-", "resolved_manually", "resolved_manually"]),

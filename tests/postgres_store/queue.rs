@@ -42,10 +42,10 @@ async fn a_cursor_is_inclusive_and_hides_what_stands_before_it() {
     let rows: Vec<ReadyRow> =
         lanes.iter().flat_map(|lane| tasks.iter().map(|task| ready(*lane, 0, key(*task, 0)))).collect();
     transact!(store.write(rows: Vec<ReadyRow>) |tx| -> () { tx.put_ready(rows).await }).expect("stored");
-    let from = |lane| LaneCursor { lane, from: Some((0, tasks[2])) };
+    let from = |lane| LaneCursor { lane, from: Some((0, StepKey { task: tasks[2], index: 0 })) };
     assert_eq!(take(&store, vec![from(lanes[0])], 9).await, rows[2..4]);
     assert_eq!(take(&store, vec![from(lanes[1]), from(lanes[0])], 9).await, rows[6..8]);
-    let passed = LaneCursor { lane: lanes[0], from: Some((-1, tasks[0])) };
+    let passed = LaneCursor { lane: lanes[0], from: Some((-1, StepKey { task: tasks[0], index: 0 })) };
     assert_eq!(take(&store, vec![passed], 9).await, []);
 }
 

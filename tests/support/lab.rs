@@ -83,7 +83,7 @@ pub fn create_many(
 
 pub fn steps(handle: &Arc<OrchestrationHandle>, task: &TaskView) -> HashMap<String, StepView> {
     let steps = wait(handle.steps(task.row.id)).expect("steps");
-    steps.into_iter().map(|step| (step.name().to_owned(), step)).collect()
+    steps.into_iter().map(|step| (step.name().into_owned(), step)).collect()
 }
 
 pub fn reload(handle: &Arc<OrchestrationHandle>, task: &TaskView) -> TaskView {

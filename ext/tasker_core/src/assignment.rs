@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
+use tasker_core::domain::fan_out;
 use tasker_core::domain::fault::{Fault, Faults, hint};
 use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::json::Json;
 use tasker_core::engine::transactions::intake::Assignment as CoreAssignment;
 use tasker_core::engine::transactions::verdict::Outcome;
+use tasker_core::engine::transactions::work::Work;
 use tasker_core::engine::worker::Ticket;
 
 use crate::convert::json_out::{to_ruby, to_ruby_or_nil};
@@ -84,11 +86,14 @@ impl Assignment {
         Ok(strings(ruby, this.core().task.template().names(&this.chosen()))?)
     }
 
-    /// What it means that the handler returned this.
+    /// What it means that the handler, or what makes the list, returned this.
     ///
     /// # Errors
-    /// When it had to choose a branch and did not.
+    /// When it had to choose a branch and did not, or to make a list and did not.
     pub fn returned(&self, result: Json) -> Result<Outcome, Fault> {
+        if self.is_list() {
+            return fan_out::items(&result, &[]).map(Outcome::Expanded);
+        }
         let route = self.chosen();
         self.core().task.template().check_route(self.index(), &route)?;
         Ok(if route.is_empty() { Outcome::Succeeded(result) } else { Outcome::Decided(result, route) })
@@ -106,8 +111,27 @@ impl Assignment {
         self.core().row.key.index
     }
 
-    fn step_name(&self) -> &str {
+    fn step_name(&self) -> String {
+        self.core().step_name().into_owned()
+    }
+
+    /// The name under which its handler is registered: an item's step has that of its group.
+    fn definition_name(&self) -> &str {
         self.core().step().map_or("", |step| step.name.as_str())
+    }
+
+    /// Whether a list is to be made, in place of running the handler.
+    fn is_list(&self) -> bool {
+        matches!(self.core().work, Work::List)
+    }
+
+    fn item(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        let item = if let Work::Item { item, .. } = &this.core().work { Some(item) } else { None };
+        to_ruby_or_nil(ruby, item)
+    }
+
+    fn item_index(&self) -> Option<u32> {
+        if let Work::Item { position, .. } = self.core().work { Some(position) } else { None }
     }
 
     fn namespace(&self) -> &str {
@@ -193,6 +217,10 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("index", method!(Assignment::index, 0))?;
     class.define_method("run", method!(Assignment::run, 0))?;
     class.define_method("step_name", method!(Assignment::step_name, 0))?;
+    class.define_method("definition_name", method!(Assignment::definition_name, 0))?;
+    class.define_method("list?", method!(Assignment::is_list, 0))?;
+    class.define_method("item", method!(Assignment::item, 0))?;
+    class.define_method("item_index", method!(Assignment::item_index, 0))?;
     class.define_method("namespace", method!(Assignment::namespace, 0))?;
     class.define_method("task_name", method!(Assignment::task_name, 0))?;
     class.define_method("version", method!(Assignment::version, 0))?;

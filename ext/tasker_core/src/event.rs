@@ -56,7 +56,7 @@ impl Event {
     }
 
     fn step_name(ruby: &Ruby, this: &Self) -> Read {
-        name_or_nil(ruby, this.core().step_name())
+        name_or_nil(ruby, this.core().step_name().as_deref())
     }
 
     fn from(ruby: &Ruby, this: &Self) -> Read {

@@ -65,7 +65,7 @@ impl Step {
     }
 
     fn name(ruby: &Ruby, this: &Self) -> Read {
-        name_of(ruby, this.view.name())
+        name_of(ruby, &this.view.name())
     }
 
     fn status(ruby: &Ruby, this: &Self) -> Read {
@@ -123,13 +123,17 @@ impl Step {
         }
     }
 
+    fn item(ruby: &Ruby, this: &Self) -> Read {
+        to_ruby_or_nil(ruby, this.view.row.item.as_ref())
+    }
+
     fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         json_text(ruby, &this.view)
     }
 }
 
 fields!(Step: id, task_id, name, status, result, attempts, error, depends_on, queue, priority, started_at,
-    finished_at, next_retry_at, config, checkpoint, route);
+    finished_at, next_retry_at, config, checkpoint, route, item);
 
 /// The snapshots of a task's steps.
 pub fn objects(ruby: &Ruby, handle: &Arc<OrchestrationHandle>, views: Vec<StepView>) -> Result<Value, Failure> {

@@ -34,7 +34,7 @@ module TaskerCore
         @handler = handler
         @step = step&.to_s
         @worker = StandIn.new(*StandIn.members.map { |name| options.delete(name) || false })
-        @checkpoint = options.delete(:checkpoint)
+        @given = %i[checkpoint item item_index].to_h { |name| [name, options.delete(name)] }.compact
         @options = options
         check
       end
@@ -43,7 +43,7 @@ module TaskerCore
         definition = Definition.new(template(results), {})
         definition.check(Native)
         assignment = Native.lone_step({ template: definition.template, step: @step || NAME, context: context,
-                                        results: results, attempt: attempt, checkpoint: @checkpoint })
+                                        results: results, attempt: attempt, **@given })
         handler = Handlers.resolve(definition.handlers.fetch(@step || NAME))
         ctx = StepContext.new(assignment, @worker, TaskerCore.configuration.logger)
         seen = Native.lone_result(assignment, handler.call(ctx))
@@ -67,6 +67,7 @@ module TaskerCore
 
         parents = results.keys.map(&:to_s)
         alone = { **@options, name: @step || NAME, handler: @handler, depends_on: parents }
+        alone[:each] ||= ->(_results) { [] } if @given.key?(:item)
         parents = parents.map { |name| { name: name, handler: EchoHandler } }
         branches = [*@options[:branches]].map { |name| { name: name, handler: EchoHandler, depends_on: alone[:name] } }
         { name: "lone", steps: [*parents, alone, *branches] }

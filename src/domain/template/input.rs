@@ -3,6 +3,7 @@
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::fan_out::EachInput;
 use crate::domain::identity::Identity;
 use crate::domain::json::Json;
 use crate::domain::retry::BackoffKind;
@@ -83,6 +84,10 @@ pub struct StepInput {
     /// The names of the steps that need it and among which its handler chooses: one, or a list.
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<String>,
+    /// The list for each of whose items it is done: `true` where the host makes it, or the name of a
+    /// parent, or a path into a parent's result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<EachInput>,
 }
 
 /// What `defaults` may set for every step.

@@ -13,6 +13,7 @@ pub(crate) use input::one_or_many;
 pub use input::{BackoffFigures, BackoffInput, OnFailure, StepInput, StepOptions, TemplateInput};
 
 use super::branches::Branches;
+use super::fan_out::{EachInput, Groups};
 use super::fault::{Fault, Faults, hint};
 use super::graph::Graph;
 use super::id::StepIndex;
@@ -104,6 +105,8 @@ pub struct Template {
     pub graph: Graph,
     /// Which of the steps choose among others.
     pub branches: Branches,
+    /// Which of the steps are done for each item of a list.
+    pub groups: Groups,
     normal: TemplateInput,
     index_of: HashMap<String, StepIndex>,
 }
@@ -166,6 +169,11 @@ impl Template {
             faults.extend(found);
             Branches::default()
         });
+        let groups = if graph.is_empty() { Ok(Groups::default()) } else { Groups::build(&graph, &input.steps) };
+        let groups = groups.unwrap_or_else(|found| {
+            faults.extend(found);
+            Groups::default()
+        });
         Faults::check(faults)?;
 
         let index_of = input.steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i as StepIndex)).collect();
@@ -181,6 +189,7 @@ impl Template {
             steps,
             graph,
             branches,
+            groups,
             normal,
             index_of,
         })
@@ -197,9 +206,9 @@ impl Template {
         self.index_of.get(step).copied()
     }
 
-    /// The step at this index.
+    /// The definition of the step at this index; of an item's step that of its group.
     pub fn step(&self, index: StepIndex) -> Option<&StepTemplate> {
-        self.steps.get(index as usize)
+        self.steps.get(self.home(index) as usize)
     }
 
     /// ` (did you mean …?)` for a step that does not exist.
@@ -226,14 +235,15 @@ impl Template {
         self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
     }
 
-    /// What a version fixes once a task uses it: the steps' names, their edges and branches, the schemas.
+    /// What a version fixes once a task uses it: the steps' names, their edges, branches and
+    /// lists, the schemas. Of a list that the host makes it is fixed that there is one.
     pub fn fixed(&self) -> Fixed<'_> {
         let steps = self.normal.steps.iter().map(|step| {
             let mut depends_on: Vec<&str> = step.depends_on.iter().map(String::as_str).collect();
             depends_on.sort_unstable();
             let mut branches: Vec<&str> = step.branches.iter().map(String::as_str).collect();
             branches.sort_unstable();
-            FixedStep { name: &step.name, depends_on, branches, output: step.output.as_ref() }
+            FixedStep { name: &step.name, depends_on, branches, each: step.each.as_ref(), output: step.output.as_ref() }
         });
         Fixed { input: self.normal.input.as_ref(), steps: steps.collect() }
     }
@@ -252,6 +262,8 @@ struct FixedStep<'a> {
     depends_on: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     branches: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    each: Option<&'a EachInput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a Json>,
 }

@@ -6,6 +6,7 @@
 
 mod kind;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -85,8 +86,8 @@ impl Event {
     }
 
     /// The step's name.
-    pub fn step_name(&self) -> Option<&str> {
-        Some(self.template.as_ref()?.template.step(self.step?)?.name.as_str())
+    pub fn step_name(&self) -> Option<Cow<'_, str>> {
+        self.template.as_ref()?.template.name_of(self.step?)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::release_children;
+use super::expand::expand;
 use super::intake::{Assignment, Known, TaskInfo};
 use super::verdict::Verdict;
 use crate::domain::id::{LaneId, RevisionId, StepKey, TaskId};
@@ -75,7 +76,12 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     }
     let routes = verdicts.iter().filter_map(|verdict| Some((verdict.step_move.key, verdict.route.clone()?)));
     tx.keep_routes(&routes.collect::<Vec<_>>()).await?;
-    let (children, lanes) = release_children(tx, catalog, &verdicts).await?;
+    let items = expand(tx, &verdicts, &parked).await?;
+    let (mut children, lanes) = release_children(tx, catalog, &verdicts).await?;
+    if !items.is_empty() {
+        children.extend(items);
+        children.sort_unstable_by_key(|(row, _)| (-i32::from(row.priority), row.key));
+    }
     let mut kept = Vec::new();
     for (child, revision) in children {
         touches.of(child.key.task, revision).live += 1;
@@ -146,10 +152,11 @@ impl Touches {
         &mut self.0.entry(id).or_insert_with(none).1
     }
 
-    /// A step that ended or is parked is live no more; one in error counts as failed.
+    /// A step that ended or is parked is live no more, nor is one that waits for its items; one in error counts as
+    /// failed.
     fn settled(&mut self, verdict: &Verdict, parked: bool) {
         let to = verdict.step_move.to;
-        if to.is_unfinished() && !parked {
+        if to.is_unfinished() && verdict.items.is_empty() && !parked {
             return;
         }
         let touch = self.of(verdict.step_move.key.task, verdict.assignment.task.stored.revision);

@@ -36,7 +36,7 @@ pub(super) async fn release_children<T: Tx>(
             Some(route) => info.template().branches.left_out(index, route),
             None => BTreeSet::new(),
         };
-        for &child in info.template().graph.children(index).iter().filter(|child| !left_out.contains(child)) {
+        for &child in info.template().children(index).iter().filter(|child| !left_out.contains(child)) {
             *finished.entry(StepKey { task, index: child }).or_default() += 1;
         }
         if !left_out.is_empty() {

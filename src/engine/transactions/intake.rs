@@ -1,9 +1,11 @@
 //! Taking claimed steps in: the receipt that says who holds them, their transitions, and what
 //! their handlers will want to see (context, results of parents).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::work::{Work, works};
 use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::StepState;
@@ -44,12 +46,23 @@ pub struct Assignment {
     pub receipt: ReceiptId,
     /// When it was claimed.
     pub claimed_at: Timestamp,
+    /// What there is to do.
+    pub work: Work,
 }
 
 impl Assignment {
     /// The number of this attempt; the first is 1.
     pub fn attempt(&self) -> u16 {
-        self.row.attempts + 1
+        match self.work {
+            // It is none: nothing is tried.
+            Work::Gather { attempts, .. } => attempts,
+            _ => self.row.attempts + 1,
+        }
+    }
+
+    /// The step's name.
+    pub fn step_name(&self) -> Cow<'_, str> {
+        self.task.template().name_of(self.row.key.index).unwrap_or_default()
     }
 
     /// Its definition.
@@ -142,13 +155,14 @@ pub async fn gather<T: Tx>(
         }
     }
 
+    let mut works = works(tx, &receipt.steps, &known).await?;
     // A task that ended and was purged since may still be named: what would be reported of it is late.
     let steps = receipt.steps.iter();
     let rows: Vec<(&ReadyRow, Arc<TaskInfo>)> =
         steps.filter_map(|row| Some((row, known.tasks.get(&row.key.task)?.clone()))).collect();
     let mut wanted: Vec<StepKey> = Vec::new();
-    for (row, task) in &rows {
-        let parents = task.template().graph.parents(row.key.index);
+    for (row, task) in rows.iter().filter(|(row, _)| !is_gather(works.get(&row.key))) {
+        let parents = task.template().parents(row.key.index);
         wanted.extend(parents.iter().map(|&index| StepKey { task: row.key.task, index }));
     }
     wanted.retain(|key| !known.results.contains_key(key));
@@ -165,10 +179,19 @@ pub async fn gather<T: Tx>(
 
     let held = rows.into_iter().map(|(row, task)| {
         let result = |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
-        let parents =
-            task.template().graph.parents(row.key.index).iter().map(|&index| (index, result(index))).collect();
+        let work = works.remove(&row.key).unwrap_or_default();
+        let mut row = row.clone();
+        let mut parents = Vec::new();
+        match work {
+            Work::Gather { attempts, .. } => row.attempts = attempts,
+            _ => parents.extend(task.template().parents(row.key.index).iter().map(|&index| (index, result(index)))),
+        }
         let checkpoint = checkpoints.remove(&row.key);
-        Assignment { row: row.clone(), task, parents, checkpoint, receipt: receipt.id, claimed_at }
+        Assignment { row, task, parents, checkpoint, receipt: receipt.id, claimed_at, work }
     });
     Ok(held.collect())
+}
+
+fn is_gather(work: Option<&Work>) -> bool {
+    matches!(work, Some(Work::Gather { .. }))
 }

@@ -4,7 +4,8 @@
 //! * [`create`]: tasks with their steps, and what an idle worker of this process may take at once.
 //! * [`settle`]: what came back, what that releases, and the next claim. The hot one.
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
-//!   it; [`intake`] takes claimed steps in.
+//!   it; [`intake`] takes claimed steps in, [`work`] says what there is to do for each; [`expand`] makes the steps
+//!   of a list's items.
 //! * [`operate`]: what people ask of one task by hand.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
@@ -14,6 +15,7 @@ pub mod apply;
 pub mod checkpoints;
 mod children;
 pub mod create;
+mod expand;
 pub mod intake;
 pub mod look;
 pub mod operate;
@@ -24,3 +26,4 @@ pub mod remove;
 pub mod sessions;
 pub mod settle;
 pub mod verdict;
+pub mod work;

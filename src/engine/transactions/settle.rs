@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::apply::{Keep, apply};
 use super::intake::{Assignment, Known, gather, take_in};
 use super::verdict::{Outcome, Verdict};
-use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, TaskId};
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey};
 use crate::engine::catalog::{Catalog, Lanes};
 use crate::storage::rows::{LaneCursor, ReadyRow, Receipt, TaskMoved};
 use crate::storage::{Result, StoreError, Transaction, Tx};
@@ -70,7 +70,7 @@ pub struct Settled {
     /// What the worker has now.
     pub claimed: Vec<Assignment>,
     /// Rows taken from the ready table, in order, to move the cursors.
-    pub taken: Vec<(LaneId, i16, TaskId)>,
+    pub taken: Vec<(LaneId, i16, StepKey)>,
     /// Whether more may be ready: the look ended at its limit.
     pub more: bool,
     /// Whether steps were made ready that others may claim.
@@ -160,7 +160,7 @@ impl Settle {
         if self.claim.look && room > 0 {
             let taken = tx.take_ready(&self.claim.lanes, room).await?;
             settled.more |= taken.len() == room;
-            settled.taken = taken.iter().map(|row| (row.lane, row.priority, row.key.task)).collect();
+            settled.taken = taken.iter().map(|row| (row.lane, row.priority, row.key)).collect();
             rows.extend(taken);
         } else {
             settled.more |= self.claim.look;

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::intake::Assignment;
 use super::settle::Report;
+use super::work::Work;
+use crate::domain::fan_out::check_length;
+use crate::domain::fault::Fault;
 use crate::domain::id::{SessionId, StepIndex};
 use crate::domain::json::Json;
 use crate::domain::retry::attempts_left;
@@ -26,6 +29,8 @@ pub enum Outcome {
     Succeeded(Json),
     /// It returned this and chose these branches of its step.
     Decided(Json, Vec<StepIndex>),
+    /// The list for each of whose items the step is done.
+    Expanded(Vec<Json>),
     /// It failed.
     Failed(Failure),
     /// It was given back without having been tried to its end.
@@ -55,6 +60,8 @@ pub struct Verdict {
     pub again: Option<(ReadyRow, Duration)>,
     /// The branches that a decision chose.
     pub route: Option<Vec<StepIndex>>,
+    /// The items of the list that it made; the step waits for them.
+    pub items: Vec<Json>,
 }
 
 impl Verdict {
@@ -62,19 +69,21 @@ impl Verdict {
     pub fn of(report: &Report, session: SessionId, now: Timestamp) -> Result<Self> {
         let held = &report.assignment;
         let attempt = held.attempt();
-        let outcome = checked(held, &report.outcome)?;
+        let outcome = checked(held, &report.outcome);
         let (event, used, error, delay) = match &*outcome {
             Outcome::Succeeded(_) | Outcome::Decided(..) => (StepEvent::Succeed, attempt, None, None),
+            Outcome::Expanded(_) => (StepEvent::Expand, attempt, None, None),
             Outcome::Released => (StepEvent::Release, held.row.attempts, None, Some(Duration::ZERO)),
             Outcome::Failed(failure) => {
                 let (event, delay) = judge(failure, held);
                 (event, attempt, Some(failure.error.clone()), delay)
             }
         };
-        let (result, route) = match outcome.into_owned() {
-            Outcome::Succeeded(result) => (Some(result), None),
-            Outcome::Decided(result, route) => (Some(result), Some(route)),
-            Outcome::Failed(_) | Outcome::Released => (None, None),
+        let (result, route, items) = match outcome.into_owned() {
+            Outcome::Succeeded(result) => (Some(result), None, Vec::new()),
+            Outcome::Decided(result, route) => (Some(result), Some(route), Vec::new()),
+            Outcome::Expanded(items) => (None, None, items),
+            Outcome::Failed(_) | Outcome::Released => (None, None, Vec::new()),
         };
         let settled = settle(StepState::InProgress, event)?;
         let step_move = StepMove {
@@ -85,7 +94,8 @@ impl Verdict {
             crashed: 0,
             result,
             error: error.clone(),
-            started_at: Some(held.claimed_at),
+            // What puts results together is no attempt: the step began when its list was made.
+            started_at: (!matches!(held.work, Work::Gather { .. })).then_some(held.claimed_at),
             next_retry_at: (settled == StepState::WaitingForRetry).then(|| now.after(delay.unwrap_or_default())),
         };
         let transition = StepTransition {
@@ -98,6 +108,7 @@ impl Verdict {
             by: Some(session),
             detail: match &route {
                 Some(route) => Some(object("route", &held.task.template().names(route).collect::<Vec<_>>())?),
+                None if !items.is_empty() => Some(object("items", &items.len())?),
                 None => error.as_ref().map(|error| object("error", error)).transpose()?,
             },
         };
@@ -105,7 +116,8 @@ impl Verdict {
             let token = held.row.token.next();
             (ReadyRow { token, attempts: used, state: settled, ..held.row.clone() }, delay)
         });
-        let mut verdict = Self { assignment: held.clone(), step_move, transitions: vec![transition], again, route };
+        let mut verdict =
+            Self { assignment: held.clone(), step_move, transitions: vec![transition], again, route, items };
         verdict.skip_if_optional()?;
         Ok(verdict)
     }
@@ -144,6 +156,7 @@ impl Verdict {
             }],
             again: crashes_left.then_some((again, Duration::ZERO)),
             route: None,
+            items: Vec::new(),
             assignment: held,
         };
         verdict.skip_if_optional()?;
@@ -175,8 +188,7 @@ impl Verdict {
 
     /// The error as the task keeps it.
     pub(super) fn task_error(&self) -> Option<Json> {
-        let name = self.assignment.step().map_or("", |step| step.name.as_str());
-        with_step_name(self.step_move.error.as_ref()?, name)
+        with_step_name(self.step_move.error.as_ref()?, &self.assignment.step_name())
     }
 }
 
@@ -201,21 +213,32 @@ pub(super) fn object<T: serde::Serialize>(key: &str, value: &T) -> Result<Json> 
     Json::of(&BTreeMap::from([(key, value)])).map_err(|error| StoreError::Data(error.to_string().into()))
 }
 
-/// The outcome, or the failure that it is: of a decision that chose nothing, or of a step that chose what
-/// is none of its branches.
-fn checked<'r>(held: &Assignment, outcome: &'r Outcome) -> Result<Cow<'r, Outcome>> {
-    let route: &[StepIndex] = match outcome {
-        Outcome::Succeeded(_) => &[],
-        Outcome::Decided(_, route) => route,
-        Outcome::Failed(_) | Outcome::Released => return Ok(Cow::Borrowed(outcome)),
-    };
-    match held.task.template().check_route(held.row.key.index, route) {
-        Ok(()) => Ok(Cow::Borrowed(outcome)),
-        Err(fault) => {
-            let error = serde_json::json!({ "class": "ValidationError", "message": fault.to_string() });
-            let error = Json::of(&error).map_err(|error| StoreError::Data(error.to_string().into()))?;
-            Ok(Cow::Owned(Outcome::Failed(Failure { error, permanent: true, retry_after: None })))
+/// The outcome, or the failure that it is: of a decision that chose nothing, of a step that chose what
+/// is none of its branches, of a list that is too long. An empty list is done at once.
+fn checked<'r>(held: &Assignment, outcome: &'r Outcome) -> Cow<'r, Outcome> {
+    let route = |route| held.task.template().check_route(held.row.key.index, route);
+    let checked = match (&held.work, outcome) {
+        (_, Outcome::Failed(_) | Outcome::Released) => Ok(()),
+        (Work::List, Outcome::Expanded(items)) if items.is_empty() => {
+            return Cow::Owned(Outcome::Succeeded(Json::from_trusted("[]")));
         }
+        (Work::List, Outcome::Expanded(items)) => check_length(items.len()),
+        (Work::List, _) => Err(Fault::new("each", "the step makes a list, and was reported with a result")),
+        (_, Outcome::Expanded(_)) => Err(Fault::new("each", "the step makes no list, and was reported with one")),
+        (_, Outcome::Succeeded(_)) => route(&[]),
+        (_, Outcome::Decided(_, chosen)) => route(chosen),
+    };
+    match checked {
+        Ok(()) => Cow::Borrowed(outcome),
+        Err(fault) => Cow::Owned(Outcome::Failed(Failure::for_good(&fault))),
+    }
+}
+
+impl Failure {
+    /// What no further attempt can cure: what was reported breaks a rule.
+    pub fn for_good(fault: &Fault) -> Self {
+        let error = Json::of(&serde_json::json!({ "class": "ValidationError", "message": fault.to_string() }));
+        Self { error: error.unwrap_or_else(|_| Json::empty_object()), permanent: true, retry_after: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a worker holds in memory, between its dispatcher and the host's threads.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -9,7 +10,8 @@ use super::attempts::{Attempts, Loss};
 use super::pace::Pace;
 use super::receipts::Receipts;
 use super::{Ticket, Wake, WorkerStats};
-use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, TaskId, Token};
+use crate::domain::fan_out::MAX_ITEMS;
+use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, Token};
 use crate::domain::json::Json;
 use crate::engine::transactions::intake::Assignment;
 use crate::engine::transactions::settle::Report;
@@ -45,7 +47,7 @@ pub(super) struct Hands {
     claiming: usize,
     next_number: u64,
     receipts: Receipts,
-    cursors: HashMap<LaneId, (i16, TaskId)>,
+    cursors: HashMap<LaneId, (i16, StepKey)>,
     from_start_at: Instant,
     expecting: bool,
     backlog: Option<i16>,
@@ -248,6 +250,10 @@ impl Hands {
         }
         for assignment in claimed {
             self.receipts.add(assignment.receipt);
+            if let Some(outcome) = assignment.without_handler() {
+                self.report_at_once(assignment, outcome);
+                continue;
+            }
             let ticket = Ticket::new(self.next_number, assignment);
             self.next_number += 1;
             // What was claimed while its queue was being paused goes back.
@@ -256,6 +262,26 @@ impl Hands {
                 false => self.reports.push(released(ticket)),
             }
         }
+    }
+
+    /// What takes no thread is reported as it comes in. It counts as an attempt only when it failed.
+    fn report_at_once(&mut self, assignment: Assignment, outcome: Outcome) {
+        let failed = u64::from(matches!(outcome, Outcome::Failed(_)));
+        self.stats.ran += failed;
+        self.stats.failed += failed;
+        self.reports.push(Report { assignment: Arc::new(assignment), outcome });
+    }
+
+    /// How many of the reports the next round takes: as many as make a batch, or fewer where there are long
+    /// lists among them, each item of which is a step to make.
+    fn next_batch(&self) -> usize {
+        let mut steps = 0;
+        let fits = |report: &&Report| {
+            steps += if let Outcome::Expanded(items) = &report.outcome { items.len() } else { 0 };
+            steps <= MAX_ITEMS
+        };
+        // The first fits alone, whatever it is.
+        self.reports.iter().take(self.batch).take_while(fits).count().max(self.reports.len().min(1))
     }
 
     /// What there is to do now, if anything; its limit counts as held. Nothing is claimed unless
@@ -272,7 +298,7 @@ impl Hands {
         }
         self.round += 1;
         let fair = look && self.round.is_multiple_of(FAIR_ROUND);
-        let rest = self.reports.split_off(self.reports.len().min(self.batch));
+        let rest = self.reports.split_off(self.next_batch());
         let reports = std::mem::replace(&mut self.reports, rest);
         self.settling = reports.len();
         self.claiming = limit;
@@ -328,11 +354,11 @@ impl Hands {
     }
 
     /// Learns from a look: whether more may be ready, and where to go on looking.
-    pub(super) fn looked(&mut self, taken: &[(LaneId, i16, TaskId)], more: bool) {
+    pub(super) fn looked(&mut self, taken: &[(LaneId, i16, StepKey)], more: bool) {
         self.expecting = more;
         self.backlog = if more { taken.last().map(|&(_, priority, _)| priority) } else { None };
         if more {
-            self.cursors.extend(taken.iter().map(|&(lane, priority, task)| (lane, (priority, task))));
+            self.cursors.extend(taken.iter().map(|&(lane, priority, step)| (lane, (priority, step))));
         } else {
             self.cursors.clear();
         }

@@ -7,11 +7,16 @@ use crate::domain::fault::{Fault, Faults};
 use crate::domain::json::Json;
 use crate::engine::transactions::settle::Report;
 use crate::engine::transactions::verdict::{Failure, Outcome};
+use crate::engine::transactions::work::Work;
 
 /// Makes a permanent failure of every result that breaks its step's output schema; gives their number.
 pub(super) fn refuse_breaches(reports: &mut [Report]) -> u64 {
     let mut refused = 0;
     for report in reports {
+        // A list's schema is that of what each of its items comes to.
+        if matches!(report.assignment.work, Work::Gather { .. }) {
+            continue;
+        }
         let Some(step) = report.assignment.step() else { continue };
         if let Outcome::Succeeded(result) | Outcome::Decided(result, _) = &report.outcome
             && let Err(faults) = step.check_result(result)

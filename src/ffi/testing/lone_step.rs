@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use validator::Validate;
 
+use crate::domain::fan_out::MAX_ITEMS;
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, StepIndex, StepKey, Token};
 use crate::domain::json::Json;
@@ -17,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::catalog::StoredTemplate;
 use crate::engine::intent::TaskIntent;
 use crate::engine::transactions::intake::Assignment;
+use crate::engine::transactions::work::Work;
 use crate::engine::worker::Ticket;
 use crate::ffi::shared::limits::Limits;
 use crate::ffi::shared::reading::Input;
@@ -43,6 +45,12 @@ pub struct LoneStepInput {
     /// 1 when left out.
     #[serde(default)]
     attempt: Option<i64>,
+    /// The item, of a step that is done for each of a list.
+    #[serde(default)]
+    item: Option<Json>,
+    /// Its place in the list; 0 when left out.
+    #[serde(default)]
+    item_index: Option<i64>,
 }
 
 impl Input for LoneStepInput {
@@ -65,6 +73,12 @@ impl LoneStepInput {
             Fault::new("step", message)
         })?;
         let parents = parents(&template, index, &self.results)?;
+        let (index, work) = match (self.item, template.groups.each(index)) {
+            (Some(item), Some(_)) => item_step(&template, index, item, self.item_index.unwrap_or(0))?,
+            (None, None) => (index, Work::Handle),
+            (Some(_), None) => return Err(Fault::new("item", "the step is not done for each item of a list").into()),
+            (None, Some(_)) => return Err(Fault::new("item", "is missing: the step is done for each of a list").into()),
+        };
         let limit = template.step(index).map_or(1, |step| step.policy.retry_limit);
         let attempt = self.attempt.unwrap_or(1);
         let attempts = u16::try_from(attempt).ok().filter(|n| (1..=limit).contains(n)).ok_or_else(|| {
@@ -87,9 +101,20 @@ impl LoneStepInput {
         };
         let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let (checkpoint, receipt) = (self.checkpoint, ReceiptId::generate());
-        let assignment = Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at };
+        let assignment = Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at, work };
         Ok(Ticket::new(0, assignment))
     }
+}
+
+/// The step of an item, and what there is to do for it.
+fn item_step(template: &Template, group: StepIndex, item: Json, place: i64) -> Result<(StepIndex, Work), Faults> {
+    let found = StepIndex::try_from(place).ok().and_then(|at| Some((at, template.groups.item_index(group, at)?)));
+    let (position, index) = found.ok_or_else(|| {
+        let expected = format!("0 to {}", MAX_ITEMS - 1);
+        Fault::new("item_index", format!("is the item's place in its list: {expected}"))
+            .with(expected, place.to_string())
+    })?;
+    Ok((index, Work::Item { position, item }))
 }
 
 /// The results of the step's parents, in their order.

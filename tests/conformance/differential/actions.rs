@@ -72,7 +72,7 @@ pub struct Settlement {
 /// What came of a step.
 #[derive(Clone, Debug)]
 pub enum Came {
-    /// With a number by which a decision chooses.
+    /// With a number by which a decision chooses, and that a list has of items.
     Result(u32, Json),
     Failure {
         permanent: bool,
@@ -87,6 +87,8 @@ pub struct History {
     pub tasks: Vec<TaskId>,
     /// Those to look at: all but what ended before the last look.
     pub active: BTreeSet<TaskId>,
+    /// Those whose templates have lists.
+    pub with_lists: BTreeSet<TaskId>,
 }
 
 impl History {
@@ -131,6 +133,9 @@ impl Action {
             _ => **active.get(rng.usize(..active.len().max(1)))?,
         };
         let step = rng.u32(..4);
+        if history.with_lists.contains(&task) {
+            return None;
+        }
         let operation = match rng.u32(..20) {
             0 => Operation::Task(TaskOperation::Cancel),
             1..4 => Operation::Task(TaskOperation::Pause),
@@ -161,6 +166,7 @@ impl Action {
             })
             .collect();
         history.tasks.extend(plans.iter().map(|plan| plan.id));
+        history.with_lists.extend(plans.iter().filter(|plan| plan.template > 6).map(|plan| plan.id));
         history.active.extend(plans.iter().map(|plan| plan.id));
         let taker = rng.bool().then(|| (worker, ReceiptId::generate(), rng.usize(1..5)));
         Self::Create { plans, taker }
@@ -193,7 +199,9 @@ fn came(rng: &mut Rng) -> Came {
         0..14 => {
             // A decision that chooses nothing is rare.
             let number = if rng.u32(..12) == 0 { 0 } else { rng.u32(1..8) };
-            Came::Result(number, Json::from_trusted(format!("{{\"n\": {}, \"x\":-0.0}}", rng.u32(..))))
+            let list: Vec<u32> = (0..rng.u32(..4)).collect();
+            let text = format!("{{\"n\": {}, \"x\":-0.0, \"list\": {list:?}}}", rng.u32(..));
+            Came::Result(number, Json::from_trusted(text))
         }
         14..18 => Came::Failure { permanent: rng.u32(..4) == 0, again_in: rng.u32(..3) },
         _ => Came::Back,

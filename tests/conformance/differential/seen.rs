@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tasker_core::domain::fan_out::MAX_ITEMS;
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
 use tasker_core::domain::state::{StepState, TaskState};
@@ -52,6 +53,7 @@ pub struct StepSeen {
     error: Option<Json>,
     route: Option<Vec<StepIndex>>,
     bypassed: bool,
+    item: Option<Json>,
     history: Vec<Transition>,
 }
 
@@ -148,12 +150,12 @@ impl Seen {
             seen.tasks.insert(row.id, task);
         }
         for (key, row) in steps {
-            let StepRow { state, token, attempts, crashes, waiting, result, error, route, bypassed, .. } = row;
+            let StepRow { state, token, attempts, crashes, waiting, result, error, route, bypassed, item, .. } = row;
             let history = of_steps.remove(&key).unwrap_or_default();
             let place = Place::None;
             #[rustfmt::skip]
             let step =
-                StepSeen { state, place, token, attempts, crashes, waiting, result, error, route, bypassed, history };
+                StepSeen { state, place, token, attempts, crashes, waiting, result, error, route, bypassed, item, history };
             seen.steps.insert(key, step);
         }
         for (place, row) in queue {
@@ -185,12 +187,13 @@ impl Seen {
             let task = self.tasks.get(&key.task).ok_or("a step has no task")?;
             let template = world.templates.iter().find(|stored| stored.template.name == task.template);
             let template = &template.ok_or("a task has no template")?.template;
-            let graph = &template.graph;
             let satisfied = |&index: &StepIndex| {
                 self.steps.get(&StepKey { index, ..*key }).is_some_and(|parent| parent.state.satisfies_children())
             };
-            let parents = graph.parents(key.index);
-            let unfinished = parents.iter().filter(|parent| !satisfied(parent)).count() as i32;
+            let parents = template.parents(key.index).iter().copied().chain(self.items(key, template));
+            let unfinished = parents.filter(|parent| !satisfied(parent)).count() as i32;
+            let is_item = template.groups.item(key.index).is_some();
+            ensure(is_item == step.item.is_some(), "an item is that of an item's step", &about)?;
             let paused = task.state == TaskState::Paused;
             let counts = step.waiting == unfinished + i32::from(paused);
             ensure(counts || !step.state.is_unfinished(), "the counter is not that of the unfinished parents", &about)?;
@@ -228,6 +231,15 @@ impl Seen {
             replay(&task.history, task.state.as_str())?;
         }
         Ok(())
+    }
+
+    /// The steps of the items of a group.
+    fn items<'a>(&'a self, group: &StepKey, template: &'a Template) -> impl Iterator<Item = StepIndex> + 'a {
+        let index = |position| template.groups.item_index(group.index, position);
+        let of_group = index(0).zip(index(MAX_ITEMS as StepIndex - 1));
+        let key = |index| StepKey { task: group.task, index };
+        let range = of_group.map(|(first, last)| self.steps.range(key(first)..=key(last)));
+        range.into_iter().flatten().map(|(key, _)| key.index)
     }
 
     /// A step is skipped by a decision exactly when one that is done left it out, or when every step that
@@ -268,6 +280,7 @@ impl Seen {
             *states.entry(name).or_default() += 1;
         }
         let by_decision = |step: &StepSeen| if step.bypassed { " by a decision" } else { "" };
+        states.insert("items".into(), self.steps.values().filter(|step| step.item.is_some()).count());
         for name in self.steps.values().map(|step| format!("step {}{}", step.state, by_decision(step))) {
             *states.entry(name).or_default() += 1;
         }

@@ -17,6 +17,7 @@ use tasker_core::engine::transactions::register::{Register, Registered};
 use tasker_core::engine::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use tasker_core::engine::transactions::settle::{Claim, Report, Settle, Settled};
 use tasker_core::engine::transactions::verdict::{Failure, Outcome};
+use tasker_core::engine::transactions::work::Work;
 use tasker_core::storage::rows::{NewTask, TaskMoved};
 use tasker_core::storage::{Store, StoreError};
 
@@ -25,7 +26,7 @@ use crate::bench::{Database, fresh, from_the_start, json, session};
 use crate::calls::Now;
 
 pub const WORKERS: usize = 3;
-pub const TEMPLATES: usize = 7;
+pub const TEMPLATES: usize = 9;
 
 /// Far longer than a run, so that only ticks decide what is due.
 const TICK: Duration = Duration::from_secs(10_000);
@@ -68,7 +69,7 @@ pub enum Answer {
 }
 
 /// Templates of every kind: chain, diamond, fan with priorities, steps that may fail, two roots, decisions
-/// that meet and decisions in one another.
+/// that meet and decisions in one another, lists, and lists and decisions that lead to one another.
 fn inputs() -> [serde_json::Value; TEMPLATES] {
     use serde_json::json;
     let fan: Vec<_> =
@@ -106,6 +107,20 @@ fn inputs() -> [serde_json::Value; TEMPLATES] {
             { "name": "z", "depends_on": ["x", "y"], "branches": ["last"] },
             { "name": "e", "depends_on": "outer" }, { "name": "last", "depends_on": ["z", "e"] },
             { "name": "after", "depends_on": "last" }] }),
+        json!({ "name": "lists", "defaults": { "retry_limit": 2 }, "steps": [
+            { "name": "join", "depends_on": ["made", "found"] },
+            { "name": "made", "each": true, "queue": "slow" },
+            { "name": "a" }, { "name": "found", "depends_on": "a", "each": "a.list", "on_failure": "skip" },
+            { "name": "again", "depends_on": ["found", "join"], "each": "found" },
+            { "name": "last", "depends_on": "again" }] }),
+        json!({ "name": "mixed", "steps": [
+            { "name": "way", "branches": ["list", "plain"] },
+            { "name": "list", "depends_on": "way", "each": "way.list", "retryable": false },
+            { "name": "plain", "depends_on": "way" },
+            { "name": "choice", "depends_on": ["list", "plain"], "branches": ["x", "y"] },
+            { "name": "x", "depends_on": "choice" },
+            { "name": "y", "depends_on": ["choice", "list"], "each": true },
+            { "name": "end", "depends_on": ["x", "y"] }] }),
     ]
 }
 
@@ -322,8 +337,15 @@ impl World {
 }
 
 /// A decision chooses by the number, each bit of which is a branch.
+/// A list that it makes has as many items.
 fn outcome(came: &Came, held: &Assignment) -> Outcome {
+    if let Some(outcome) = held.without_handler() {
+        return outcome;
+    }
     match came {
+        Came::Result(number, result) if matches!(held.work, Work::List) => {
+            Outcome::Expanded((0..number % 5).map(|_| result.clone()).collect())
+        }
         Came::Result(number, result) => {
             let branches = held.task.template().branches.of(held.row.key.index);
             let chosen = (0..).zip(branches).filter(|(place, _)| number >> place & 1 == 1);

@@ -1,6 +1,7 @@
 //! What is done through a handle: each operation is one call, begun on the host's thread and carried
 //! out on the runtime.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,7 +241,7 @@ async fn steps_of(engine: &Engine, task: TaskId) -> Result<Vec<StepView>> {
 async fn history_of(engine: &Engine, task: &TaskView) -> Result<Vec<HistoryView>> {
     let id = task.row.id;
     let rows = engine.store().read(History { task: id }).await?;
-    let name = |index| task.template().step(index).map(|step| step.name.clone());
+    let name = |index| task.template().name_of(index).map(Cow::into_owned);
     Ok(rows.into_iter().map(|row| HistoryView { task: id, step: row.index.and_then(name), row }).collect())
 }
 

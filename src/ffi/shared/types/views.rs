@@ -1,6 +1,7 @@
 //! Typed outputs: snapshots of tasks, steps and their history. Each is also JSON, with the fields that every
 //! language shows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat};
@@ -134,8 +135,8 @@ impl StepView {
     }
 
     /// Its name.
-    pub fn name(&self) -> &str {
-        self.definition().map_or("", |step| step.name.as_str())
+    pub fn name(&self) -> Cow<'_, str> {
+        self.task.template().name_of(self.row.index).unwrap_or_default()
     }
 
     /// Its priority: its own, else its task's.
@@ -152,7 +153,6 @@ impl StepView {
     pub fn depends_on(&self) -> impl Iterator<Item = &str> {
         let template = self.task.template();
         template
-            .graph
             .parents(self.row.index)
             .iter()
             .filter_map(|&index: &StepIndex| Some(template.step(index)?.name.as_str()))
@@ -168,7 +168,7 @@ impl StepView {
     pub fn heap_bytes(&self) -> usize {
         let shared = size_of::<TaskView>() + self.task.heap_bytes();
         shared / Arc::strong_count(&self.task).max(1)
-            + json_bytes([self.row.result.as_ref(), self.row.error.as_ref(), self.row.checkpoint.as_ref()])
+            + json_bytes([&self.row.result, &self.row.error, &self.row.checkpoint, &self.row.item].map(Option::as_ref))
     }
 }
 
@@ -299,15 +299,16 @@ struct StepFields<'a> {
     config: Option<&'a Json>,
     checkpoint: Option<&'a Json>,
     route: Option<Vec<&'a str>>,
+    item: Option<&'a Json>,
 }
 
 impl Serialize for StepView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let row = &self.row;
+        let (row, name) = (&self.row, self.name());
         let fields = StepFields {
             id: self.id(),
             task_id: self.task.row.id,
-            name: self.name(),
+            name: &name,
             status: row.state.as_str(),
             result: row.result.as_ref(),
             attempts: row.attempts,
@@ -321,6 +322,7 @@ impl Serialize for StepView {
             config: self.definition().map(|step| &step.config),
             checkpoint: row.checkpoint.as_ref(),
             route: self.route().map(Iterator::collect),
+            item: row.item.as_ref(),
         };
         fields.serialize(serializer)
     }

@@ -37,3 +37,36 @@ CREATE TABLE tasker_paused_queues (
 
 -- Whether its task's queue or priority was changed while the step was held: its holder does not know.
 ALTER TABLE tasker_workflow_steps ADD COLUMN stale boolean NOT NULL DEFAULT false;
+
+-- Steps that are made while a task runs, one for each item of a list. items: of the step that made the list, its
+-- length; it waits for as many parents more.
+ALTER TABLE tasker_workflow_steps ADD COLUMN items integer;
+
+CREATE TABLE tasker_workflow_step_items (
+    task_id   uuid NOT NULL,
+    idx       integer NOT NULL,
+    group_idx integer NOT NULL,
+    position  integer NOT NULL,
+    item      json NOT NULL,
+    PRIMARY KEY (task_id, idx)
+);
+
+-- With the items: each needs what its group needs, and the group needs it.
+CREATE OR REPLACE VIEW tasker_workflow_step_edges AS
+    SELECT t.id AS task_id, e.from_index, e.to_index, parent.name AS from_step, child.name AS to_step
+    FROM tasker_tasks t
+    JOIN tasker_named_step_edges e ON e.named_task_id = t.named_task_id
+    JOIN tasker_named_steps parent ON parent.named_task_id = e.named_task_id AND parent.idx = e.from_index
+    JOIN tasker_named_steps child ON child.named_task_id = e.named_task_id AND child.idx = e.to_index
+    UNION ALL
+    SELECT t.id, e.from_index, i.idx, parent.name, child.name || '[' || i.position || ']'
+    FROM tasker_tasks t
+    JOIN tasker_workflow_step_items i ON i.task_id = t.id
+    JOIN tasker_named_step_edges e ON e.named_task_id = t.named_task_id AND e.to_index = i.group_idx
+    JOIN tasker_named_steps parent ON parent.named_task_id = e.named_task_id AND parent.idx = e.from_index
+    JOIN tasker_named_steps child ON child.named_task_id = e.named_task_id AND child.idx = e.to_index
+    UNION ALL
+    SELECT t.id, i.idx, i.group_idx, child.name || '[' || i.position || ']', child.name
+    FROM tasker_tasks t
+    JOIN tasker_workflow_step_items i ON i.task_id = t.id
+    JOIN tasker_named_steps child ON child.named_task_id = t.named_task_id AND child.idx = i.group_idx;

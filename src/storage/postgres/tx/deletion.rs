@@ -75,7 +75,8 @@ const DELETE_KEYS: &str = "
 
 /// Every table that has rows of a task, the task's own last. Each walks its primary key, which the task
 /// leads, or an index that it leads.
-const DELETIONS: [&str; 4] = [
+const DELETIONS: [&str; 5] = [
+    "DELETE FROM tasker_workflow_step_items WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_workflow_step_transitions WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_task_transitions WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_workflow_steps WHERE task_id = ANY ($1)",

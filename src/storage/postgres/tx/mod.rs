@@ -10,6 +10,7 @@
 //! | [`operations`] | what people do by hand |
 //! | [`reading`], [`listing`] | looking |
 //! | [`decisions`] | what decisions choose and skip |
+//! | [`items`] | steps that are made while a task runs |
 //! | [`deletion`] | tasks that go |
 //! | [`chores`] | what is done now and then |
 //! | [`pauses`] | paused queues |
@@ -23,6 +24,7 @@ mod chores;
 mod creation;
 mod decisions;
 mod deletion;
+mod items;
 mod listing;
 mod operations;
 mod pauses;
@@ -331,6 +333,18 @@ impl Tx for PostgresTx {
     }
     async fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
         decisions::keep_routes(self, rows).await
+    }
+    async fn insert_items(&mut self, rows: &[NewItems]) -> Result<()> {
+        items::insert_items(self, rows).await
+    }
+    async fn expanded(&mut self, keys: &[StepKey]) -> Result<Vec<ExpandedStep>> {
+        items::expanded(self, keys).await
+    }
+    async fn items(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        items::items(self, keys).await
+    }
+    async fn last_transitions(&mut self, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
+        items::last_transitions(self, keys).await
     }
     async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {
         settlement::touch_tasks(self, touches, moves).await

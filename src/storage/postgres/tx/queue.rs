@@ -8,7 +8,7 @@ use crate::domain::id::{NamedTaskId, RevisionId, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    ReadyArrays, get, id_array, instant, json, key_arrays, limit, rank, ready_row, step_key, task_id,
+    ReadyArrays, get, id_array, instant, json, key_arrays, limit, rank, ready_row, step_key, stored_index, task_id,
 };
 use crate::storage::rows::{LaneCursor, ReadyRow, TaskHead, TimerRow};
 
@@ -25,9 +25,9 @@ const PUT_READY: &str = "
 const TAKE_FROM_LANE: &str = "
     WITH best AS MATERIALIZED (
         SELECT ctid FROM tasker_ready
-        WHERE lane = $1 AND (rank, task_id) >= ($2, $3)
+        WHERE lane = $1 AND (rank, task_id, idx) >= ($2, $3, $4)
         ORDER BY lane, rank, task_id, idx
-        LIMIT $4
+        LIMIT $5
         FOR UPDATE SKIP LOCKED
     )
     DELETE FROM tasker_ready
@@ -41,26 +41,28 @@ const TAKE_FROM_LANE: &str = "
 /// Walks the primary key, once a lane, and merges what it found.
 const TAKE_FROM_LANES: &str = "
     WITH shares AS MATERIALIZED (
-        SELECT best.lane, best.from_rank, best.from_task, count(*) AS share
+        SELECT best.lane, best.from_rank, best.from_task, best.from_idx, count(*) AS share
         FROM (
-            SELECT c.lane, c.from_rank, c.from_task
-            FROM unnest($1::int[], $2::int[], $3::uuid[]) AS c (lane, from_rank, from_task)
+            SELECT c.lane, c.from_rank, c.from_task, c.from_idx
+            FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[])
+                AS c (lane, from_rank, from_task, from_idx)
             CROSS JOIN LATERAL (
                 SELECT r.rank, r.task_id, r.idx FROM tasker_ready AS r
-                WHERE r.lane = c.lane AND (r.rank, r.task_id) >= (c.from_rank, c.from_task)
+                WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (c.from_rank, c.from_task, c.from_idx)
                 ORDER BY r.lane, r.rank, r.task_id, r.idx
-                LIMIT $4
+                LIMIT $5
             ) AS first
             ORDER BY first.rank, first.task_id, first.idx
-            LIMIT $4
+            LIMIT $5
         ) AS best
-        GROUP BY best.lane, best.from_rank, best.from_task
+        GROUP BY best.lane, best.from_rank, best.from_task, best.from_idx
     ), best AS MATERIALIZED (
         SELECT first.place
         FROM shares
         CROSS JOIN LATERAL (
             SELECT r.ctid AS place FROM tasker_ready AS r
-            WHERE r.lane = shares.lane AND (r.rank, r.task_id) >= (shares.from_rank, shares.from_task)
+            WHERE r.lane = shares.lane AND (r.rank, r.task_id, r.idx)
+                    >= (shares.from_rank, shares.from_task, shares.from_idx)
             ORDER BY r.lane, r.rank, r.task_id, r.idx
             LIMIT shares.share
             FOR UPDATE SKIP LOCKED
@@ -70,7 +72,7 @@ const TAKE_FROM_LANES: &str = "
         WHERE ctid = ANY (ARRAY (SELECT place FROM best))
         RETURNING lane, rank, task_id, idx, token, attempts, state::text
     )
-    SELECT taken.*, shares.wanted < $4 OR (SELECT count(*) FROM taken) = $4 AS complete
+    SELECT taken.*, shares.wanted < $5 OR (SELECT count(*) FROM taken) = $5 AS complete
     FROM (SELECT coalesce(sum(share), 0) AS wanted FROM shares) AS shares
     LEFT JOIN taken ON true";
 
@@ -79,16 +81,17 @@ const TAKE_FROM_LANES: &str = "
 const TAKE_THE_REST: &str = "
     WITH found AS MATERIALIZED (
         SELECT first.*
-        FROM unnest($1::int[], $2::int[], $3::uuid[]) AS c (lane, from_rank, from_task)
+        FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[])
+                AS c (lane, from_rank, from_task, from_idx)
         CROSS JOIN LATERAL (
             SELECT r.ctid AS place, r.rank, r.task_id, r.idx FROM tasker_ready AS r
-            WHERE r.lane = c.lane AND (r.rank, r.task_id) >= (c.from_rank, c.from_task)
+            WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (c.from_rank, c.from_task, c.from_idx)
             ORDER BY r.lane, r.rank, r.task_id, r.idx
-            LIMIT $4
+            LIMIT $5
             FOR UPDATE SKIP LOCKED
         ) AS first
     ), best AS MATERIALIZED (
-        SELECT place FROM found ORDER BY rank, task_id, idx LIMIT $4
+        SELECT place FROM found ORDER BY rank, task_id, idx LIMIT $5
     )
     DELETE FROM tasker_ready
     WHERE ctid = ANY (ARRAY (SELECT place FROM best))
@@ -149,8 +152,8 @@ pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: 
     let mut taken = match lanes {
         [] => Vec::new(),
         [lane] => {
-            let (rank, task) = start(lane);
-            let statement = sqlx::query(TAKE_FROM_LANE).bind(lane.lane.0).bind(rank).bind(task);
+            let (rank, task, idx) = start(lane);
+            let statement = sqlx::query(TAKE_FROM_LANE).bind(lane.lane.0).bind(rank).bind(task).bind(idx);
             ready_rows(&tx.rows(statement.bind(limit(most))).await?)?
         }
         lanes => take_from_lanes(tx, lanes, most).await?,
@@ -161,8 +164,13 @@ pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: 
 
 async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {
     let ids: Vec<i32> = lanes.iter().map(|lane| lane.lane.0).collect();
-    let (ranks, tasks): (Vec<i32>, Vec<Uuid>) = lanes.iter().map(start).unzip();
-    let statement = sqlx::query(TAKE_FROM_LANES).bind(&ids).bind(&ranks).bind(&tasks);
+    let (mut ranks, mut tasks, mut idxs) = (Vec::new(), Vec::new(), Vec::new());
+    for (rank, task, idx) in lanes.iter().map(start) {
+        ranks.push(rank);
+        tasks.push(task);
+        idxs.push(idx);
+    }
+    let statement = sqlx::query(TAKE_FROM_LANES).bind(&ids).bind(&ranks).bind(&tasks).bind(&idxs);
     let rows = tx.rows(statement.bind(limit(most))).await?;
     let complete = rows.first().map_or(Ok(true), |row| get(row, 7))?;
     // A row of nothing but nulls says that there was nothing.
@@ -170,7 +178,7 @@ async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize)
     let mut taken =
         found.into_iter().filter(|(some, _)| *some).map(|(_, row)| ready_row(row)).collect::<Result<Vec<_>>>()?;
     if !complete {
-        let statement = sqlx::query(TAKE_THE_REST).bind(ids).bind(ranks).bind(tasks);
+        let statement = sqlx::query(TAKE_THE_REST).bind(ids).bind(ranks).bind(tasks).bind(idxs);
         let rest = tx.rows(statement.bind(limit(most - taken.len()))).await?;
         taken.extend(ready_rows(&rest)?);
     }
@@ -178,8 +186,9 @@ async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize)
 }
 
 /// Where to start in a lane: no task has the nil id.
-fn start(lane: &LaneCursor) -> (i32, Uuid) {
-    lane.from.map_or((i32::MIN, Uuid::nil()), |(priority, task)| (rank(priority), task.0))
+fn start(lane: &LaneCursor) -> (i32, Uuid, i32) {
+    lane.from
+        .map_or((i32::MIN, Uuid::nil(), 0), |(priority, key)| (rank(priority), key.task.0, stored_index(key.index)))
 }
 
 pub(super) async fn put_timers(tx: &mut PostgresTx, rows: &[TimerRow]) -> Result<()> {
@@ -228,7 +237,8 @@ pub(super) async fn checkpoints(tx: &mut PostgresTx, keys: &[StepKey]) -> Result
     values(tx, CHECKPOINTS, keys).await
 }
 
-async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+/// What probes by key find: a value of JSON each.
+pub(super) async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }

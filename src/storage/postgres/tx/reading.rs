@@ -11,8 +11,9 @@ use crate::storage::postgres::values::{
 };
 use crate::storage::rows::{HistoryRow, Outlook, StepRow};
 
-/// Walks the primary key of the task's steps. Reads all receipts: there is one for each batch that is
-/// being worked on. A receipt outlives those of its steps that are done; their tokens have grown.
+/// Walks the primary key of the task's steps, and probes that of the items for each: joined, a plan that
+/// knows nothing yet of the table may go through all items of the task for each step. Reads all
+/// receipts: there is one for each batch that is being worked on. A receipt outlives those of its steps that are done; their tokens have grown.
 const STEPS: &str = "
     WITH held AS MATERIALIZED (
         SELECT h.idx, h.token
@@ -24,7 +25,9 @@ const STEPS: &str = "
         s.started_at, s.finished_at, s.next_retry_at,
         s.state IN ('pending', 'waiting_for_retry')
             AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token),
-        s.checkpoint::text, s.route, s.bypassed
+        s.checkpoint::text, s.route, s.bypassed,
+        (SELECT i.item::text FROM tasker_workflow_step_items AS i WHERE i.task_id = s.task_id AND i.idx = s.idx),
+        s.items
     FROM tasker_workflow_steps AS s
     WHERE s.task_id = $1
     ORDER BY s.task_id, s.idx";
@@ -76,10 +79,11 @@ pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepR
 fn step(row: &PgRow) -> Result<StepRow> {
     let held: bool = get(row, 11)?;
     let attempts = count(get(row, 2)?);
+    let items = get::<Option<i32>>(row, 16)?.map(index);
     Ok(StepRow {
         index: index(get(row, 0)?),
         state: if held { StepState::InProgress } else { step_state(row, 1)? },
-        attempts: if held { attempts.saturating_add(1) } else { attempts },
+        attempts: if held && items.is_none() { attempts.saturating_add(1) } else { attempts },
         crashes: count(get(row, 3)?),
         waiting: get(row, 4)?,
         token: Token(get(row, 5)?),
@@ -91,6 +95,8 @@ fn step(row: &PgRow) -> Result<StepRow> {
         checkpoint: json_option(row, 12)?,
         route: get::<Option<Vec<i32>>>(row, 13)?.map(|route| route.into_iter().map(index).collect()),
         bypassed: get(row, 14)?,
+        item: json_option(row, 15)?,
+        items,
     })
 }
 

@@ -36,3 +36,37 @@ CREATE TABLE tasker_paused_queues (
 
 -- Whether its task's queue or priority was changed while the step was held: its holder does not know.
 ALTER TABLE tasker_workflow_steps ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK (stale IN (0, 1));
+
+-- Steps that are made while a task runs, one for each item of a list. items: of the step that made the list, its
+-- length; it waits for as many parents more.
+ALTER TABLE tasker_workflow_steps ADD COLUMN items INTEGER;
+
+CREATE TABLE tasker_workflow_step_items (
+    task_id   BLOB NOT NULL,
+    idx       INTEGER NOT NULL,
+    group_idx INTEGER NOT NULL,
+    position  INTEGER NOT NULL,
+    item      TEXT NOT NULL,
+    PRIMARY KEY (task_id, idx)
+) STRICT, WITHOUT ROWID;
+
+-- With the items: each needs what its group needs, and the group needs it.
+DROP VIEW tasker_workflow_step_edges;
+CREATE VIEW tasker_workflow_step_edges AS
+SELECT t.id AS task_id, e.from_index, e.to_index, f.name AS from_step, g.name AS to_step
+FROM tasker_tasks t
+JOIN tasker_named_step_edges e ON e.named_task_id = t.named_task_id
+JOIN tasker_named_steps f ON f.named_task_id = e.named_task_id AND f.idx = e.from_index
+JOIN tasker_named_steps g ON g.named_task_id = e.named_task_id AND g.idx = e.to_index
+UNION ALL
+SELECT t.id, e.from_index, i.idx, f.name, g.name || '[' || i.position || ']'
+FROM tasker_tasks t
+JOIN tasker_workflow_step_items i ON i.task_id = t.id
+JOIN tasker_named_step_edges e ON e.named_task_id = t.named_task_id AND e.to_index = i.group_idx
+JOIN tasker_named_steps f ON f.named_task_id = e.named_task_id AND f.idx = e.from_index
+JOIN tasker_named_steps g ON g.named_task_id = e.named_task_id AND g.idx = e.to_index
+UNION ALL
+SELECT t.id, i.idx, i.group_idx, g.name || '[' || i.position || ']', g.name
+FROM tasker_tasks t
+JOIN tasker_workflow_step_items i ON i.task_id = t.id
+JOIN tasker_named_steps g ON g.named_task_id = t.named_task_id AND g.idx = i.group_idx;

@@ -4,7 +4,8 @@
 //! * [`creation`]: new tasks. [`queue`]: ready steps and timers. [`settlement`]: how steps and
 //!   tasks move, and the record of it. [`reading`]: what people look at. [`listing`]: many tasks.
 //!   [`operations`]: what people do by hand. [`deletion`]: tasks that go. [`decisions`]: what decisions choose and
-//!   skip. [`chores`]: what is done now and then. [`pauses`]: paused queues.
+//!   skip. [`chores`]: what is done now and then. [`pauses`]: paused queues. [`items`]: steps
+//!   that are made while a task runs.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
@@ -14,6 +15,7 @@ mod chores;
 mod creation;
 mod decisions;
 mod deletion;
+mod items;
 mod listing;
 mod operations;
 mod pauses;
@@ -237,6 +239,22 @@ impl Tx for SqliteTx<'_> {
 
     async fn keep_routes(&mut self, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
         decisions::keep_routes(self.connection, rows)
+    }
+
+    async fn insert_items(&mut self, rows: &[NewItems]) -> Result<()> {
+        items::insert_items(self.connection, rows)
+    }
+
+    async fn expanded(&mut self, keys: &[StepKey]) -> Result<Vec<ExpandedStep>> {
+        items::expanded(self.connection, keys)
+    }
+
+    async fn items(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        items::items(self.connection, keys)
+    }
+
+    async fn last_transitions(&mut self, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
+        items::last_transitions(self.connection, keys)
     }
 
     async fn touch_tasks(&mut self, touches: &[TaskTouch], moves: TaskMoves) -> Result<Vec<TaskMoved>> {

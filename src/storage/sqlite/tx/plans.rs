@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{decisions, deletion, listing, queue, reading, sessions, settlement, templates};
+use super::{decisions, deletion, items, listing, queue, reading, sessions, settlement, templates};
 use crate::domain::state::TaskState;
 use crate::storage::rows::TaskFilter;
 use crate::storage::sqlite::migrate::migrate;
@@ -38,6 +38,8 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         decisions::BYPASS_STEP,
         decisions::KEEP_ROUTE,
         deletion::ENDED_BETWEEN,
+        items::WAIT_FOR_ITEMS,
+        items::LAST_TRANSITION,
         reading::TASK,
         reading::STEPS,
         reading::TASK_HISTORY,
@@ -52,7 +54,7 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
 #[test]
 fn a_claim_begins_at_its_cursor() {
     let plan = plan(&migrated(), queue::NEXT_READY);
-    assert!(plan.contains("(lane=? AND (rank,task_id)>(?,?))"), "{plan}");
+    assert!(plan.contains("(lane=? AND (rank,task_id,idx)>(?,?,?))"), "{plan}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) const FIRST_READY: &str = "
 pub(super) const NEXT_READY: &str = "
     SELECT lane, rank, task_id, idx, token, attempts, state
     FROM tasker_ready
-    WHERE lane = ?1 AND (rank, task_id) >= (?3, ?4)
+    WHERE lane = ?1 AND (rank, task_id, idx) >= (?3, ?4, ?5)
     ORDER BY rank, task_id, idx
     LIMIT ?2";
 
@@ -78,8 +78,8 @@ pub(super) fn take_ready(connection: &Connection, lanes: &[LaneCursor], limit: u
         let most = values::limit(limit);
         offered.extend(match from {
             None => all(connection, FIRST_READY, (lane, most), |row| ready_row(row, 0))?,
-            Some((priority, task)) => {
-                all(connection, NEXT_READY, (lane, most, rank(*priority), task), |row| ready_row(row, 0))?
+            Some((priority, StepKey { task, index })) => {
+                all(connection, NEXT_READY, (lane, most, rank(*priority), task, index), |row| ready_row(row, 0))?
             }
         });
     }

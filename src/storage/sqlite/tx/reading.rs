@@ -31,11 +31,12 @@ pub(super) use select_tasks;
 pub(super) const TASK: &str = select_tasks!("WHERE t.id = ?1");
 
 pub(super) const STEPS: &str = "
-    SELECT idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at,
-        checkpoint, route, bypassed
-    FROM tasker_workflow_steps
-    WHERE task_id = ?1
-    ORDER BY idx";
+    SELECT s.idx, state, attempts, crashes, waiting, token, result, error, started_at, finished_at, next_retry_at,
+        checkpoint, route, bypassed, i.item, items
+    FROM tasker_workflow_steps s
+    LEFT JOIN tasker_workflow_step_items i ON i.task_id = s.task_id AND i.idx = s.idx
+    WHERE s.task_id = ?1
+    ORDER BY s.idx";
 
 pub(super) const TASK_HISTORY: &str = "
     SELECT NULL, seq, from_state, to_state, at, 0, NULL, detail
@@ -70,7 +71,7 @@ pub(super) fn steps(connection: &Connection, task: TaskId) -> Result<Vec<StepRow
             && step.state.is_unfinished()
         {
             step.state = StepState::InProgress;
-            step.attempts = attempts.saturating_add(1);
+            step.attempts = if step.items.is_some() { step.attempts } else { attempts.saturating_add(1) };
         }
     }
     Ok(steps)
@@ -164,6 +165,8 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRow> {
         checkpoint: row.get(11)?,
         route: row.get::<_, Option<Route>>(12)?.map(|route| route.0),
         bypassed: row.get(13)?,
+        item: row.get(14)?,
+        items: row.get(15)?,
     })
 }
 

@@ -1,0 +1,88 @@
+//! Steps that are made while a task runs, one for each item of a list.
+
+use std::time::Instant;
+
+use tasker_core::domain::id::{RevisionId, StepKey, TaskId, Token};
+use tasker_core::domain::state::StepState;
+use tasker_core::storage::rows::{ExpandedStep, LastTransition, NewItems, StepTransition};
+
+use crate::bench::*;
+use crate::calls::*;
+
+on_each_store! {
+    async fn a_group_waits_for_the_steps_of_its_items(db: &Database) {
+        let id = Diamond::store(db).await.create(db).await;
+        let key = |index| StepKey { task: id, index };
+        let exact = r#"{"b": 1e20, "a": [null, "\u0000"]}"#;
+        let first = NewItems { group: key(0), first: 4, waiting: 0, items: vec![(json(exact), Token(0)), (json("null"), Token(3))] };
+        let second = NewItems { group: key(2), first: 10_004, waiting: 1, items: vec![(json("1"), Token(0))] };
+        db.write(InsertItems { rows: vec![first, second] }).await;
+        db.write(InsertItems { rows: vec![] }).await;
+
+        let steps = db.read(Steps { task: id }).await;
+        let seen: Vec<_> = steps.iter().map(|step| (step.index, step.waiting, step.token.0, step.item.clone())).collect();
+        assert_eq!(seen, [(0, 2, 0, None), (1, 1, 0, None), (2, 2, 0, None), (3, 2, 0, None),
+            (4, 0, 0, Some(json(exact))), (5, 0, 3, Some(json("null"))), (10_004, 1, 0, Some(json("1")))]);
+        assert!(steps.iter().all(|step| step.state == StepState::Pending && step.attempts == 0));
+
+        let keys: Vec<StepKey> = [0, 1, 4, 5, 6, 10_004].map(key).to_vec();
+        let mut items = db.read(Items { keys: keys.clone() }).await;
+        items.sort_unstable_by_key(|(key, _)| *key);
+        assert_eq!(items, [(key(4), json(exact)), (key(5), json("null")), (key(10_004), json("1"))]);
+        assert_eq!(db.read(Expanded { keys }).await, [ExpandedStep { key: key(0), items: 2, attempts: 0 }]);
+        assert!(db.read(Expanded { keys: vec![] }).await.is_empty() && db.read(Items { keys: vec![] }).await.is_empty());
+
+        db.write(SettleSteps { moves: vec![step_move(key(4), 0, StepState::Complete), step_move(key(5), 3, StepState::Skipped)] }).await;
+        assert!(db.write(ReleaseSteps { parents: vec![(key(0), 1)] }).await.is_empty());
+        let released = db.write(ReleaseSteps { parents: vec![(key(0), 1)] }).await;
+        assert_eq!(released.iter().map(|step| step.key).collect::<Vec<_>>(), [key(0)]);
+    }
+
+    async fn ten_thousand_items_are_made_at_once(db: &Database) {
+        let id = Diamond::store(db).await.create(db).await;
+        let group = StepKey { task: id, index: 1 };
+        let items = (0..10_000).map(|n| (json(&n.to_string()), Token(0))).collect();
+        let started = Instant::now();
+        db.write(InsertItems { rows: vec![NewItems { group, first: 4, waiting: 0, items }] }).await;
+        println!("{:?}", started.elapsed());
+        let started = Instant::now();
+        let steps = db.read(Steps { task: id }).await;
+        assert_eq!((steps.len(), steps[1].waiting), (10_004, 10_001));
+        assert_eq!(steps[10_003].item, Some(json("9999")));
+        assert!(started.elapsed().as_secs() < 3, "a look at them took {:?}", started.elapsed());
+    }
+
+    async fn the_view_of_edges_has_items(db: &Database) {
+        let id = Diamond::store(db).await.create(db).await;
+        let group = StepKey { task: id, index: 3 };
+        let items = vec![(json("1"), Token(0)), (json("2"), Token(0))];
+        db.write(InsertItems { rows: vec![NewItems { group, first: 4, waiting: 0, items }] }).await;
+        let mut edges = edges(&db.url).await;
+        edges.sort();
+        let expected = ["a b 0 1", "a c 0 2", "b d 1 3", "b d[0] 1 4", "b d[1] 1 5", "c d 2 3", "c d[0] 2 4", "c d[1] 2 5",
+            "d[0] d 4 3", "d[1] d 5 3"];
+        assert_eq!(edges, expected);
+    }
+
+    async fn the_last_transition_is_found_of_steps_that_are_gone(db: &Database) {
+        let task = TaskId::generate();
+        let key = |index| StepKey { task, index };
+        let line = |index, seq, to| StepTransition { seq, to, ..StepTransition::created(key(index), RevisionId(1)) };
+        let steps = vec![line(1, 0, StepState::Pending), line(1, 3, StepState::InProgress), line(2, 4, StepState::Complete)];
+        db.write(Record { steps, tasks: vec![] }).await;
+        let mut last = db.read(LastTransitions { keys: vec![key(2), key(0), key(1)] }).await;
+        last.sort_unstable_by_key(|last| last.key);
+        let expected = [LastTransition { key: key(1), seq: 3, to: StepState::InProgress },
+            LastTransition { key: key(2), seq: 4, to: StepState::Complete }];
+        assert_eq!(last, expected);
+        assert_eq!(expected.map(|last| last.next_token()), [Token(2), Token(3)]);
+        assert!(db.read(LastTransitions { keys: vec![] }).await.is_empty());
+    }
+}
+
+/// The edges as the view shows them.
+async fn edges(url: &str) -> Vec<String> {
+    const SQL: &str =
+        "SELECT from_step || ' ' || to_step || ' ' || from_index || ' ' || to_index FROM tasker_workflow_step_edges";
+    rows_behind_the_back(url, SQL).await
+}
