@@ -236,9 +236,9 @@ RSpec.describe "Steps for each item of a list" do
       await_words(first, /^list/)
       first.kill
       task = eventually { handle.tasks.first }
-      3.times do |n|
+      3.times do
         another = start_program("#{program}handle.work(threads: 2)")
-        await_words(another, /^item #{n * 20}$/)
+        await_words(another, /^item/)
         another.kill
       end
       outcome = run_program("#{program}handle.work(until: :idle, timeout: 30)\nhandle.close")
@@ -307,8 +307,8 @@ RSpec.describe "Steps for each item of a list" do
       handle.register({ name: "t", steps: steps(->(_) { [1] }) })
       handle.create_task("t")
       handle.register({ name: "t", steps: steps(->(_) { [2] }) })
-      expect(faults(steps("split"))).to match([["version", /a version fixes/]])
-      expect(faults(steps(nil))).to match([["version", /a version fixes/]])
+      expect(faults(steps("split")).map(&:first)).to eq(%w[version steps[1].each])
+      expect(faults(steps(nil)).map(&:first)).to eq(%w[version steps[1].each])
     end
   end
 

@@ -123,7 +123,8 @@ module TaskerCore
       #   `each`: it is done once for each item of a list, up to 10,000: an Array that a callable makes of the parents'
       #   results, a parent's name where its result is the list, or a path into it (`"split.parcels"`);
       #   and `output`, a JSON Schema of the result: what the handler returns (for each item) is held against it before
-      #   it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell what is wrong
+      #   it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell
+      #   what is wrong
       # @yieldparam ctx [StepContext] the handler as a block
       # @return [Symbol, String] the name
       # @raise [ValidationError] when both a handler and a block are given
