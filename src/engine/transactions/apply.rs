@@ -121,7 +121,9 @@ async fn look_again<T: Tx>(
         if let Some((row, _)) = &mut verdict.again {
             (row.lane, row.priority) = (lane, priority);
         }
-        verdict.assignment = Arc::new(Assignment { task, ..(*verdict.assignment).clone() });
+        // The steps of its items stand where it stood.
+        let row = ReadyRow { lane, priority, ..verdict.assignment.row.clone() };
+        verdict.assignment = Arc::new(Assignment { task, row, ..(*verdict.assignment).clone() });
     }
     Ok(())
 }
