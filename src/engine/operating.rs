@@ -11,6 +11,9 @@ use crate::domain::operation::{Operation, Refused, TaskOperation};
 use crate::storage::rows::TaskFilter;
 use crate::storage::{Store, StoreError};
 
+/// How long it waits for a step that others settle, once it was refused several times: the steps of a wide task are
+/// hardly ever all free at once. Settlements that meet it meanwhile wait that long, too.
+const PER_STEP: Duration = Duration::from_millis(250);
 /// How long an operation tries to get hold of a task whose steps others are settling.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many tasks are looked up at a time.
@@ -33,14 +36,13 @@ impl Engine {
     /// [`EngineError::Database`] when its steps are being settled without a pause.
     pub async fn operate(&self, task: TaskId, operation: Operation, note: Note) -> Result<Option<bool>> {
         let begun = Instant::now();
+        let mut patience = Duration::ZERO;
         loop {
             let (operation, note) = (operation.clone(), note.clone());
             let catalog = self.catalog.clone();
-            match self.store.write(Operate { task, operation, note, dry_run: false, catalog }).await {
+            match self.store.write(Operate { task, operation, note, dry_run: false, patience, catalog }).await {
                 Ok(operated) => return Ok(operated.map(|operated| self.tell_of(operated))),
-                Err(StoreError::Conflict(_)) if begun.elapsed() < PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(fastrand::u64(2..40))).await;
-                }
+                Err(StoreError::Conflict(_)) if begun.elapsed() < PATIENCE => patience = PER_STEP,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -93,7 +95,8 @@ impl Engine {
     /// Whether an operation would change anything.
     async fn would(&self, task: TaskId, operation: Operation) -> Result<Option<bool>> {
         let (note, catalog) = (Note::default(), self.catalog.clone());
-        let operated = self.store.read(Operate { task, operation, note, dry_run: true, catalog }).await?;
+        let patience = Duration::ZERO;
+        let operated = self.store.read(Operate { task, operation, note, dry_run: true, patience, catalog }).await?;
         Ok(operated.map(|operated| operated.changed))
     }
 

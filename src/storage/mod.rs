@@ -10,8 +10,8 @@
 //!
 //! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
 //! timers → ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
-//! one it holds. An operation by hand, which takes all steps of a task, gives up at once where another
-//! has one, waits for the timers and ready rows that it takes, and then locks the task.
+//! one it holds. An operation by hand, which takes all steps of a task by key and so stands across that order, gives up
+//! at once where another has one, or soon; it waits for the timers and ready rows that it takes, and then locks the task.
 
 mod any;
 mod error;
@@ -265,9 +265,10 @@ pub trait Tx: Send {
 
     // Operations by hand.
 
-    /// Locks every step of a task without waiting for anybody: [`StoreError::Conflict`] where another
-    /// transaction has one of them.
-    fn lock_steps_of(&mut self, task: TaskId) -> impl Future<Output = Result<()>> + Send;
+    /// Locks every step of a task in key order: [`StoreError::Conflict`] where another transaction has one of
+    /// them and keeps it for longer than `patience`, which also bounds every later wait of this transaction
+    /// unless it is zero.
+    fn lock_steps_of(&mut self, task: TaskId, patience: Duration) -> impl Future<Output = Result<()>> + Send;
     /// Takes a task's steps out of the queue: its timers, and these ready rows of it. Waits for whoever is
     /// claiming one of them, whose receipt the next statement then sees.
     fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;

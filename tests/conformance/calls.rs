@@ -129,3 +129,13 @@ transaction!(BeginChore { name: &'static str, every: Duration } -> bool, |self, 
     tx.begin_chore(self.name, self.every).await
 });
 transaction!(DeleteTasks { ids: Vec<TaskId> } -> (), |self, tx| tx.delete_tasks(&self.ids).await);
+
+transaction!(TakeTaskOut { task: TaskId, rows: Vec<ReadyRow> } -> (), |self, tx| {
+    tx.lock_steps_of(self.task, Duration::ZERO).await?;
+    tx.take_task_out(self.task, &self.rows).await
+});
+transaction!(LockTask { task: TaskId } -> Option<HeldTask>, |self, tx| tx.lock_task(self.task).await);
+transaction!(PlaceSteps { rows: Vec<StepPlacement> } -> (), |self, tx| tx.place_steps(&self.rows).await);
+transaction!(SetWaiting { rows: Vec<StepWait> } -> (), |self, tx| tx.set_waiting(&self.rows).await);
+transaction!(PlaceTask { row: TaskPlacement } -> (), |self, tx| tx.place_task(&self.row).await);
+transaction!(Settled { moves: Vec<StepMove> } -> Vec<SettledStep>, |self, tx| tx.settle_steps(&self.moves).await);

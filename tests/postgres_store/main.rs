@@ -23,6 +23,7 @@ mod creation;
 mod feed;
 mod helpers;
 mod opening;
+mod operations;
 mod plans;
 mod queue;
 mod retrying;

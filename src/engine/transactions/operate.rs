@@ -1,11 +1,12 @@
 //! Operations by hand: a task is taken in hand whole, moved, and put back.
 //!
-//! Every step is locked without waiting (whoever settles one of them just now goes first), the task's
+//! Every step is locked, without waiting at first (whoever settles one of them just now goes first), the task's
 //! timers and ready rows are taken away, the task is locked; then nothing of it can move, and what the
 //! receipts say is held. [`decide`] says what becomes of it; what differs is written, and what may run is put
 //! back. A held step that moves keeps its receipt and gets another token: its holder's report is late.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::id::{StepIndex, StepKey, TaskId};
 use crate::domain::json::Json;
@@ -39,6 +40,8 @@ pub struct Operate {
     pub note: Note,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// How long to wait for each of its steps that others settle.
+    pub patience: Duration,
     /// Known templates and lanes.
     pub catalog: Arc<Catalog>,
 }
@@ -64,7 +67,7 @@ impl Transaction for Operate {
 
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Option<Operated>> {
         if !self.dry_run {
-            tx.lock_steps_of(self.task).await?;
+            tx.lock_steps_of(self.task, self.patience).await?;
         }
         let Some(task) = Taken::find(tx, self.task, &self.catalog).await? else { return Ok(None) };
         // Most of what changes nothing is known to before anything is taken away.

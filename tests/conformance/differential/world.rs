@@ -300,7 +300,8 @@ impl World {
     async fn operate(&mut self, task: TaskId, operation: &Operation) -> Answer {
         let note = Note { by: Some("ann".into()), reason: None };
         let catalog = self.catalog.clone();
-        let operate = Operate { task, operation: operation.clone(), note, dry_run: false, catalog };
+        let operate =
+            Operate { task, operation: operation.clone(), note, dry_run: false, patience: Duration::ZERO, catalog };
         match self.db.try_write(operate).await {
             // A key that was taken: the task was never made.
             Ok(None) => Answer::Done,

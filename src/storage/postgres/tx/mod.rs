@@ -360,8 +360,8 @@ impl Tx for PostgresTx {
         Ok(())
     }
 
-    async fn lock_steps_of(&mut self, task: TaskId) -> Result<()> {
-        operations::lock_steps_of(self, task).await
+    async fn lock_steps_of(&mut self, task: TaskId, patience: Duration) -> Result<()> {
+        operations::lock_steps_of(self, task, patience).await
     }
     async fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
         operations::take_task_out(self, task, rows).await

@@ -1,5 +1,7 @@
 //! What operations by hand read and write: one task as a whole.
 
+use std::time::Duration;
+
 use super::PostgresTx;
 use crate::domain::id::TaskId;
 use crate::storage::Result;
@@ -9,8 +11,15 @@ use crate::storage::postgres::values::{
 use crate::storage::rows::{HeldTask, ReadyRow, StepPlacement, StepWait, TaskPlacement};
 
 /// Walks the primary key. NOWAIT: a settlement that holds one of them may want another next.
-const LOCK_STEPS: &str = "
+const LOCK_STEPS_NOW: &str = "
     SELECT FROM tasker_workflow_steps WHERE task_id = $1 ORDER BY task_id, idx FOR NO KEY UPDATE NOWAIT";
+
+/// Walks the primary key.
+const LOCK_STEPS: &str = "
+    SELECT FROM tasker_workflow_steps WHERE task_id = $1 ORDER BY task_id, idx FOR NO KEY UPDATE";
+
+/// In milliseconds, and to the end of the transaction. Far shorter than the server takes to look for a deadlock.
+const WAIT_AT_MOST: &str = "SELECT set_config('lock_timeout', $1, true)";
 
 /// By the index of timers by task. Before the ready rows, as timers become those.
 const DELETE_TIMERS: &str = "DELETE FROM tasker_timers WHERE task_id = $1";
@@ -71,7 +80,11 @@ const PLACE_TASK: &str = "
             ELSE $1 END
     WHERE id = $2";
 
-pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId) -> Result<()> {
+pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: Duration) -> Result<()> {
+    if patience.is_zero() {
+        return tx.run(sqlx::query(LOCK_STEPS_NOW).bind(task.0)).await;
+    }
+    tx.run(sqlx::query(WAIT_AT_MOST).bind(patience.as_millis().to_string())).await?;
     tx.run(sqlx::query(LOCK_STEPS).bind(task.0)).await
 }
 

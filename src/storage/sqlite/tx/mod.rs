@@ -272,7 +272,7 @@ impl Tx for SqliteTx<'_> {
     }
 
     /// Nothing: a transaction has the database for itself.
-    async fn lock_steps_of(&mut self, _task: TaskId) -> Result<()> {
+    async fn lock_steps_of(&mut self, _task: TaskId, _patience: Duration) -> Result<()> {
         Ok(())
     }
 

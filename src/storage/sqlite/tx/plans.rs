@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{decisions, deletion, items, listing, queue, reading, sessions, settlement, templates};
+use super::{decisions, deletion, items, listing, operations, queue, reading, sessions, settlement, templates};
 use crate::domain::state::TaskState;
 use crate::storage::rows::TaskFilter;
 use crate::storage::sqlite::migrate::migrate;
@@ -40,6 +40,10 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         deletion::ENDED_BETWEEN,
         items::WAIT_FOR_ITEMS,
         items::LAST_TRANSITION,
+        operations::DELETE_TIMERS,
+        operations::PLACE_STEP,
+        operations::SET_WAITING,
+        operations::PLACE_TASK,
         reading::TASK,
         reading::STEPS,
         reading::TASK_HISTORY,
