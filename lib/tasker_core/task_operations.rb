@@ -97,10 +97,11 @@ module TaskerCore
     # Gives the task another priority or queue. Steps that wait move at once, steps under way when they come back;
     # a step with a priority or queue of its own keeps that.
     #
-    # @param priority [Integer, nil] -32767 to 32767, higher goes first; nil for the template's; left out, it stays
-    # @param queue [String, Symbol, nil] nil for the template's; left out, it stays
     # @param reason [String, nil] why
     # @param by [String, nil] who
+    # @param changes [Hash] what is left out stays as it is
+    # @option changes [Integer, nil] :priority -32767 to 32767, higher goes first; nil for the template's
+    # @option changes [String, Symbol, nil] :queue nil for the template's
     # @return [Task]
     # @raise [ValidationError] when a value is wrong
     # @raise [StateTransitionError] when it has ended other than in error
