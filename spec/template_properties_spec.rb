@@ -23,7 +23,7 @@ module TemplatePropertiesSpec
       { name: name, steps: steps.map { |step| chance? ? with_branches(step, steps) : step },
         **some(namespace: -> { plain_word }, version: -> { "#{@random.rand(20)}.#{@random.rand(20)}.0-rc.1" },
                description: -> { word }, input: -> { schema }, identity: -> { pick(%w[always_unique context]) },
-               defaults: -> { options }) }
+               search: -> { ["a", "b.c", "ü x.1"].first(1 + @random.rand(3)) }, defaults: -> { options }) }
     end
 
     private
@@ -85,7 +85,7 @@ end
 
 RSpec.describe "Templates by chance" do
   def class_of(template)
-    settings = template.slice(:namespace, :version, :description, :input, :identity, :defaults)
+    settings = template.slice(:namespace, :version, :description, :input, :identity, :search, :defaults)
     Class.new(TaskerCore::Workflow) do
       task_name template[:name]
       settings.each { |setting, value| public_send(setting, value) }

@@ -16,6 +16,10 @@ module TaskerCore
     include BulkOperations
     include Upkeep
 
+    # The conditions of {#tasks} that are moments.
+    TIMES = %i[created_after created_before finished_after finished_before].freeze
+    private_constant :TIMES
+
     class << self
       # See {TaskerCore.open}.
       #
@@ -171,15 +175,24 @@ module TaskerCore
     # @option filter [String] :version
     # @option filter [String] :key
     # @option filter [String] :tag
+    # @option filter [String] :annotation a type of annotations ({Task#annotate}) of which it has one
+    # @option filter [Hash] :context values in its context, at paths that its template declares searchable
+    #   ({Workflow.search}): `{ "customer.id" => 7 }` or `{ customer: { id: 7 } }`. A value is a String, a number, true,
+    #   false or nil; 7, 7.0 and 7e0 are the same, 7 and "7" are not; nil finds what is null, not what is missing
+    # @option filter [Time, String] :created_after at this moment or later
+    # @option filter [Time, String] :created_before earlier than this moment
+    # @option filter [Time, String] :finished_after it ended at this moment or later
+    # @option filter [Time, String] :finished_before it ended earlier than this moment
     # @option filter [Integer] :limit at most so many
     # @option filter [String] :before only tasks older than the one with this id
     # @return [TaskList] which reads while it is walked through
-    # @raise [ValidationError] when a condition is wrong
+    # @raise [ValidationError] when a condition is wrong, or no template declares a path of `context:` searchable; the
+    #   message names the nearest one
     # @example
     #   handle = TaskerCore.open("sqlite::memory:")
     #   handle.tasks(status: %i[pending in_progress]).each { |task| puts task.inspect }
     def tasks(**filter)
-      TaskList.new(@native, filter)
+      TaskList.new(@native, plain_times(filter))
     end
 
     # Makes a worker for the templates that are registered on this handle, now and later.
@@ -348,6 +361,10 @@ module TaskerCore
       value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
     rescue StandardError
       value
+    end
+
+    def plain_times(options)
+      options.to_h { |name, value| [name, TIMES.include?(name) ? plain_time(value) : value] }
     end
 
     def check_on_error(callable)

@@ -3,8 +3,8 @@
 require "json"
 
 module TaskerCore
-  # What {Task}, {Step}, {Transition}, {Event} and {HandleInfo} have in common: frozen values that are compared by
-  # their class and all their fields. Every Ractor may read them.
+  # What {Task}, {Step}, {Transition}, {Annotation}, {Event} and {HandleInfo} have in common: frozen values that are
+  # compared by their class and all their fields. Every Ractor may read them.
   module Snapshot
     # @!method to_h
     #   @return [Hash{Symbol => Object}] all fields; free JSON in them has String keys

@@ -120,6 +120,42 @@ module TaskerCore
       ask(:native_history)
     end
 
+    # Keeps a remark on it, in whatever state it is. A task is found by the types of its annotations:
+    # `handle.tasks(annotation: "fraud_check")`.
+    #
+    # @param type [String, Symbol] what kind of remark it is; 1 to 128 characters
+    # @param value [Object, nil] what it says: JSON values only, at most 1 MiB unless the handle was opened with another
+    #   `max_context_bytes`
+    # @param by [String, nil] who makes it; 1 to 1024 characters
+    # @return [Annotation]
+    # @raise [ValidationError] when the type, the value or `by` is wrong
+    # @raise [NotFoundError] when the task was deleted
+    # @raise [DatabaseError] when the database fails
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    #   task = handle.create_task("hello")
+    #   task.annotate("fraud_check", { score: 0.2 }, by: "Ada").value # => { "score" => 0.2 }
+    #   handle.tasks(annotation: "fraud_check").count # => 1
+    def annotate(type, value, by: nil)
+      ask(:native_annotate, { type: type, value: value, by: by })
+    end
+
+    # The remarks on it until now.
+    #
+    # @param type [String, Symbol, nil] of this type only
+    # @return [Array<Annotation>] oldest first
+    # @raise [NotFoundError] when the task was deleted
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    #   task = handle.create_task("hello")
+    #   task.annotate(:note, "called the customer")
+    #   task.annotations(type: :note).map(&:value) # => ["called the customer"]
+    def annotations(type: nil)
+      ask(:native_annotations, { type: type })
+    end
+
     # @return [Task] a new snapshot; this one stays as it is
     def reload
       ask(:native_reload)

@@ -8,6 +8,7 @@ module TaskerCore
   #   handle = TaskerCore.open("sqlite::memory:")
   #   handle.tasks(status: :error).count                          # => 0
   #   handle.tasks(namespace: "orders").lazy.map(&:id).first(10) # => []
+  #   handle.tasks(created_after: Time.now - 3600, tag: "import").count # => 0
   class TaskList
     include Enumerable
 
@@ -21,6 +22,7 @@ module TaskerCore
       @filter = filter.except(:limit, :before)
       @limit = filter[:limit]
       @before = filter[:before]
+      Waiting.await(native.check_search(@filter)) if filter[:context]
     end
 
     # @yieldparam task [Task]

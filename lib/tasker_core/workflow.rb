@@ -103,6 +103,28 @@ module TaskerCore
         @identity || inherited_from(:identity, nil)
       end
 
+      # The paths into the context that its tasks can be searched by: `handle.tasks(context: { "order_id" => 7 })`. The
+      # values there are copied into an index when a task is created, of every task that is created from then on. A path
+      # that a context lacks has none. What is there is a String, a number, true, false or nil; a task with anything
+      # else there is refused.
+      #
+      # @param paths [Array<String, Symbol>] set them: keys with a dot between them; at most 32, of at most 256 bytes
+      # @return [Array<String>]
+      # @example
+      #   class Order < TaskerCore::Workflow
+      #     search :order_id, "customer.city"
+      #     step(:pack) { |ctx| ctx.context["order_id"] }
+      #   end
+      #
+      #   handle = TaskerCore.open("sqlite::memory:")
+      #   handle.create_task(Order, context: { order_id: 7, customer: { city: "Oslo" } })
+      #   handle.tasks(context: { "customer.city" => "Oslo" }).first.context["order_id"] # => 7
+      #   handle.tasks(context: { order_id: 8 }).count # => 0
+      def search(*paths)
+        @search = paths.flatten.map(&:to_s) unless paths.empty?
+        @search || inherited_from(:search, [])
+      end
+
       # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, interrupt, queue,
       # priority, config, on_failure`.
       #
@@ -158,8 +180,8 @@ module TaskerCore
       # @return [Hash{Symbol => Object}] the definition, as {OrchestrationHandle#register} takes it
       def to_h
         definition = { name: task_name, namespace: namespace, version: version, description: description,
-                       input: input, identity: identity, defaults: defaults, steps: steps }
-        definition.reject { |key, value| value.nil? || (key == :defaults && value.empty?) }
+                       input: input, identity: identity, search: search, defaults: defaults, steps: steps }
+        definition.reject { |key, value| value.nil? || (%i[defaults search].include?(key) && value.empty?) }
       end
       alias template to_h
 

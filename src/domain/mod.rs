@@ -5,7 +5,8 @@
 //! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG, [`branches`] its
 //!   decisions, [`fan_out`] its steps that are done for each item of a list.
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
-//! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same.
+//! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same;
+//!   [`search`]: what tasks are found by.
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
 //! * [`fault`]: what is wrong with an input, where, and what was expected.
 
@@ -20,6 +21,7 @@ pub mod json;
 pub mod operation;
 pub mod retry;
 pub mod schema;
+pub mod search;
 pub mod state;
 pub mod template;
 pub mod time;

@@ -7,6 +7,7 @@ use super::transactions::create::TaskPlan;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::json::Json;
 use crate::domain::schema::Bounds;
+use crate::domain::search;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::NewTask;
 
@@ -35,11 +36,11 @@ pub struct TaskIntent {
 
 impl TaskIntent {
     /// Fills in the defaults of the template's schema, checks the context, derives the key where the
-    /// template says how, and makes the plan. `path` is
+    /// template says how, copies out what it is found by, and makes the plan. `path` is
     /// where the context stands for the caller.
     ///
     /// # Errors
-    /// Everything in it that breaks the schema; defaults that would make it deeper or larger than `bounds`.
+    /// What in it breaks the schema, or is declared searchable and can't be searched for; defaults that would make it deeper or larger than `bounds`.
     pub fn plan(self, stored: &Arc<StoredTemplate>, path: &str, bounds: Bounds) -> Result<TaskPlan, Faults> {
         let template = &stored.template;
         let mut context = self.context.unwrap_or_else(Json::empty_object);
@@ -51,6 +52,7 @@ impl TaskIntent {
         } else if template.looks_into_contexts() {
             tree = Some(context.tree().map_err(|error| Fault::new(path, format!("is not JSON: {error}")))?);
         }
+        let terms = tree.as_ref().map_or(Ok(Vec::new()), |tree| search::terms(template.search(), tree, path))?;
         let own = || template.identity.key(&template.namespace, &template.name, tree.as_ref()?);
         let row = NewTask {
             key: self.key.or_else(own),
@@ -62,6 +64,6 @@ impl TaskIntent {
             run_at: self.run_at,
             ..NewTask::new(stored.named_task, stored.revision, context)
         };
-        Ok(TaskPlan { row, stored: stored.clone(), return_existing: self.return_existing })
+        Ok(TaskPlan { row, stored: stored.clone(), return_existing: self.return_existing, terms })
     }
 }

@@ -8,6 +8,7 @@
 //! * [`operating`]: what people do by hand.
 //! * [`checkpoints`]: what handlers save on their way, gathered. [`retention`]: tasks that go.
 //! * `queues`: which lanes a worker takes steps from, and pausing them.
+//! * [`search`]: whether what is searched for was declared.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
@@ -19,6 +20,7 @@ pub mod intent;
 pub mod operating;
 mod queues;
 pub mod retention;
+mod search;
 pub mod session;
 pub mod transactions;
 pub mod waiting;

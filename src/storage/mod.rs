@@ -171,6 +171,11 @@ pub trait Tx: Send {
     /// Every lane of these template versions.
     fn lanes_of(&mut self, ids: &[NamedTaskId]) -> impl Future<Output = Result<Vec<LaneRow>>> + Send;
 
+    /// Says that tasks of this template version can be searched by these paths, beside those said before.
+    fn declare_paths(&mut self, id: NamedTaskId, paths: &[String]) -> impl Future<Output = Result<()>> + Send;
+    /// Every path by which tasks of the templates that match can be searched.
+    fn declared_paths(&mut self, filter: &TaskFilter) -> impl Future<Output = Result<Vec<String>>> + Send;
+
     // Queues that are paused.
 
     /// Pauses a queue at the transaction's [`Tx::now`], whatever `pause.at` says; false when it is paused
@@ -194,6 +199,9 @@ pub trait Tx: Send {
     /// Inserts the steps of tasks: pending, token 0, no attempts, and this many unfinished parents
     /// each.
     fn insert_steps(&mut self, rows: &[NewSteps]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Has tasks found by these; what is there already stays.
+    fn put_terms(&mut self, rows: &[TermRow]) -> impl Future<Output = Result<()>> + Send;
 
     // The queue.
 
@@ -282,6 +290,18 @@ pub trait Tx: Send {
     /// Writes a task as an operation left it, under the lock of [`Tx::lock_task`]: one that ended did so
     /// now, unless it had, and one that has not has no time of its end.
     fn place_task(&mut self, row: &TaskPlacement) -> impl Future<Output = Result<()>> + Send;
+
+    // Annotations.
+
+    /// Stores an annotation of a task, made now, unless it is there already; `None` when there is no such
+    /// task, else when. The task can't be deleted until this transaction ends.
+    fn annotate(&mut self, new: &NewAnnotation) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
+    /// The annotations of a task, oldest first, of one type or all.
+    fn annotations(
+        &mut self,
+        task: TaskId,
+        kind: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<AnnotationRow>>> + Send;
 
     // Looking.
 

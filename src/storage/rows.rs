@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
+use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 
@@ -560,6 +563,69 @@ pub struct TaskFilter {
     pub key: Option<String>,
     /// With this tag.
     pub tag: Option<String>,
+    /// With an annotation of this type.
+    pub annotation: Option<String>,
+    /// Found by all of these.
+    pub terms: Vec<Term>,
+    /// Created within this span.
+    pub created: Span,
+    /// Ended within this span.
+    pub finished: Span,
+}
+
+impl TaskFilter {
+    /// All that the task must be found by, what is likely to be rarest first.
+    pub fn all_terms(&self) -> Vec<Term> {
+        let annotation = self.annotation.as_deref().map(Term::annotation);
+        let tag = self.tag.as_deref().map(Term::tag);
+        self.terms.iter().cloned().chain(annotation).chain(tag).collect()
+    }
+}
+
+/// A span of time; without an end where there is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// At this moment or later.
+    pub from: Option<Timestamp>,
+    /// Earlier than this moment.
+    pub before: Option<Timestamp>,
+}
+
+/// What a task is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermRow {
+    /// The task.
+    pub task: TaskId,
+    /// The term.
+    pub term: Term,
+}
+
+/// An annotation to store.
+#[derive(Clone, Debug)]
+pub struct NewAnnotation {
+    /// Made by whoever annotates: storing it twice stores it once.
+    pub id: Uuid,
+    /// The task.
+    pub task: TaskId,
+    /// What kind of remark it is.
+    pub kind: String,
+    /// What it says.
+    pub value: Json,
+    /// Who made it.
+    pub by: Option<String>,
+}
+
+/// A stored annotation.
+#[derive(Clone, Debug)]
+pub struct AnnotationRow {
+    /// What kind of remark it is.
+    pub kind: String,
+    /// What it says.
+    pub value: Json,
+    /// Who made it.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A template version to store.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
+use tasker_core::domain::search::Term;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::TaskMoves;
@@ -61,7 +62,19 @@ transaction!(TakeKeys { rows: Vec<KeyRow> } -> Vec<Option<TaskId>>, |self, tx| t
 transaction!(InsertTasks { tasks: Vec<NewTask>, steps: Vec<NewSteps> } -> Timestamp, |self, tx| {
     tx.insert_tasks(&self.tasks).await?;
     tx.insert_steps(&self.steps).await?;
+    let tags = self.tasks.iter().flat_map(|row| row.tags.iter().map(|tag| (row.id, Term::tag(tag))));
+    tx.put_terms(&tags.map(|(task, term)| TermRow { task, term }).collect::<Vec<_>>()).await?;
     tx.now().await
+});
+
+transaction!(PutTerms { rows: Vec<TermRow> } -> (), |self, tx| tx.put_terms(&self.rows).await);
+transaction!(DeclarePaths { id: NamedTaskId, paths: Vec<String> } -> (), |self, tx| {
+    tx.declare_paths(self.id, &self.paths).await
+});
+transaction!(DeclaredPaths { filter: TaskFilter } -> Vec<String>, |self, tx| tx.declared_paths(&self.filter).await);
+transaction!(Annotate { new: NewAnnotation } -> Option<Timestamp>, |self, tx| tx.annotate(&self.new).await);
+transaction!(Annotations { task: TaskId, kind: Option<&'static str> } -> Vec<AnnotationRow>, |self, tx| {
+    tx.annotations(self.task, self.kind).await
 });
 
 transaction!(PutReady { rows: Vec<ReadyRow> } -> (), |self, tx| tx.put_ready(&self.rows).await);

@@ -4,8 +4,8 @@
 //!
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
-//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`items`], [`operations`], [`reading`], [`deletion`],
-//!   [`purging`], [`pauses`].
+//!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`items`], [`operations`], [`reading`], [`finding`],
+//!   [`deletion`], [`purging`], [`pauses`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
 #[path = "../support/transaction.rs"]
@@ -23,6 +23,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod differential;
+mod finding;
 mod items;
 mod opening;
 mod operations;

@@ -36,6 +36,7 @@ fn filters() -> Vec<TaskFilter> {
             version: some(bits & 16 != 0, "1.0.0"),
             key: some(bits & 32 != 0, "k"),
             tag: some(bits & 64 != 0, "red"),
+            ..TaskFilter::default()
         })
         .collect()
 }

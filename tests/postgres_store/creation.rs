@@ -3,6 +3,7 @@
 use sqlx::Row;
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
+use tasker_core::domain::search::Term;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::storage::rows::*;
 use tasker_core::storage::{Result, Store, StoreError, Transaction, Tx};
@@ -67,8 +68,12 @@ async fn tasks_are_found_by_every_part_of_a_filter() {
         priority: Some(-3),
         ..new_task(named.0, named.1)
     };
-    transact!(store.write(special: NewTask) |tx| -> () { tx.insert_tasks(std::slice::from_ref(special)).await })
-        .expect("stored");
+    transact!(store.write(special: NewTask) |tx| -> () {
+        let terms = special.tags.iter().map(|tag| TermRow { task: special.id, term: Term::tag(tag) });
+        tx.put_terms(&terms.collect::<Vec<_>>()).await?;
+        tx.insert_tasks(std::slice::from_ref(special)).await
+    })
+    .expect("stored");
     let list = |filter: TaskFilter, before: Option<TaskId>, limit: usize| {
         let store = &store;
         async move {
@@ -92,6 +97,7 @@ async fn tasks_are_found_by_every_part_of_a_filter() {
         version: Some("1.0.0".into()),
         key: Some("k".into()),
         tag: Some(special.tags[0].clone()),
+        ..TaskFilter::default()
     };
     assert_eq!(list(everything.clone(), None, 9).await.1, 1);
     let elsewhere = TaskFilter { version: Some("2.0.0".into()), ..everything };

@@ -1,7 +1,10 @@
 //! How statements find their rows.
 
 use sqlx::{PgConnection, Row};
-use tasker_core::storage::Store;
+use tasker_core::domain::id::TaskId;
+use tasker_core::domain::search::Term;
+use tasker_core::storage::rows::{TaskFilter, TaskRow, TermRow};
+use tasker_core::storage::{Result, Store, Transaction, Tx};
 
 use crate::support::postgres::{execute, fresh_database};
 
@@ -29,6 +32,50 @@ async fn no_statement_of_the_hot_path_reads_a_whole_table() {
     })
     .await;
     assert_eq!(sequential_scans(&mut connection).await, before);
+}
+
+/// A page of a search reads as many entries of the index as it has tasks, however many match and whatever
+/// the planner believes of tables that were analyzed when they were empty.
+#[tokio::test]
+async fn a_search_reads_its_page_and_no_more() {
+    let database = fresh_database().await;
+    let store = try_open(&database.url_with("pool=1")).await.expect("the store opens");
+    let named = template(&store).await;
+    let mut connection = database.connect().await;
+    execute(&mut connection, "VACUUM ANALYZE".into()).await;
+    let ids = create(&store, named, 3_000).await;
+    let terms = ids.iter().map(|&task| TermRow { task, term: Term::tag("all") });
+    let even = ids.iter().step_by(2).map(|&task| TermRow { task, term: Term::tag("even") });
+    let rows: Vec<TermRow> = terms.chain(even).collect();
+    transact!(store.write(rows: Vec<TermRow>) |tx| -> () { tx.put_terms(rows).await }).expect("terms");
+    let filter = TaskFilter { terms: vec![Term::tag("even"), Term::tag("all")], ..TaskFilter::default() };
+    let before = entries_read(&mut connection).await;
+    for page in 0..8 {
+        let mark = Some(ids[2_900 - page * 200]);
+        let found = transact!(store.read(filter: TaskFilter, mark: Option<TaskId>) |tx| -> Vec<TaskRow> {
+            tx.list_tasks(filter, *mark, 10).await
+        });
+        assert_eq!(found.expect("a page").len(), 10);
+    }
+    store.close().await;
+    eventually("the counters are in", async || {
+        let mut connection = database.connect().await;
+        entries_read(&mut connection).await - before >= 8 * 20
+    })
+    .await;
+    let mut connection = database.connect().await;
+    let read = entries_read(&mut connection).await - before;
+    assert!(read <= 8 * 3 * 11, "{read} entries for 80 tasks");
+}
+
+/// Of the indexes of terms, and of the tasks' ids.
+async fn entries_read(connection: &mut PgConnection) -> i64 {
+    number(
+        connection,
+        "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
+         WHERE indexrelname IN ('tasker_task_terms_pkey', 'tasker_tasks_pkey')",
+    )
+    .await
 }
 
 async fn sequential_scans(connection: &mut PgConnection) -> Vec<(String, i64)> {

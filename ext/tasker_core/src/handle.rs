@@ -11,7 +11,7 @@ use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
-use tasker_core::ffi::shared::types::{OpenInput, WaitInput, WorkerInput};
+use tasker_core::ffi::shared::types::{AnnotateInput, AnnotationsInput, OpenInput, WaitInput, WorkerInput};
 use tasker_core::storage::rows::QueuePause;
 
 use crate::call::Call;
@@ -25,7 +25,7 @@ use crate::signal::Signal;
 use crate::subscription::Subscription;
 use crate::task::Task;
 use crate::worker::Worker;
-use crate::{step, transition};
+use crate::{annotation, step, transition};
 
 #[magnus::wrap(class = "TaskerCore::Native::Handle", free_immediately, size, frozen_shareable)]
 pub struct Handle(Arc<OrchestrationHandle>);
@@ -138,6 +138,11 @@ impl Handle {
         })
     }
 
+    /// Checks that what a filter searches for is declared searchable.
+    fn check_search(&self, filter: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::unit(self.0.check_search(self.read(filter)?))))
+    }
+
     fn worker(&self, options: RHash, wake: &Signal, interrupt: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input: WorkerInput = self.read(options)?;
@@ -230,6 +235,20 @@ impl Task {
         guarded(|| Ok(Call::new(self.handle().history(self.view().row.id), transition::objects)))
     }
 
+    fn annotate(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| {
+            let input = AnnotateInput::from_rhash(input, self.handle().limits())?;
+            Ok(Call::new(self.handle().annotate(self.view().row.id, input), annotation::object))
+        })
+    }
+
+    fn annotations(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| {
+            let input = AnnotationsInput::from_rhash(input, self.handle().limits())?;
+            Ok(Call::new(self.handle().annotations(self.view().row.id, input), annotation::objects))
+        })
+    }
+
     fn wait(&self, options: RHash) -> Result<Call, Failure> {
         guarded(|| {
             let limit = WaitInput::from_rhash(options, self.handle().limits())?.into_limit()?;
@@ -243,6 +262,8 @@ pub fn init_task(task: magnus::RClass) -> Result<(), Error> {
     task.define_private_method("native_reload", method!(Task::reload, 0))?;
     task.define_private_method("native_steps", method!(Task::steps, 0))?;
     task.define_private_method("native_history", method!(Task::history, 0))?;
+    task.define_private_method("native_annotate", method!(Task::annotate, 1))?;
+    task.define_private_method("native_annotations", method!(Task::annotations, 1))?;
     task.define_private_method("native_wait", method!(Task::wait, 1))
 }
 
@@ -271,6 +292,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("pause_queue", method!(Handle::pause_queue, 1))?;
     class.define_method("resume_queue", method!(Handle::resume_queue, 1))?;
     class.define_method("paused_queues", method!(Handle::paused_queues, 0))?;
+    class.define_method("check_search", method!(Handle::check_search, 1))?;
     class.define_method("worker", method!(Handle::worker, 3))?;
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;

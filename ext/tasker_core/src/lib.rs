@@ -4,7 +4,7 @@
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
-//!   [`transition`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
+//!   [`transition`], [`annotation`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
 //! * [`operations`]: what people do by hand.
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
 //!   [`bench`]: what measurements call.
@@ -15,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+mod annotation;
 mod assignment;
 mod bench;
 mod burden;
@@ -59,6 +60,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
+    annotation::init(ruby, module)?;
     event::init(ruby, module)?;
     handle_info::init(ruby, module)?;
     #[cfg(feature = "fault_points")]
@@ -83,6 +85,7 @@ fn look_up_classes(ruby: &Ruby) {
     task::Task::class(ruby);
     step::Step::class(ruby);
     transition::Transition::class(ruby);
+    annotation::Annotation::class(ruby);
     subscription::Subscription::class(ruby);
     event::Event::class(ruby);
     handle_info::HandleInfo::class(ruby);

@@ -29,6 +29,9 @@ pub struct TemplateInput {
     /// How a task gets its key where its creator gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// Dotted paths into the context that tasks can be searched by.
+    #[serde(default, deserialize_with = "one_path_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
     /// What every step has unless it says otherwise.
     #[serde(default, skip_serializing_if = "StepOptions::is_empty")]
     pub defaults: StepOptions,
@@ -196,29 +199,37 @@ impl<'de> Deserialize<'de> for BackoffInput {
 
 /// A name alone, or a list of names.
 pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Visitor;
-    impl<'de> de::Visitor<'de> for Visitor {
-        type Value = Vec<String>;
+    deserializer.deserialize_any(OneOrMany("a step's name or a list of them"))
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a step's name or a list of them")
-        }
+/// A path alone, or a list of paths.
+fn one_path_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    deserializer.deserialize_any(OneOrMany("a path such as \"customer.id\" or a list of them"))
+}
 
-        fn visit_str<E: de::Error>(self, name: &str) -> Result<Vec<String>, E> {
-            Ok(vec![name.to_owned()])
-        }
+/// What is expected.
+struct OneOrMany(&'static str);
 
-        fn visit_unit<E: de::Error>(self) -> Result<Vec<String>, E> {
-            Ok(Vec::new())
-        }
+impl<'de> de::Visitor<'de> for OneOrMany {
+    type Value = Vec<String>;
 
-        fn visit_none<E: de::Error>(self) -> Result<Vec<String>, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<String>, A::Error> {
-            Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))
-        }
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
     }
-    deserializer.deserialize_any(Visitor)
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Vec<String>, E> {
+        Ok(vec![word.to_owned()])
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<String>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Vec<String>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<String>, A::Error> {
+        Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))
+    }
 }

@@ -21,6 +21,7 @@ use super::identity::Identity;
 use super::json::Json;
 use super::retry::Backoff;
 use super::schema::Schema;
+use super::search;
 use super::time::seconds;
 
 /// The namespace of a template that names none.
@@ -139,6 +140,7 @@ impl Template {
             faults.push(Fault::new("version", format!("has {expected}")).with(expected, version.len().to_string()));
         }
         let schema = check_schema(input.input.as_ref(), "input", &mut faults);
+        search::check_paths(&input.search, &mut faults);
         if input.steps.is_empty() {
             faults.push(Fault::new("steps", "a template has at least one step"));
         }
@@ -218,7 +220,12 @@ impl Template {
 
     /// Whether creating a task looks into its context, beside its schema.
     pub fn looks_into_contexts(&self) -> bool {
-        self.identity != Identity::AlwaysUnique
+        self.identity != Identity::AlwaysUnique || !self.search().is_empty()
+    }
+
+    /// The paths into contexts that its tasks can be searched by.
+    pub fn search(&self) -> &[String] {
+        &self.normal.search
     }
 
     /// The queue of a step of a task that asks for `of_task`.

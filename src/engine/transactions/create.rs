@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::apply::Touches;
 use super::intake::{Assignment, Known, TaskInfo, gather, take_in};
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, SessionKey, StepIndex, StepKey, TaskId, Token};
+use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
 use crate::storage::rows::{
-    KeyRow, NewSteps, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TimerKind, TimerRow,
+    KeyRow, NewSteps, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
 };
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
@@ -33,6 +34,8 @@ pub struct TaskPlan {
     pub stored: Arc<StoredTemplate>,
     /// What to do when its key belongs to another task: give that one (true), or fail.
     pub return_existing: bool,
+    /// What it is found by, beside its tags.
+    pub terms: Vec<Term>,
 }
 
 /// An idle worker of this process that takes root steps as they are created.
@@ -90,6 +93,7 @@ impl Transaction for Create {
         tx.insert_steps(&batch.steps).await?;
         tx.record_tasks(&batch.task_transitions).await?;
         tx.record_steps(&batch.step_transitions).await?;
+        tx.put_terms(&batch.terms).await?;
         tx.put_ready(&batch.ready).await?;
         tx.put_timers(&batch.timers).await?;
         let at = tx.now().await?;
@@ -210,6 +214,7 @@ struct Batch {
     ready: Vec<ReadyRow>,
     timers: Vec<TimerRow>,
     taken: Vec<ReadyRow>,
+    terms: Vec<TermRow>,
 }
 
 impl Batch {
@@ -218,6 +223,8 @@ impl Batch {
         let id = plan.row.id;
         let roots: Vec<StepIndex> = graph.roots().collect();
         self.tasks.push(NewTask { live: roots.len() as i32, state: TaskState::Pending, ..plan.row.clone() });
+        let tags = plan.row.tags.iter().map(|tag| Term::tag(tag));
+        self.terms.extend(plan.terms.iter().cloned().chain(tags).map(|term| TermRow { task: id, term }));
         let revision = plan.row.revision;
         self.task_transitions.push(TaskTransition::created(id, revision));
         let steps = 0..graph.len() as StepIndex;

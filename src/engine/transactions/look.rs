@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
-use crate::storage::rows::{HistoryRow, LaneRow, Outlook, QueuePause, StepRow, TaskFilter, TaskRow, VersionRow};
+use crate::storage::rows::{
+    AnnotationRow, HistoryRow, LaneRow, Outlook, QueuePause, StepRow, TaskFilter, TaskRow, VersionRow,
+};
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
 /// A stored task with its template.
@@ -110,6 +112,24 @@ fn in_order(rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
     let mut timed: Vec<_> = timed.collect();
     timed.sort_by_key(|(at, row)| (*at, row.index.is_some(), row.index, row.seq));
     timed.into_iter().map(|(_, row)| row).collect()
+}
+
+look! {
+    /// The annotations of a task, oldest first.
+    Annotations {
+        /// The task.
+        task: TaskId,
+        /// Of this type only.
+        kind: Option<String>,
+    } -> Vec<AnnotationRow>, |self, tx| tx.annotations(self.task, self.kind.as_deref()).await
+}
+
+look! {
+    /// The paths that tasks of the templates that match can be searched by.
+    DeclaredPaths {
+        /// Which.
+        filter: TaskFilter,
+    } -> Vec<String>, |self, tx| tx.declared_paths(&self.filter).await
 }
 
 look! {

@@ -8,9 +8,11 @@
 //!   of a list's items.
 //! * [`operate`]: what people ask of one task by hand.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
+//! * [`annotate`]: remarks on tasks.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
 //! * [`look`] reads. [`remove`] makes tests clean up after themselves.
 
+pub mod annotate;
 pub mod apply;
 pub mod checkpoints;
 mod children;

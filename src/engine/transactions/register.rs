@@ -55,7 +55,10 @@ impl Transaction for Register {
         };
         let revision = match latest {
             Some((revision, normal)) if same(&normal, &self.normal) => revision,
-            _ => tx.insert_revision(named_task, &self.normal).await?,
+            _ => {
+                tx.declare_paths(named_task, template.search()).await?;
+                tx.insert_revision(named_task, &self.normal).await?
+            }
         };
         let queues: BTreeSet<&str> =
             (0..template.steps.len()).map(|i| template.queue_of(i as StepIndex, None)).collect();

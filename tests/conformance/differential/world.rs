@@ -239,7 +239,7 @@ impl World {
             run_at,
             context: json(r#"{"n": 1e20}"#),
         };
-        TaskPlan { row, stored, return_existing: plan.return_existing }
+        TaskPlan { row, stored, return_existing: plan.return_existing, terms: Vec::new() }
     }
 
     async fn settle(&mut self, asked: &Settlement) -> Answer {

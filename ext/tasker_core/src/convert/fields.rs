@@ -8,7 +8,7 @@ macro_rules! fields {
             fn define_fields(ruby: &magnus::Ruby, class: magnus::RClass) -> Result<(), magnus::Error> {
                 use magnus::Module as _;
                 $(
-                    class.define_method(stringify!($field), magnus::method!($class::$field, 0))?;
+                    class.define_method($crate::convert::fields::plain(stringify!($field)), magnus::method!($class::$field, 0))?;
                     magnus::value::LazyId::force(&$class::symbols().$field, ruby);
                 )+
                 class.define_method("to_h", magnus::method!($class::to_h, 0))
@@ -27,7 +27,7 @@ macro_rules! fields {
             }
 
             fn symbols() -> &'static Symbols {
-                static SYMBOLS: Symbols = Symbols { $($field: magnus::value::LazyId::new(stringify!($field)),)+ };
+                static SYMBOLS: Symbols = Symbols { $($field: magnus::value::LazyId::new($crate::convert::fields::plain(stringify!($field))),)+ };
                 &SYMBOLS
             }
         }
@@ -40,6 +40,13 @@ macro_rules! fields {
 }
 
 pub(crate) use fields;
+
+/// A field's name in Ruby, where one that is a word of Rust needs no mark.
+pub const fn plain(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    let marked = bytes.len() > 2 && bytes[0] == b'r' && bytes[1] == b'#';
+    if marked { name.split_at(2).1 } else { name }
+}
 
 /// What a reader gives.
 pub type Read = Result<magnus::Value, crate::errors::Failure>;

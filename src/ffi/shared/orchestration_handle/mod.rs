@@ -4,6 +4,7 @@
 //! Its methods are called on the host's threads and return at once, with a [`Call`]. Its life is here;
 //! what is done through it is in `operations`.
 
+mod annotations;
 mod operations;
 mod upkeep;
 

@@ -87,8 +87,9 @@ impl OrchestrationHandle {
 
     /// A page of tasks, newest first.
     pub fn tasks(self: &Arc<Self>, input: ListTasksInput) -> Call<Vec<TaskView>> {
-        self.run(|engine, _| async move {
+        self.run(|engine, handle| async move {
             let Page { filter, before, limit } = input.into_page()?;
+            engine.check_search(&handle.registry, &filter).await?;
             let catalog = engine.catalog().clone();
             let found = engine.store().read(ListTasks { filter, before, limit, catalog }).await?;
             Ok(found.into_iter().map(|(row, stored)| TaskView::of_stored(row, stored)).collect())
@@ -97,7 +98,16 @@ impl OrchestrationHandle {
 
     /// How many tasks match.
     pub fn count(self: &Arc<Self>, input: ListTasksInput) -> Call<u64> {
-        self.run(|engine, _| async move { Ok(engine.store().read(CountTasks { filter: input.into_filter()? }).await?) })
+        self.run(|engine, handle| async move {
+            let filter = input.into_filter()?;
+            engine.check_search(&handle.registry, &filter).await?;
+            Ok(engine.store().read(CountTasks { filter }).await?)
+        })
+    }
+
+    /// Checks that what a filter searches for is declared searchable.
+    pub fn check_search(self: &Arc<Self>, input: ListTasksInput) -> Call<()> {
+        self.run(|engine, handle| async move { engine.check_search(&handle.registry, &input.into_filter()?).await })
     }
 
     /// The steps of a task, in the order of its template.

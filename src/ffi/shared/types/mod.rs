@@ -2,6 +2,7 @@
 //!
 //! * `tasks`: what is asked of tasks. `options`: how handles and workers are to behave.
 //! * `operations`: what is asked of tasks and steps by hand.
+//! * `annotations`: remarks on tasks.
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
 //! * `upkeep`: what is asked of a database as a whole.
@@ -10,6 +11,7 @@
 //! The fields of an input are private: whoever wants what is in it goes through the conversion that
 //! checks its rules.
 
+mod annotations;
 mod failure;
 mod moment;
 mod operations;
@@ -20,6 +22,7 @@ mod template;
 mod upkeep;
 mod views;
 
+pub use annotations::{AnnotateInput, AnnotationView, AnnotationsInput};
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use operations::{BulkInput, NoteInput, ResolveInput, UpdateInput};

@@ -1,6 +1,7 @@
 //! What is asked of tasks: to create, to list and to count them.
 
 use serde::Deserialize;
+use serde_json::Value;
 use validator::{Validate, ValidationError};
 
 use super::moment::Moment;
@@ -8,12 +9,13 @@ use super::rules::{self, Context, Key, MAX_TAGS, Tag};
 use crate::domain::fault::{Fault, Faults, hint};
 use crate::domain::id::TaskId;
 use crate::domain::json::Json;
+use crate::domain::search::{self, Term};
 use crate::domain::state::TaskState;
 use crate::domain::template::{DEFAULT_NAMESPACE, MAX_PRIORITY, MIN_PRIORITY};
 use crate::engine::intent::TaskIntent;
 use crate::ffi::shared::reading::{Input, is_hidden};
 use crate::ffi::shared::validation::{self, broken};
-use crate::storage::rows::TaskFilter;
+use crate::storage::rows::{Span, TaskFilter};
 
 /// What to do when a key belongs to another task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -224,6 +226,26 @@ pub struct ListTasksInput {
     #[serde(default)]
     #[validate(custom(function = "sought"))]
     tag: Option<String>,
+    /// With an annotation of this type.
+    #[serde(default)]
+    #[validate(custom(function = "sought"))]
+    annotation: Option<String>,
+    /// Values in the context, at paths that a template declares searchable.
+    #[serde(default)]
+    #[validate(custom(function = "rules::object"))]
+    context: Option<Json>,
+    /// At this moment or later.
+    #[serde(default)]
+    created_after: Option<Moment>,
+    /// Earlier than this moment.
+    #[serde(default)]
+    created_before: Option<Moment>,
+    /// See `created_after`.
+    #[serde(default)]
+    finished_after: Option<Moment>,
+    /// See `created_before`.
+    #[serde(default)]
+    finished_before: Option<Moment>,
     /// The id of the last task of the page before this one.
     #[serde(default)]
     #[validate(custom(function = "task_id"))]
@@ -266,11 +288,21 @@ fn task_id(text: &str) -> Result<(), ValidationError> {
 
 impl Input for ListTasksInput {
     fn check(&self) -> Result<(), Faults> {
-        validation::check(self)
+        validation::check(self)?;
+        self.terms().map(|_| ())
     }
 }
 
 impl ListTasksInput {
+    /// What the context is searched for.
+    fn terms(&self) -> Result<Vec<Term>, Faults> {
+        match self.context.as_ref().map(Json::tree) {
+            None => Ok(Vec::new()),
+            Some(Ok(Value::Object(context))) => search::sought(&context, "context"),
+            Some(_) => Err(Fault::new("context", "is an object of paths and values").into()),
+        }
+    }
+
     /// The filter alone.
     ///
     /// # Errors
@@ -302,7 +334,12 @@ impl ListTasksInput {
     /// # Errors
     /// Everything that breaks its rules.
     pub fn into_page(self) -> Result<Page, Faults> {
-        self.check()?;
+        validation::check(&self)?;
+        let terms = self.terms()?;
+        let span = |from: Option<Moment>, before: Option<Moment>| Span {
+            from: from.map(|moment| moment.0),
+            before: before.map(|moment| moment.0),
+        };
         let filter = TaskFilter {
             states: self.status.iter().filter_map(|name| TaskState::parse(name)).collect(),
             namespace: self.namespace,
@@ -310,6 +347,10 @@ impl ListTasksInput {
             version: self.version,
             key: self.key,
             tag: self.tag,
+            annotation: self.annotation,
+            terms,
+            created: span(self.created_after, self.created_before),
+            finished: span(self.finished_after, self.finished_before),
         };
         let before = self.before.as_deref().map(parse_task_id).transpose()?;
         let limit = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100);

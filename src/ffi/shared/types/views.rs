@@ -219,12 +219,12 @@ impl HistoryView {
 }
 
 /// The bytes of texts, with the two counters before each.
-fn json_bytes<'a>(texts: impl IntoIterator<Item = Option<&'a Json>>) -> usize {
+pub(super) fn json_bytes<'a>(texts: impl IntoIterator<Item = Option<&'a Json>>) -> usize {
     texts.into_iter().flatten().map(|json| json.as_str().len() + 2 * size_of::<usize>()).sum()
 }
 
 /// A moment as ISO 8601 text in UTC, to the microsecond.
-struct Moment(Timestamp);
+pub(super) struct Moment(pub(super) Timestamp);
 
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

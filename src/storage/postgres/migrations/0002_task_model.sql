@@ -70,3 +70,36 @@ CREATE OR REPLACE VIEW tasker_workflow_step_edges AS
     FROM tasker_tasks t
     JOIN tasker_workflow_step_items i ON i.task_id = t.id
     JOIN tasker_named_steps child ON child.named_task_id = t.named_task_id AND child.idx = i.group_idx;
+
+-- What tasks are found by: values of the paths into their contexts that templates declare ("context.order_id"), tags,
+-- types of annotations. Each list of tasks is walked from the newest. A process of the release before writes none of
+-- it: tasks that it goes on to create with tags are not found by these.
+CREATE TABLE tasker_task_terms (
+    task_id uuid NOT NULL,
+    name    text NOT NULL,
+    value   text NOT NULL,
+    PRIMARY KEY (name, value, task_id)
+);
+CREATE INDEX tasker_task_terms_of_task ON tasker_task_terms (task_id);
+INSERT INTO tasker_task_terms (task_id, name, value)
+    SELECT DISTINCT t.id, 'tag', tag FROM tasker_tasks AS t CROSS JOIN LATERAL unnest(t.tags) AS tag;
+
+-- Which paths those are. One that was declared stays: there may be tasks that are found by it.
+CREATE TABLE tasker_search_paths (
+    named_task_id bigint NOT NULL REFERENCES tasker_named_tasks ON DELETE CASCADE,
+    path          text NOT NULL,
+    PRIMARY KEY (named_task_id, path)
+);
+
+CREATE TABLE tasker_task_annotations (
+    task_id uuid NOT NULL,
+    id      uuid NOT NULL,
+    at      timestamptz NOT NULL,
+    type    text NOT NULL,
+    by      text,
+    value   json NOT NULL,
+    PRIMARY KEY (task_id, id)
+);
+
+-- To find tasks by when they were created: their ids are of their creators' clocks.
+CREATE INDEX tasker_tasks_by_creation ON tasker_tasks (created_at);

@@ -1,13 +1,15 @@
 //! Tasks by id, and tasks that match a filter.
 
+use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
 
 use super::{PostgresTx, Statement};
 use crate::domain::id::{RevisionId, TaskId};
+use crate::domain::search::Term;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    get, id_array, json, json_option, limit, task_id, task_state, timestamp, timestamp_option,
+    get, id_array, instant, json, json_option, limit, task_id, task_state, timestamp, timestamp_option,
 };
 use crate::storage::rows::{TaskFilter, TaskRow};
 
@@ -35,58 +37,114 @@ pub(super) async fn tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
     rows.iter().map(task).collect()
 }
 
-/// Walks the primary key from the newest, or one of the indexes on state, template and key where the
-/// filter names few tasks. The limit stands inside: only what is returned is joined.
+/// Walks the primary key from the newest, or one of the indexes on state, template, key and times where the
+/// filter names few tasks; the newest of a term where it names one. The limit stands inside: only what is
+/// returned is joined.
 pub(super) async fn list(
     tx: &mut PostgresTx,
     filter: &TaskFilter,
     before: Option<TaskId>,
     most: usize,
 ) -> Result<Vec<TaskRow>> {
-    let conditions = Conditions::of(filter, before);
-    let matching = format!(
-        "(SELECT * FROM tasker_tasks AS t WHERE {} ORDER BY t.id DESC LIMIT {}) AS t",
-        conditions.sql(),
-        limit(most)
-    );
-    let sql = format!("SELECT {COLUMNS} FROM {matching} {NAMES} ORDER BY t.id DESC");
-    let rows = tx.rows(conditions.bind(sql)).await?;
+    let (sql, values) = page(filter, before, most)?;
+    let rows = tx.rows(bind(sql, values)).await?;
     rows.iter().map(task).collect()
 }
 
+/// The statement of a page, with its values.
+pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, most: usize) -> Result<(String, Vec<Bound>)> {
+    let mut conditions = Conditions::of(filter)?;
+    if let Some(before) = before {
+        let place = conditions.place(Bound::Task(before));
+        conditions.outer.push(format!("{} < {place}", conditions.id));
+    }
+    let matching = format!(
+        "(SELECT t.* FROM {} ORDER BY {} DESC LIMIT {}) AS t",
+        conditions.source("*"),
+        conditions.id,
+        limit(most)
+    );
+    let sql = format!("SELECT {COLUMNS} FROM {matching} {NAMES} ORDER BY t.id DESC");
+    Ok((sql, conditions.values))
+}
+
 pub(super) async fn count(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<u64> {
-    let conditions = Conditions::of(filter, None);
-    let sql = format!("SELECT count(*) FROM tasker_tasks AS t WHERE {}", conditions.sql());
-    let row = tx.row(conditions.bind(sql)).await?;
+    let conditions = Conditions::of(filter)?;
+    let sql = format!("SELECT count(*) FROM {}", conditions.source(""));
+    let row = tx.row(bind(sql, conditions.values)).await?;
     let count: i64 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }
 
-/// The conditions of a filter, each with at most one value. Only fixed text and the names of states
-/// go into the SQL.
-struct Conditions<'a> {
-    parts: Vec<String>,
-    words: Vec<&'a str>,
-    before: Option<TaskId>,
+/// A value of a condition.
+pub(super) enum Bound {
+    Text(String),
+    Moment(DateTime<Utc>),
+    Task(TaskId),
 }
 
-impl<'a> Conditions<'a> {
-    fn of(filter: &'a TaskFilter, before: Option<TaskId>) -> Self {
-        let mut all = Self { parts: vec!["true".into()], words: Vec::new(), before };
+/// The conditions of a filter. Only fixed text and the names of states go into the SQL.
+struct Conditions {
+    /// What is asked of a task.
+    inner: Vec<String>,
+    /// What is asked of the term by which tasks are found, and of their others.
+    outer: Vec<String>,
+    values: Vec<Bound>,
+    /// The id that is walked.
+    id: &'static str,
+}
+
+impl Conditions {
+    fn of(filter: &TaskFilter) -> Result<Self> {
+        let mut all = Self { inner: vec!["true".into()], outer: vec!["true".into()], values: Vec::new(), id: "t.id" };
+        all.terms(filter);
         if !filter.states.is_empty() {
             // As constants, so that the planner sees whether the index on rare states will do.
             let names: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
-            all.parts.push(format!("t.state IN ({})", names.join(", ")));
+            all.inner.push(format!("t.state IN ({})", names.join(", ")));
         }
-        let mut template = vec!["true".to_owned()];
-        for (column, word) in [("s.name", &filter.namespace), ("n.name", &filter.name), ("n.version", &filter.version)]
-        {
-            if let Some(word) = word {
-                template.push(format!("{column} = {}", all.place(word)));
+        all.templates(filter);
+        if let Some(key) = &filter.key {
+            let place = all.place(Bound::Text(key.clone()));
+            all.inner.push(format!("t.key = {place}"));
+        }
+        for (column, span) in [("t.created_at", filter.created), ("t.finished_at", filter.finished)] {
+            for (comparison, moment) in [(">=", span.from), ("<", span.before)] {
+                if let Some(moment) = moment {
+                    let place = all.place(Bound::Moment(instant(moment)?));
+                    all.inner.push(format!("{column} {comparison} {place}"));
+                }
             }
         }
-        if template.len() > 1 {
-            all.parts.push(format!(
+        Ok(all)
+    }
+
+    /// The first of the terms is walked, and the others are looked for at each of its tasks.
+    fn terms(&mut self, filter: &TaskFilter) {
+        for Term { name, value } in filter.all_terms() {
+            let (name, value) = (self.place(Bound::Text(name)), self.place(Bound::Text(value)));
+            self.outer.push(if self.id == "m.task_id" {
+                format!(
+                    "EXISTS (SELECT FROM tasker_task_terms AS x
+                        WHERE x.name = {name} AND x.value = {value} AND x.task_id = m.task_id OFFSET 0)"
+                )
+            } else {
+                self.id = "m.task_id";
+                format!("m.name = {name} AND m.value = {value}")
+            });
+        }
+    }
+
+    fn templates(&mut self, filter: &TaskFilter) {
+        let wanted = [("s.name", &filter.namespace), ("n.name", &filter.name), ("n.version", &filter.version)];
+        let mut template = Vec::new();
+        for (column, word) in wanted {
+            if let Some(word) = word {
+                template.push(format!("{column} = {}", self.place(Bound::Text(word.clone()))));
+            }
+        }
+        if !template.is_empty() {
+            self.inner.push(format!(
                 "t.named_task_id = ANY (ARRAY (
                     SELECT n.id FROM tasker_named_tasks AS n
                     JOIN tasker_task_namespaces AS s ON s.id = n.namespace_id
@@ -94,38 +152,41 @@ impl<'a> Conditions<'a> {
                 template.join(" AND ")
             ));
         }
-        if let Some(key) = &filter.key {
-            let place = all.place(key);
-            all.parts.push(format!("t.key = {place}"));
+    }
+
+    /// Where the tasks come from, with all conditions; `columns` of them. OFFSET 0 has the term walked in
+    /// its order, and the others probed for each task, whatever the planner thinks of it: what it would do
+    /// with tables that have grown since they were analyzed may be to look at all tasks there are.
+    fn source(&self, columns: &str) -> String {
+        let (inner, outer) = (self.inner.join(" AND "), self.outer.join(" AND "));
+        match self.id {
+            "t.id" => format!("tasker_tasks AS t WHERE {inner} AND {outer}"),
+            _ => format!(
+                "tasker_task_terms AS m CROSS JOIN LATERAL (
+                    SELECT {columns} FROM tasker_tasks AS t WHERE t.id = m.task_id AND {inner} OFFSET 0
+                ) AS t WHERE {outer}"
+            ),
         }
-        if let Some(tag) = &filter.tag {
-            let place = all.place(tag);
-            all.parts.push(format!("t.tags @> ARRAY [{place}]"));
-        }
-        if before.is_some() {
-            all.parts.push(format!("t.id < ${}", all.words.len() + 1));
-        }
-        all
     }
 
     /// Keeps a value and gives its place in the statement.
-    fn place(&mut self, word: &'a str) -> String {
-        self.words.push(word);
-        format!("${}::text", self.words.len())
+    fn place(&mut self, value: Bound) -> String {
+        let cast = match value {
+            Bound::Text(_) => "text",
+            Bound::Moment(_) => "timestamptz",
+            Bound::Task(_) => "uuid",
+        };
+        self.values.push(value);
+        format!("${}::{cast}", self.values.len())
     }
+}
 
-    fn sql(&self) -> String {
-        self.parts.join(" AND ")
-    }
-
-    fn bind(self, sql: String) -> Statement {
-        let statement =
-            self.words.iter().fold(sqlx::query(AssertSqlSafe(sql)), |statement, word| statement.bind(*word));
-        match self.before {
-            Some(before) => statement.bind(before.0),
-            None => statement,
-        }
-    }
+fn bind(sql: String, values: Vec<Bound>) -> Statement {
+    values.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |statement, value| match value {
+        Bound::Text(text) => statement.bind(text),
+        Bound::Moment(moment) => statement.bind(moment),
+        Bound::Task(task) => statement.bind(task.0),
+    })
 }
 
 fn task(row: &PgRow) -> Result<TaskRow> {

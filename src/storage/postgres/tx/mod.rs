@@ -20,6 +20,7 @@
 //!
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
+mod annotations;
 mod chores;
 mod creation;
 mod decisions;
@@ -33,6 +34,7 @@ mod reading;
 mod sessions;
 mod settlement;
 mod templates;
+mod terms;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -377,6 +379,22 @@ impl Tx for PostgresTx {
     }
     async fn place_task(&mut self, row: &TaskPlacement) -> Result<()> {
         operations::place_task(self, row).await
+    }
+    async fn put_terms(&mut self, rows: &[TermRow]) -> Result<()> {
+        terms::put(self, rows).await
+    }
+    async fn declare_paths(&mut self, id: NamedTaskId, paths: &[String]) -> Result<()> {
+        terms::declare_paths(self, id, paths).await
+    }
+    async fn declared_paths(&mut self, filter: &TaskFilter) -> Result<Vec<String>> {
+        terms::declared_paths(self, filter).await
+    }
+
+    async fn annotate(&mut self, new: &NewAnnotation) -> Result<Option<Timestamp>> {
+        annotations::annotate(self, new).await
+    }
+    async fn annotations(&mut self, task: TaskId, kind: Option<&str>) -> Result<Vec<AnnotationRow>> {
+        annotations::of_task(self, task, kind).await
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

@@ -70,3 +70,38 @@ SELECT t.id, i.idx, i.group_idx, g.name || '[' || i.position || ']', g.name
 FROM tasker_tasks t
 JOIN tasker_workflow_step_items i ON i.task_id = t.id
 JOIN tasker_named_steps g ON g.named_task_id = t.named_task_id AND g.idx = i.group_idx;
+
+-- What tasks are found by: values of the paths into their contexts that templates declare ("context.order_id"), tags,
+-- types of annotations. Each list of tasks is walked from the newest. A process of the release before writes none of
+-- it: tasks that it goes on to create with tags are not found by these.
+CREATE TABLE tasker_task_terms (
+    name    TEXT NOT NULL,
+    value   TEXT NOT NULL,
+    task_id BLOB NOT NULL,
+    PRIMARY KEY (name, value, task_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tasker_task_terms_of_task ON tasker_task_terms (task_id);
+
+INSERT INTO tasker_task_terms (name, value, task_id)
+SELECT DISTINCT 'tag', j.value, t.id FROM tasker_tasks t CROSS JOIN json_each(t.tags) j;
+
+-- Which paths those are. One that was declared stays: there may be tasks that are found by it.
+CREATE TABLE tasker_search_paths (
+    named_task_id INTEGER NOT NULL REFERENCES tasker_named_tasks (id),
+    path          TEXT NOT NULL,
+    PRIMARY KEY (named_task_id, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tasker_task_annotations (
+    task_id BLOB NOT NULL,
+    id      BLOB NOT NULL,
+    at      INTEGER NOT NULL,
+    type    TEXT NOT NULL,
+    by      TEXT,
+    value   TEXT NOT NULL,
+    PRIMARY KEY (task_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- To find tasks by when they were created: their ids are of their creators' clocks.
+CREATE INDEX tasker_tasks_by_creation ON tasker_tasks (created_at);

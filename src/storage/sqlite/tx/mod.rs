@@ -11,6 +11,7 @@
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
 //! transaction has the database for itself.
 
+mod annotations;
 mod chores;
 mod creation;
 mod decisions;
@@ -26,6 +27,7 @@ mod reading;
 mod sessions;
 mod settlement;
 mod templates;
+mod terms;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -294,6 +296,26 @@ impl Tx for SqliteTx<'_> {
 
     async fn place_task(&mut self, row: &TaskPlacement) -> Result<()> {
         operations::place_task(self.connection, row, self.now)
+    }
+
+    async fn put_terms(&mut self, rows: &[TermRow]) -> Result<()> {
+        terms::put(self.connection, rows)
+    }
+
+    async fn declare_paths(&mut self, id: NamedTaskId, paths: &[String]) -> Result<()> {
+        terms::declare_paths(self.connection, id, paths)
+    }
+
+    async fn declared_paths(&mut self, filter: &TaskFilter) -> Result<Vec<String>> {
+        terms::declared_paths(self.connection, filter)
+    }
+
+    async fn annotate(&mut self, new: &NewAnnotation) -> Result<Option<Timestamp>> {
+        annotations::annotate(self.connection, new, self.now)
+    }
+
+    async fn annotations(&mut self, task: TaskId, kind: Option<&str>) -> Result<Vec<AnnotationRow>> {
+        annotations::of_task(self.connection, task, kind)
     }
 
     async fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

@@ -3,8 +3,11 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{decisions, deletion, items, listing, operations, queue, reading, sessions, settlement, templates};
+use crate::domain::id::TaskId;
+use crate::domain::search::Term;
 use crate::domain::state::TaskState;
-use crate::storage::rows::TaskFilter;
+use crate::domain::time::Timestamp;
+use crate::storage::rows::{Span, TaskFilter};
 use crate::storage::sqlite::migrate::migrate;
 use crate::storage::sqlite::place::Place;
 
@@ -79,6 +82,38 @@ fn listings_go_backwards_or_by_an_index() {
     assert!(!named.contains("TEMP B-TREE"), "{named}");
     let failed = plan(&TaskFilter { states: vec![TaskState::Error], ..TaskFilter::default() });
     assert!(failed.contains("tasker_tasks_rare (state=?)") && !failed.contains("TEMP B-TREE"), "{failed}");
+    let new = Span { from: Some(Timestamp(5)), before: Some(Timestamp(7)) };
+    let created = plan(&TaskFilter { created: new, ..TaskFilter::default() });
+    assert!(created.contains("tasker_tasks_by_creation (created_at>? AND created_at<?)"), "{created}");
+    let finished = plan(&TaskFilter { finished: new, ..TaskFilter::default() });
+    assert!(finished.contains("tasker_tasks_by_finish (finished_at>? AND finished_at<?)"), "{finished}");
     let keyed = plan(&TaskFilter { key: Some("k".into()), ..TaskFilter::default() });
     assert!(keyed.contains("tasker_tasks_by_key (key=?)"), "{keyed}");
+}
+
+#[test]
+fn a_page_that_goes_on_walks_the_tasks_from_there() {
+    let created = Span { from: Some(Timestamp(5)), before: None };
+    let page = listing::page(&TaskFilter { created, ..TaskFilter::default() }, Some(TaskId::generate()), 10);
+    let plan = plan(&migrated(), &page.sql);
+    assert!(plan.contains("PRIMARY KEY (id<?)") && !plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[test]
+fn a_search_walks_its_first_term_and_probes_the_others() {
+    let connection = migrated();
+    let terms = vec![Term::tag("a"), Term::tag("b")];
+    let span = Span { from: Some(Timestamp(5)), before: None };
+    let filter = TaskFilter { terms, states: vec![TaskState::Error], created: span, ..TaskFilter::default() };
+    let first = plan(&connection, &listing::page(&filter, None, 10).sql);
+    let next = plan(&connection, &listing::page(&filter, Some(TaskId::generate()), 10).sql);
+    let count = plan(&connection, &listing::counting(&filter).sql);
+    assert!(next.contains("SEARCH m USING PRIMARY KEY (name=? AND value=? AND task_id<?)"), "{next}");
+    for plan in [first, next, count] {
+        assert!(plan.contains("SEARCH m USING PRIMARY KEY (name=? AND value=?"), "{plan}");
+        assert!(plan.contains("SEARCH t USING PRIMARY KEY (id=?)"), "{plan}");
+        let probe = plan.lines().find(|line| line.starts_with("SEARCH x")).unwrap_or_default();
+        assert!(["task_id=?", "name=?", "value=?"].iter().all(|column| probe.contains(column)), "{plan}");
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }

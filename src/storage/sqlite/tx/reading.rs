@@ -16,10 +16,15 @@ use crate::storage::{Result, StoreError};
 /// listing reads tasks from the newest on and stops early, whatever the planner knows of it.
 macro_rules! select_tasks {
     ($rest:literal) => {
+        select_tasks!("tasker_tasks t", $rest)
+    };
+    ($from:literal, $rest:literal) => {
         concat!(
             "SELECT t.id, n.name, d.name, d.version, t.revision_id, t.state, t.key, t.priority, t.queue, t.tags,
                 t.initiator, t.reason, t.run_at, t.context, t.created_at, t.started_at, t.finished_at, t.error
-            FROM tasker_tasks t
+            FROM ",
+            $from,
+            "
             CROSS JOIN tasker_named_tasks d ON d.id = t.named_task_id
             CROSS JOIN tasker_task_namespaces n ON n.id = d.namespace_id ",
             $rest

@@ -32,7 +32,8 @@ const INSERT_EDGE: &str = "
     INSERT INTO tasker_named_step_edges (named_task_id, from_index, to_index) VALUES (?1, ?2, ?3)";
 
 /// Dependents first: foreign keys are checked at the end of each statement.
-const DELETIONS: [&str; 5] = [
+const DELETIONS: [&str; 6] = [
+    "DELETE FROM tasker_search_paths WHERE named_task_id = ?1",
     "DELETE FROM tasker_lanes WHERE named_task_id = ?1",
     "DELETE FROM tasker_named_task_revisions WHERE named_task_id = ?1",
     "DELETE FROM tasker_named_step_edges WHERE named_task_id = ?1",
