@@ -43,6 +43,18 @@ RSpec.describe "Examples" do
       [1001, 1002, 1004].each { |order| expect(row(outcome, order.to_s, "ship", "complete")).not_to be_nil }
       expect(row(outcome, "1003", "charge", "error")).not_to be_nil
     end
+
+    it "refunds makes one task of two requests, finds out the bank, and searches" do
+      2.times do
+        outcome = example("refunds", database.url).outcome
+        expect(outcome).to be_success, outcome.output
+        expect(outcome.output).to include("4 requests are 3 refunds.", "result.paid: \"half of it\" is not of type")
+        expect(row(outcome, "customer Ada", "2").last).to eq("8: complete, 7: complete")
+        expect(row(outcome, "order 9", "1").last).to eq("9: error")
+        expect(row(outcome, "looked into", "1").last).to eq("9: error")
+        expect(row(outcome, "this hour", "3")).not_to be_nil
+      end
+    end
   end
 
   on_sqlite do

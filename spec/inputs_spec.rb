@@ -101,6 +101,15 @@ RSpec.describe "A step's output schema" do
       expect(task.step(:choose).error["class"]).to eq("InvalidOutput")
     end
 
+    it "holds for a result that is given by hand" do
+      task = run_task(returning({ total: "x" }))
+      expect { task.step(:price).resolve(result: { total: "y" }) }
+        .to raise_error(TaskerCore::ValidationError) { |e| expect(e.path).to eq("result.total") }
+      task.step(:price).resolve(result: { total: 7 })
+      handle.work(until: :idle, timeout: 20)
+      expect(task.step(:pay)).to have_attributes(status: "complete", result: { "total" => 7 })
+    end
+
     it "is the same from YAML, a Hash and an environment, and is printed" do
       template = handle.register({ name: "flow", steps: [{ name: "price", output: schema, handler: ->(_) { 1 } }],
                                    environments: { development: { steps: [{ name: "price",

@@ -132,6 +132,14 @@ RSpec.describe "Searching tasks" do
       end
     end
 
+    it "leads operations on many tasks" do
+      register(flow)
+      ids = handle.create_tasks("order", namespace: "shop", contexts: [{ order_id: 7 }, { order_id: 8 }])
+      expect(handle.cancel_tasks(context: { order_id: 8 }, created_before: Time.now + 60).task_ids).to eq([ids[1]])
+      expect { handle.cancel_tasks(context: { nothing: 8 }) }.to raise_error(TaskerCore::ValidationError, /nothing/)
+      expect(ids.map { |id| handle.task(id).status }).to eq(%w[pending cancelled])
+    end
+
     it "forgets what was deleted" do
       register(flow)
       create({ order_id: 7 }, tags: ["x"]).annotate("note", 1)

@@ -64,7 +64,7 @@ module TaskerCore
     private
 
     def operate_on_many(operation, filter, options)
-      task_ids, refused = Waiting.await(native.operate_on_many(operation, filter, options))
+      task_ids, refused = Waiting.await(native.operate_on_many(operation, plain_times(filter), options))
       Outcome.new(task_ids: task_ids, refused: refused, dry_run: options[:dry_run]).freeze
     end
   end

@@ -156,6 +156,12 @@ impl OrchestrationHandle {
     /// Carries out an operation on a step; gives it as it is then.
     pub fn operate_on_step(self: &Arc<Self>, step: &StepView, asked: Asked<StepOperation>) -> Call<StepView> {
         let (task, index, id) = (step.task.row.id, step.row.index, step.id());
+        let asked = asked.and_then(|(operation, note)| {
+            if let StepOperation::Resolve(result) = &operation {
+                step.check_result(result)?;
+            }
+            Ok((operation, note))
+        });
         self.run(move |engine, _| async move {
             let (operation, note) = asked?;
             engine.operate(task, Operation::Step(index, operation), note).await?;
@@ -171,9 +177,10 @@ impl OrchestrationHandle {
         operation: TaskOperation,
         asked: BulkInput,
     ) -> Call<Bulk> {
-        self.run(|engine, _| async move {
+        self.run(|engine, handle| async move {
             let (note, dry_run) = asked.into_asked()?;
             let filter = filter.into_conditions()?;
+            engine.check_search(&handle.registry, &filter).await?;
             engine.operate_on_many(filter, operation, note, dry_run).await
         })
     }

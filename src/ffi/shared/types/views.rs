@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
+use crate::domain::fault::Faults;
 use crate::domain::id::{StepIndex, TaskId};
 use crate::domain::json::Json;
 use crate::domain::state::TaskState;
@@ -132,6 +133,17 @@ impl StepView {
     /// Its definition.
     pub fn definition(&self) -> Option<&StepTemplate> {
         self.task.template().step(self.row.index)
+    }
+
+    /// Holds a result that is given to it by hand against its output schema. A list's is that of what each
+    /// of its items comes to.
+    ///
+    /// # Errors
+    /// Everything in it that breaks the schema.
+    pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
+        let is_list = self.task.template().groups.each(self.row.index).is_some();
+        let definition = self.definition().filter(|_| !is_list);
+        definition.map_or(Ok(()), |step| step.check_result(result))
     }
 
     /// Its name.
