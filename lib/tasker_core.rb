@@ -42,6 +42,7 @@ require_relative "tasker_core/worker"
 require_relative "tasker_core/work_summary"
 require_relative "tasker_core/bulk_operations"
 require_relative "tasker_core/upkeep"
+require_relative "tasker_core/performance"
 require_relative "tasker_core/orchestration_handle"
 require_relative "tasker_core/orchestration_manager"
 

@@ -160,10 +160,7 @@ module TaskerCore
     # @raise [NotFoundError] when there is none
     # @raise [ValidationError] when it is no task's id
     def task(id)
-      case id
-      when String then Waiting.await(@native.task(id))
-      else raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
-      end
+      Waiting.await(@native.task(Task.checked_id(id)))
     end
 
     # The tasks that match all of these conditions, newest first.
@@ -280,6 +277,18 @@ module TaskerCore
 
     # @return [Boolean] whether it can be used
     def valid? = @native.valid?
+
+    # What its database says of tasks and of itself.
+    #
+    # @return [Performance]
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
+    #   task = handle.create_task("hello")
+    #   handle.performance.task_execution_context(task.id).execution_status # => "has_ready_steps"
+    def performance
+      Performance.new(@native)
+    end
 
     # @return [self]
     # @raise [HandleExpiredError, HandleClosedError] when it can't be used

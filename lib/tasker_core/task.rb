@@ -94,6 +94,15 @@ module TaskerCore
       Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
     end
 
+    # @api private
+    # @return [String] what may be a task's id
+    # @raise [ValidationError] when it is none
+    def self.checked_id(id)
+      return id if id.is_a?(String)
+
+      raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
+    end
+
     # Its steps as they are now.
     #
     # @return [Array<Step>] in the order of the template

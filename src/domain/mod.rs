@@ -4,12 +4,14 @@
 //! * [`operation`]: what may be asked of tasks and steps by hand, and what that comes to.
 //! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG, [`branches`] its
 //!   decisions, [`fan_out`] its steps that are done for each item of a list.
+//! * [`analysis`]: what steps and edges say about a task.
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
 //! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same;
 //!   [`search`]: what tasks are found by.
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
 //! * [`fault`]: what is wrong with an input, where, and what was expected.
 
+pub mod analysis;
 pub mod branches;
 pub mod canonical;
 pub mod fan_out;

@@ -318,6 +318,8 @@ pub trait Tx: Send {
     fn count_tasks(&mut self, filter: &TaskFilter) -> impl Future<Output = Result<u64>> + Send;
     /// The steps of a task by index.
     fn steps(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepRow>>> + Send;
+    /// How far the steps of a task have come, by index.
+    fn progress(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepProgress>>> + Send;
     /// The transitions of a task, oldest first.
     fn task_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
     /// The transitions of a task's steps, by index, oldest first.

@@ -548,6 +548,25 @@ pub struct StepRow {
     pub items: Option<u32>,
 }
 
+/// How far a step has come: a [`StepRow`] without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepProgress {
+    /// Its index in the task.
+    pub index: StepIndex,
+    /// Its state; in_progress when a receipt names it.
+    pub state: StepState,
+    /// Attempts used; one under way is counted.
+    pub attempts: u16,
+    /// When the last attempt that ended had begun.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it will be tried again.
+    pub next_retry_at: Option<Timestamp>,
+    /// How many items its list has, once it has made one.
+    pub items: Option<u32>,
+}
+
 /// Which tasks to list. Every condition must hold; an empty list or `None` asks nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskFilter {

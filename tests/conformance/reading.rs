@@ -2,7 +2,7 @@
 
 use tasker_core::domain::id::{StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
-use tasker_core::storage::rows::{NewNamedTask, NewTask, ReadyRow, TaskFilter};
+use tasker_core::storage::rows::{NewNamedTask, NewTask, ReadyRow, StepProgress, TaskFilter};
 
 use crate::bench::*;
 use crate::calls::*;
@@ -125,6 +125,7 @@ on_each_store! {
         found.sort_unstable();
         assert_eq!(found, [one, two]);
         assert!(db.read(Steps { task: TaskId::generate() }).await.is_empty());
+        assert!(db.read(Progress { task: TaskId::generate() }).await.is_empty());
     }
 
     async fn a_step_is_in_progress_while_a_receipt_names_it(db: &Database) {
@@ -141,6 +142,11 @@ on_each_store! {
 
         let seen = async |task| {
             let steps = db.read(Steps { task }).await;
+            let narrow = steps.iter().map(|step| StepProgress {
+                index: step.index, state: step.state, attempts: step.attempts, started_at: step.started_at,
+                finished_at: step.finished_at, next_retry_at: step.next_retry_at, items: step.items,
+            });
+            assert_eq!(db.read(Progress { task }).await, narrow.collect::<Vec<_>>(), "the same, without what steps hold");
             steps.into_iter().map(|step| (step.state, step.attempts)).collect::<Vec<_>>()
         };
         let pending = (StepState::Pending, 0);

@@ -1,5 +1,6 @@
-//! What a task is, without a database: tables of states, backoff, graphs, templates, faults, URLs.
+//! What a task is, without a database: what is said of one, tables of states, backoff, graphs, templates, faults, URLs.
 
+mod analysis;
 mod branches;
 mod differences;
 mod fan_out;

@@ -213,7 +213,7 @@ impl Handle {
     }
 
     /// Reads an input within this handle's limits.
-    fn read<T: FromRHash>(&self, input: RHash) -> Result<T, Faults> {
+    pub fn read<T: FromRHash>(&self, input: RHash) -> Result<T, Faults> {
         T::from_rhash(input, self.0.limits())
     }
 }
@@ -306,5 +306,6 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("validate!", method!(Handle::validate, 0))?;
     class.define_method("refresh", method!(Handle::refresh, 0))?;
     class.define_method("close", method!(Handle::close, 0))?;
-    crate::operations::init_handle(class)
+    crate::operations::init_handle(class)?;
+    crate::performance::init(class)
 }

@@ -6,6 +6,7 @@
 //!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
 //!   [`transition`], [`annotation`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
 //! * [`operations`]: what people do by hand.
+//! * [`performance`]: what is asked of a handle about how things go.
 //! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
 //!   [`bench`]: what measurements call.
 //! * `faults`: what tests make go wrong, where the feature is on.
@@ -31,6 +32,7 @@ mod handle;
 mod handle_info;
 mod names;
 mod operations;
+mod performance;
 mod raw;
 mod signal;
 mod step;

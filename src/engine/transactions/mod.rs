@@ -10,8 +10,9 @@
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
-//! * [`look`] reads. [`remove`] makes tests clean up after themselves.
+//! * [`look`] reads. [`analyse`] reads what there is to say of tasks. [`remove`] makes tests clean up after themselves.
 
+pub mod analyse;
 pub mod annotate;
 pub mod apply;
 pub mod checkpoints;

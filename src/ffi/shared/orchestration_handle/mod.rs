@@ -2,10 +2,11 @@
 //! no operation looks anything up in a global; only a fork makes it look again.
 //!
 //! Its methods are called on the host's threads and return at once, with a [`Call`]. Its life is here;
-//! what is done through it is in `operations`.
+//! what is done through it is in `operations`, what is asked about how things go in `performance`.
 
 mod annotations;
 mod operations;
+mod performance;
 mod upkeep;
 
 use std::mem;

@@ -271,7 +271,10 @@ fn no_step(task: &TaskView, name: &str) -> EngineError {
 async fn find(engine: &Engine, id: TaskId) -> Result<TaskView> {
     let found = engine.store().read(Tasks { ids: vec![id], catalog: engine.catalog().clone() }).await?;
     let found = found.into_iter().next();
-    let (row, stored) =
-        found.ok_or_else(|| EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}")))?;
+    let (row, stored) = found.ok_or_else(|| no_task(id))?;
     Ok(TaskView::of_stored(row, stored))
+}
+
+pub(super) fn no_task(id: TaskId) -> EngineError {
+    EngineError::not_found(Missing::Task, id.to_string(), format!("there is no task {id}"))
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 use validator::Validate;
 
+use super::moment::Moment;
 use super::rules;
-use super::views::{Moment, json_bytes};
+use super::views::json_bytes;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::id::TaskId;
 use crate::domain::json::Json;

@@ -6,7 +6,7 @@
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
 //! * `upkeep`: what is asked of a database as a whole.
-//! * `views`: snapshots of what is stored.
+//! * `views`: snapshots of what is stored. `task_analysis`: what there is to say of a task.
 //!
 //! The fields of an input are private: whoever wants what is in it goes through the conversion that
 //! checks its rules.
@@ -17,6 +17,7 @@ mod moment;
 mod operations;
 mod options;
 pub(in crate::ffi) mod rules;
+mod task_analysis;
 mod tasks;
 mod template;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use operations::{BulkInput, NoteInput, ResolveInput, UpdateInput};
 pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
+pub use task_analysis::{Dependencies, StepCounts, StepReadiness, TaskExecutionContext, ViableSteps};
 pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
 pub use upkeep::{PauseQueueInput, PurgeInput, ResumeQueueInput};
 pub use views::{HistoryView, StepView, TaskView};

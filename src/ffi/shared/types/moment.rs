@@ -1,14 +1,17 @@
-//! A moment as a user gives it.
+//! A moment as a user gives it and is given it.
 
-use serde::Deserialize;
+use chrono::{DateTime, SecondsFormat};
 use serde::de::{self, Deserializer, Visitor};
+use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Timestamp;
 
-/// The name under which [`Moment`] asks a deserializer for microseconds since 1970 (`visit_i64`).
+/// The name under which [`Moment`] asks a deserializer for microseconds since 1970 (`visit_i64`), and gives them to a
+/// serializer that writes no text.
 pub const MOMENT: &str = "$tasker_core::Moment";
 
-/// A moment given by a user: a time object of the host, or RFC 3339 text.
+/// A moment: a time object of the host, or RFC 3339 text. As text it is given in UTC, to the microsecond.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment(pub Timestamp);
 
@@ -37,5 +40,16 @@ impl<'de> Deserialize<'de> for Moment {
             }
         }
         deserializer.deserialize_newtype_struct(MOMENT, MomentVisitor)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_newtype_struct(MOMENT, &self.0.0);
+        }
+        let moment = DateTime::from_timestamp_micros(self.0.0);
+        let moment = moment.ok_or_else(|| S::Error::custom("a moment out of range"))?;
+        serializer.serialize_str(&moment.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
+use super::moment::Moment;
 use crate::domain::fault::Faults;
 use crate::domain::id::{StepIndex, TaskId};
 use crate::domain::json::Json;
@@ -233,17 +233,6 @@ impl HistoryView {
 /// The bytes of texts, with the two counters before each.
 pub(super) fn json_bytes<'a>(texts: impl IntoIterator<Item = Option<&'a Json>>) -> usize {
     texts.into_iter().flatten().map(|json| json.as_str().len() + 2 * size_of::<usize>()).sum()
-}
-
-/// A moment as ISO 8601 text in UTC, to the microsecond.
-pub(super) struct Moment(pub(super) Timestamp);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let moment = DateTime::from_timestamp_micros(self.0.0);
-        let moment = moment.ok_or_else(|| serde::ser::Error::custom("a moment out of range"))?;
-        serializer.serialize_str(&moment.to_rfc3339_opts(SecondsFormat::Micros, true))
-    }
 }
 
 #[derive(Serialize)]

@@ -409,6 +409,9 @@ impl Tx for PostgresTx {
     async fn steps(&mut self, task: TaskId) -> Result<Vec<StepRow>> {
         reading::steps(self, task).await
     }
+    async fn progress(&mut self, task: TaskId) -> Result<Vec<StepProgress>> {
+        reading::progress(self, task).await
+    }
     async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
         reading::task_history(self, task).await
     }

@@ -9,28 +9,41 @@ use crate::storage::Result;
 use crate::storage::postgres::values::{
     count, get, id_array, index, json_option, key_arrays, step_key, step_state, task_id, timestamp, timestamp_option,
 };
-use crate::storage::rows::{HistoryRow, Outlook, StepRow};
+use crate::storage::rows::{HistoryRow, Outlook, StepProgress, StepRow};
 
-/// Walks the primary key of the task's steps, and probes that of the items for each: joined, a plan that
-/// knows nothing yet of the table may go through all items of the task for each step. Reads all
-/// receipts: there is one for each batch that is being worked on. A receipt outlives those of its steps that are done; their tokens have grown.
-const STEPS: &str = "
-    WITH held AS MATERIALIZED (
-        SELECT h.idx, h.token
-        FROM tasker_receipts AS r
-        CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS h (task_id, idx, token)
-        WHERE r.task_ids @> ARRAY [$1] AND h.task_id = $1
-    )
-    SELECT s.idx, s.state::text, s.attempts, s.crashes, s.waiting, s.token, s.result::text, s.error::text,
-        s.started_at, s.finished_at, s.next_retry_at,
-        s.state IN ('pending', 'waiting_for_retry')
-            AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token),
-        s.checkpoint::text, s.route, s.bypassed,
-        (SELECT i.item::text FROM tasker_workflow_step_items AS i WHERE i.task_id = s.task_id AND i.idx = s.idx),
-        s.items
-    FROM tasker_workflow_steps AS s
-    WHERE s.task_id = $1
-    ORDER BY s.task_id, s.idx";
+/// A statement on the steps of a task, `s`, which sees those that receipts name as `held`.
+///
+/// Walks the primary key of the task's steps. Reads all receipts: there is one for each batch that is
+/// being worked on. A receipt outlives those of its steps that are done; their tokens have grown.
+macro_rules! select_steps {
+    ($columns:literal) => {
+        concat!(
+            "WITH held AS MATERIALIZED (
+                SELECT h.idx, h.token
+                FROM tasker_receipts AS r
+                CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS h (task_id, idx, token)
+                WHERE r.task_ids @> ARRAY [$1] AND h.task_id = $1
+            )
+            SELECT s.idx, s.state::text, s.attempts,
+                s.state IN ('pending', 'waiting_for_retry')
+                    AND EXISTS (SELECT FROM held WHERE held.idx = s.idx AND held.token = s.token),
+                s.started_at, s.finished_at, s.next_retry_at, s.items",
+            $columns,
+            " FROM tasker_workflow_steps AS s
+            WHERE s.task_id = $1
+            ORDER BY s.task_id, s.idx"
+        )
+    };
+}
+
+/// Probes the primary key of the items for each step: joined, a plan that knows nothing yet of the table may
+/// go through all items of the task for each step.
+const STEPS: &str = select_steps!(
+    ", s.crashes, s.waiting, s.token, s.result::text, s.error::text, s.checkpoint::text, s.route, s.bypassed,
+        (SELECT i.item::text FROM tasker_workflow_step_items AS i WHERE i.task_id = s.task_id AND i.idx = s.idx)"
+);
+
+const PROGRESS: &str = select_steps!("");
 
 /// Walks the primary key.
 const TASK_HISTORY: &str = "
@@ -76,27 +89,45 @@ pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepR
     rows.iter().map(step).collect()
 }
 
-fn step(row: &PgRow) -> Result<StepRow> {
-    let held: bool = get(row, 11)?;
+pub(super) async fn progress(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepProgress>> {
+    let rows = tx.rows(sqlx::query(PROGRESS).bind(task.0)).await?;
+    rows.iter().map(step_progress).collect()
+}
+
+fn step_progress(row: &PgRow) -> Result<StepProgress> {
+    let held: bool = get(row, 3)?;
     let attempts = count(get(row, 2)?);
-    let items = get::<Option<i32>>(row, 16)?.map(index);
-    Ok(StepRow {
+    let items = get::<Option<i32>>(row, 7)?.map(index);
+    Ok(StepProgress {
         index: index(get(row, 0)?),
         state: if held { StepState::InProgress } else { step_state(row, 1)? },
         attempts: if held && items.is_none() { attempts.saturating_add(1) } else { attempts },
-        crashes: count(get(row, 3)?),
-        waiting: get(row, 4)?,
-        token: Token(get(row, 5)?),
-        result: json_option(row, 6)?,
-        error: json_option(row, 7)?,
-        started_at: timestamp_option(row, 8)?,
-        finished_at: timestamp_option(row, 9)?,
-        next_retry_at: timestamp_option(row, 10)?,
-        checkpoint: json_option(row, 12)?,
-        route: get::<Option<Vec<i32>>>(row, 13)?.map(|route| route.into_iter().map(index).collect()),
-        bypassed: get(row, 14)?,
-        item: json_option(row, 15)?,
+        started_at: timestamp_option(row, 4)?,
+        finished_at: timestamp_option(row, 5)?,
+        next_retry_at: timestamp_option(row, 6)?,
         items,
+    })
+}
+
+fn step(row: &PgRow) -> Result<StepRow> {
+    let progress = step_progress(row)?;
+    Ok(StepRow {
+        index: progress.index,
+        state: progress.state,
+        attempts: progress.attempts,
+        crashes: count(get(row, 8)?),
+        waiting: get(row, 9)?,
+        token: Token(get(row, 10)?),
+        result: json_option(row, 11)?,
+        error: json_option(row, 12)?,
+        started_at: progress.started_at,
+        finished_at: progress.finished_at,
+        next_retry_at: progress.next_retry_at,
+        checkpoint: json_option(row, 13)?,
+        route: get::<Option<Vec<i32>>>(row, 14)?.map(|route| route.into_iter().map(index).collect()),
+        bypassed: get(row, 15)?,
+        item: json_option(row, 16)?,
+        items: progress.items,
     })
 }
 

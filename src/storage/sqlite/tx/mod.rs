@@ -334,6 +334,10 @@ impl Tx for SqliteTx<'_> {
         reading::steps(self.connection, task)
     }
 
+    async fn progress(&mut self, task: TaskId) -> Result<Vec<StepProgress>> {
+        reading::progress(self.connection, task)
+    }
+
     async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
         reading::task_history(self.connection, task)
     }

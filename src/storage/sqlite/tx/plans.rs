@@ -49,6 +49,7 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         operations::PLACE_TASK,
         reading::TASK,
         reading::STEPS,
+        reading::PROGRESS,
         reading::TASK_HISTORY,
         reading::STEP_HISTORY,
         templates::LATEST_REVISION,

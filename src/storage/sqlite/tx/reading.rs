@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{all, probe, sessions};
-use crate::domain::id::{StepKey, TaskId, Token};
+use crate::domain::id::{StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
-use crate::storage::rows::{HistoryRow, StepRow, TaskRow};
+use crate::storage::rows::{HistoryRow, StepProgress, StepRow, TaskRow};
 use crate::storage::sqlite::values::Route;
 use crate::storage::{Result, StoreError};
 
@@ -43,6 +43,12 @@ pub(super) const STEPS: &str = "
     WHERE s.task_id = ?1
     ORDER BY s.idx";
 
+pub(super) const PROGRESS: &str = "
+    SELECT idx, state, attempts, started_at, finished_at, next_retry_at, token, items
+    FROM tasker_workflow_steps
+    WHERE task_id = ?1
+    ORDER BY idx";
+
 pub(super) const TASK_HISTORY: &str = "
     SELECT NULL, seq, from_state, to_state, at, 0, NULL, detail
     FROM tasker_task_transitions
@@ -63,23 +69,51 @@ pub(super) fn tasks(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskR
     probe(connection, TASK, ids, |id| [*id], RawTask::read)?.into_iter().map(RawTask::decode).collect()
 }
 
-/// A step is in progress while a receipt names it with the token that it still has: a receipt may
-/// outlive a step that was meanwhile moved by hand.
 pub(super) fn steps(connection: &Connection, task: TaskId) -> Result<Vec<StepRow>> {
     let mut steps = all(connection, STEPS, [task], step_row)?;
-    let claimed: HashMap<_, _> = sessions::claimed_steps(connection, task)?
-        .into_iter()
-        .map(|step| ((step.key.index, step.token), step.attempts))
-        .collect();
+    let claimed = Claimed::of(connection, task)?;
     for step in &mut steps {
-        if let Some(attempts) = claimed.get(&(step.index, step.token))
-            && step.state.is_unfinished()
-        {
-            step.state = StepState::InProgress;
-            step.attempts = if step.items.is_some() { step.attempts } else { attempts.saturating_add(1) };
-        }
+        (step.state, step.attempts) = claimed.seen(step.index, step.token, step.items, step.state, step.attempts);
     }
     Ok(steps)
+}
+
+pub(super) fn progress(connection: &Connection, task: TaskId) -> Result<Vec<StepProgress>> {
+    let claimed = Claimed::of(connection, task)?;
+    all(connection, PROGRESS, [task], |row| {
+        let index = row.get(0)?;
+        let items = row.get(7)?;
+        let (state, attempts) = claimed.seen(index, row.get(6)?, items, row.get(1)?, row.get(2)?);
+        let (started_at, finished_at, next_retry_at) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok(StepProgress { index, state, attempts, started_at, finished_at, next_retry_at, items })
+    })
+}
+
+/// The steps of a task that receipts name, and the attempts that each had used. A step is in progress while a receipt
+/// names it with the token that it still has: a receipt may outlive a step that was meanwhile moved by hand.
+struct Claimed(HashMap<(StepIndex, Token), u16>);
+
+impl Claimed {
+    fn of(connection: &Connection, task: TaskId) -> Result<Self> {
+        let claimed = sessions::claimed_steps(connection, task)?.into_iter();
+        Ok(Self(claimed.map(|step| ((step.key.index, step.token), step.attempts)).collect()))
+    }
+
+    /// The state and attempts of a step that is stored with these. That a list was made was the attempt of its group.
+    fn seen(
+        &self,
+        index: StepIndex,
+        token: Token,
+        items: Option<u32>,
+        state: StepState,
+        attempts: u16,
+    ) -> (StepState, u16) {
+        match self.0.get(&(index, token)) {
+            Some(_) if state.is_unfinished() && items.is_some() => (StepState::InProgress, attempts),
+            Some(used) if state.is_unfinished() => (StepState::InProgress, used.saturating_add(1)),
+            _ => (state, attempts),
+        }
+    }
 }
 
 pub(super) fn task_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {

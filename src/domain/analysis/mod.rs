@@ -1,0 +1,50 @@
+//! What can be said of tasks from values alone: steps and edges, states and moments.
+//!
+//! * [`shape`]: levels, width, roots and leaves of a graph, and its longest path.
+//! * [`readiness`]: which steps may run now, and why not each of the others.
+//! * [`standing`]: where a task stands, what to do about it, what holds it up.
+//!
+//! Each takes the steps by index and the edges between them, wherever those are from, and is linear in their number.
+
+pub mod readiness;
+pub mod shape;
+pub mod standing;
+
+use std::time::Duration;
+
+use super::state::{StepState, TaskState};
+use super::time::Timestamp;
+
+/// What is known of a task beside its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskFacts {
+    /// Its state.
+    pub state: TaskState,
+    /// Not before this moment.
+    pub run_at: Option<Timestamp>,
+}
+
+/// What is known of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepFacts {
+    /// Its state.
+    pub state: StepState,
+    /// The attempts that were begun.
+    pub attempts: u16,
+    /// When its last attempt that ended had begun.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it will be tried again.
+    pub next_retry_at: Option<Timestamp>,
+}
+
+impl StepFacts {
+    /// How long its last attempt ran; nothing until the step ended, and for one that never ran.
+    pub fn ran(&self) -> Duration {
+        match (self.started_at, self.finished_at) {
+            (Some(started), Some(finished)) => finished.since(started),
+            _ => Duration::ZERO,
+        }
+    }
+}
