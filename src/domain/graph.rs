@@ -110,6 +110,26 @@ impl Graph {
         self.children.get(step as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// The graph of a task: this one with a step behind it for each item, given by its group. An item's step
+    /// needs what its group needs, and the group needs it.
+    pub fn with_items(&self, groups: impl IntoIterator<Item = StepIndex>) -> Self {
+        let mut graph = self.clone();
+        for group in groups {
+            let item = graph.len() as StepIndex;
+            for &parent in self.parents(group) {
+                if let Some(children) = graph.children.get_mut(parent as usize) {
+                    children.push(item);
+                }
+            }
+            if let Some(parents) = graph.parents.get_mut(group as usize) {
+                parents.push(item);
+            }
+            graph.parents.push(self.parents(group).to_vec());
+            graph.children.push(vec![group]);
+        }
+        graph
+    }
+
     /// For each step, whether it is `first` or comes after it.
     pub fn descendants(&self, first: StepIndex) -> Vec<bool> {
         let mut found = vec![false; self.len()];

@@ -7,6 +7,7 @@
 //! A pause is one more parent: a paused task's unfinished steps wait for one thing more than they have
 //! unfinished parents, so that nothing of it is released, and a held step that comes back is parked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::branches::{Branches, bypassed};
@@ -142,7 +143,8 @@ impl Operation {
 /// A task as an operation finds it.
 #[derive(Clone, Debug)]
 pub struct Standing<'a> {
-    /// Its graph.
+    /// Its graph, with the steps of items behind those of its template ([`Graph::with_items`]). A step's index is
+    /// its place in it.
     pub graph: &'a Graph,
     /// Its state.
     pub state: TaskState,
@@ -154,7 +156,7 @@ pub struct Standing<'a> {
     pub queue: Option<&'a str>,
     /// What its decisions may choose.
     pub branches: &'a Branches,
-    /// Its steps by index.
+    /// Its steps by place.
     pub steps: &'a [StepStanding],
 }
 
@@ -169,6 +171,8 @@ pub struct StepStanding {
     pub route: Option<Vec<StepIndex>>,
     /// Whether a decision skipped it.
     pub bypassed: bool,
+    /// Of an item's step, the group.
+    pub group: Option<StepIndex>,
 }
 
 /// What an operation comes to.
@@ -178,6 +182,8 @@ pub struct Change {
     pub task: Vec<TaskState>,
     /// The steps that move, with where they move to.
     pub steps: Vec<(StepIndex, StepState)>,
+    /// The items' steps that go: their lists are made anew.
+    pub removed: Vec<StepIndex>,
     /// Whether the task counts as started from now on.
     pub starts: bool,
     /// How all steps stand then.
@@ -275,7 +281,7 @@ pub fn decide<'n>(
     id: TaskId,
     standing: &Standing<'_>,
     operation: &Operation,
-    name: impl Fn(StepIndex) -> &'n str,
+    name: impl Fn(StepIndex) -> Cow<'n, str>,
 ) -> Result<Option<Change>, Refused> {
     if standing.is_at_aim(operation) {
         return Ok(None);
@@ -289,7 +295,7 @@ pub fn decide<'n>(
             Operation::Step(index, asked) => {
                 let state = standing.step(*index).map_or("", StepState::as_str);
                 let states = asked.allowed_in().into_iter().map(StepState::as_str).collect();
-                (Some(name(*index).to_owned()), state, states)
+                (Some(name(*index).into_owned()), state, states)
             }
         };
         let allowed = standing.allowed(operation);
@@ -350,10 +356,14 @@ impl Standing<'_> {
         };
         let to = self.state.settle(event).map_err(|_| Obstacle::Task)?;
         let mut states: Vec<StepState> = self.steps.iter().map(|step| step.state).collect();
-        let steps = self.moves(operation)?;
-        for (index, to) in &steps {
-            if let Some(state) = states.get_mut(*index as usize) {
-                *state = *to;
+        let mut steps = self.moves(operation)?;
+        let removed = self.removed(operation);
+        steps.retain(|(index, _)| removed.binary_search(index).is_err());
+        // What goes is in nobody's way.
+        let gone = removed.iter().map(|index| (*index, StepState::Skipped));
+        for (index, to) in steps.iter().copied().chain(gone) {
+            if let Some(state) = states.get_mut(index as usize) {
+                *state = to;
             }
         }
         let arrangement = Arrangement::of(self.graph, &states, to == TaskState::Paused);
@@ -367,7 +377,7 @@ impl Standing<'_> {
         if !is_update {
             go_on(to, starts, &arrangement, &mut task);
         }
-        Ok(Change { task, steps, starts, arrangement })
+        Ok(Change { task, steps, removed, starts, arrangement })
     }
 
     /// The steps that move.
@@ -376,7 +386,11 @@ impl Standing<'_> {
             Operation::Step(index, asked) => {
                 let state = self.step(*index).ok_or(Obstacle::Step)?;
                 let to = state.settle(asked.event()).map_err(|_| Obstacle::Step)?;
-                Ok(vec![(*index, to)])
+                // Nobody waits for the items of a list any more that goes on without them.
+                let ends = to.satisfies_children();
+                let mut moves = self.moved(StepEvent::Cancel, |_, step| ends && step.group == Some(*index));
+                moves.push((*index, to));
+                Ok(moves)
             }
             Operation::Task(TaskOperation::Cancel | TaskOperation::Resolve) => {
                 Ok(self.moved(StepEvent::Cancel, |_, _| true))
@@ -409,8 +423,12 @@ impl Standing<'_> {
     /// What a decision left out that does not decide again stays out.
     fn restarted(&self, first: StepIndex) -> Vec<bool> {
         let mut again = self.graph.descendants(first);
+        let is_done = |index: StepIndex| self.step(index).is_some_and(StepState::satisfies_children);
+        let after = again.clone();
         for (again, step) in again.iter_mut().zip(self.steps) {
-            *again |= matches!(step.state, StepState::Error | StepState::Cancelled);
+            let failed = matches!(step.state, StepState::Error | StepState::Cancelled);
+            let wanted = |group: StepIndex| after.get(group as usize) == Some(&true) || !is_done(group);
+            *again |= failed && step.group.is_none_or(wanted);
         }
         let runs_again = |index: StepIndex| again.get(index as usize) == Some(&true);
         let decided = (0..).zip(self.steps).filter(|(index, _)| !runs_again(*index));
@@ -428,6 +446,22 @@ impl Standing<'_> {
             }
         }
         again
+    }
+}
+
+impl Standing<'_> {
+    /// The items' steps that go when their groups make their lists anew: those at `first` of a restart or after
+    /// it. Running one item again leaves the others.
+    fn removed(&self, operation: &Operation) -> Vec<StepIndex> {
+        let Operation::Task(TaskOperation::RestartFrom(first)) = operation else { return Vec::new() };
+        if self.steps.iter().all(|step| step.group.is_none()) {
+            return Vec::new();
+        }
+        let after = self.graph.descendants(*first);
+        let of_first = self.steps.get(*first as usize).and_then(|step| step.group);
+        let goes = |group: StepIndex| Some(group) != of_first && after.get(group as usize) == Some(&true);
+        let items = (0..).zip(self.steps).filter(|(_, step)| step.group.is_some_and(goes));
+        items.map(|(index, _)| index).collect()
     }
 }
 

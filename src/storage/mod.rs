@@ -285,6 +285,9 @@ pub trait Tx: Send {
     /// Writes steps as an operation left them, under the locks of [`Tx::lock_steps_of`]: one that is
     /// finished is so from now on, none waits for a retry, and what decisions said of them is forgotten.
     fn place_steps(&mut self, rows: &[StepPlacement]) -> impl Future<Output = Result<()>> + Send;
+    /// Deletes the items of these groups with their steps, under the same locks; the groups have made no
+    /// list then.
+    fn remove_items(&mut self, groups: &[StepKey]) -> impl Future<Output = Result<()>> + Send;
     /// Writes what steps wait for, under the same locks.
     fn set_waiting(&mut self, rows: &[StepWait]) -> impl Future<Output = Result<()>> + Send;
     /// Writes a task as an operation left it, under the lock of [`Tx::lock_task`]: one that ended did so

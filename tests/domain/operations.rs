@@ -25,7 +25,7 @@ impl Case {
         let lists: Vec<Vec<String>> = needs.iter().map(|n| n.iter().map(|n| format!("s{n}")).collect()).collect();
         let edges: Vec<(&str, &[String])> =
             names.iter().map(String::as_str).zip(lists.iter().map(|l| &l[..])).collect();
-        let standing = |&state| StepStanding { state, result: None, route: None, bypassed: false };
+        let standing = |&state| StepStanding { state, result: None, route: None, bypassed: false, group: None };
         let steps = states.iter().map(standing).collect();
         Self { graph: Graph::build(&edges).unwrap(), branches: Branches::default(), state, steps }
     }
@@ -40,7 +40,7 @@ impl Case {
             queue: None,
             steps: &self.steps,
         };
-        decide(TaskId::generate(), &standing, operation, |_| "a step")
+        decide(TaskId::generate(), &standing, operation, |_| "a step".into())
     }
 
     fn apply(&mut self, change: &Change) {

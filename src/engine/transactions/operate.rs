@@ -5,9 +5,11 @@
 //! receipts say is held. [`decide`] says what becomes of it; what differs is written, and what may run is put
 //! back. A held step that moves keeps its receipt and gets another token: its holder's report is late.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::graph::Graph;
 use crate::domain::id::{StepIndex, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::operation::{
@@ -76,8 +78,8 @@ impl Transaction for Operate {
             return Ok(Some(Operated { changed: true, ..Operated::default() }));
         }
         let lanes = task.lanes(tx, &self.catalog, task.head.queue.as_deref()).await?;
-        let queued = (0..).zip(&task.steps).filter(|(_, step)| step.state.is_unfinished());
-        let queued = queued.map(|(index, step)| task.queued(index, step, &lanes)).collect::<Result<Vec<_>>>()?;
+        let queued = task.steps.iter().filter(|step| step.state.is_unfinished());
+        let queued = queued.map(|step| task.queued(step, &lanes)).collect::<Result<Vec<_>>>()?;
         tx.take_task_out(self.task, &queued).await?;
         let Some(held) = tx.lock_task(self.task).await? else { return Ok(None) };
         let Some(task) = Taken::find(tx, self.task, &self.catalog).await? else { return Ok(None) };
@@ -98,12 +100,15 @@ impl Operate {
         }
         let moves = self.moves(&task, &change)?;
         tx.place_steps(&moves.placements).await?;
+        tx.remove_items(&task.groups_of(&change.removed)).await?;
         tx.set_waiting(&self.waits(&task, &change.arrangement, &moves.placements)).await?;
         tx.record_steps(&moves.transitions).await?;
-        let revoked = change.steps.iter().any(|(index, _)| task.state_of(*index) == Some(StepState::InProgress));
-        for placement in &moves.placements {
-            task.apply(placement);
+        let moved = change.steps.iter().map(|(place, _)| place).chain(&change.removed);
+        let revoked = moved.into_iter().any(|place| task.state_of(*place) == Some(StepState::InProgress));
+        for ((place, _), placement) in change.steps.iter().zip(&moves.placements) {
+            task.apply(*place, placement);
         }
+        task.forget(&change.removed);
 
         let lanes = task.lanes(tx, &self.catalog, task.head.queue.as_deref()).await?;
         let queued = self.queue(tx, &task, held, &change.arrangement, &lanes).await?;
@@ -115,11 +120,13 @@ impl Operate {
     /// What the moved steps become, and what their histories gain.
     fn moves(&self, task: &Taken, change: &Change) -> Result<Moves> {
         let mut moves = Moves::default();
-        for (index, to) in &change.steps {
-            let Some(step) = task.step(*index) else { continue };
-            let key = StepKey { task: self.task, index: *index };
+        let lists_again = task.groups_of(&change.removed);
+        for (place, to) in &change.steps {
+            let step = task.step(*place).ok_or_else(|| no_place(self.task))?;
+            let key = StepKey { task: self.task, index: step.index };
             let fresh = matches!(self.operation, Operation::Task(TaskOperation::RestartFrom(_)));
-            let again = *to == StepState::Pending;
+            // A list that stays took the attempts that it took.
+            let again = *to == StepState::Pending && (step.items.is_none() || lists_again.contains(&key));
             let token = step.token.next();
             moves.placements.push(StepPlacement {
                 key,
@@ -127,9 +134,12 @@ impl Operate {
                 token,
                 attempts: if again { 0 } else { step.attempts },
                 crashes: if again { 0 } else { step.crashes },
-                waiting: change.arrangement.waiting.get(*index as usize).copied().unwrap_or(0),
+                waiting: change.arrangement.waiting.get(*place as usize).copied().unwrap_or(0),
                 result: match &self.operation {
-                    Operation::Step(_, StepOperation::Resolve(result)) => Some(result.clone()),
+                    // Not that of the items that end with it.
+                    Operation::Step(index, StepOperation::Resolve(result)) if *index == step.index => {
+                        Some(result.clone())
+                    }
                     _ => None,
                 },
                 fresh,
@@ -153,15 +163,14 @@ impl Operate {
     fn waits(&self, task: &Taken, arrangement: &Arrangement, placed: &[StepPlacement]) -> Vec<StepWait> {
         let updated = matches!(self.operation, Operation::Task(TaskOperation::Update { .. }));
         let moved: std::collections::HashSet<StepIndex> = placed.iter().map(|row| row.key.index).collect();
-        let stay = task.steps.iter().filter(|step| step.state.is_unfinished() && !moved.contains(&step.index));
-        let waits = stay.map(|step| StepWait {
-            key: StepKey { task: self.task, index: step.index },
-            waiting: arrangement.waiting.get(step.index as usize).copied().unwrap_or(step.waiting),
-            stale: updated && step.state == StepState::InProgress,
+        let steps = task.steps.iter().zip(&arrangement.waiting);
+        let stay = steps.filter(|(step, _)| step.state.is_unfinished() && !moved.contains(&step.index));
+        let waits = stay.filter_map(|(step, &waiting)| {
+            let stale = updated && step.state == StepState::InProgress;
+            let key = StepKey { task: self.task, index: step.index };
+            (stale || step.waiting != waiting).then_some(StepWait { key, waiting, stale })
         });
-        let differs =
-            |wait: &StepWait| wait.stale || task.step(wait.key.index).is_none_or(|step| step.waiting != wait.waiting);
-        waits.filter(differs).collect()
+        waits.collect()
     }
 
     /// Puts what may run where it belongs: on a timer while it is not due.
@@ -175,9 +184,9 @@ impl Operate {
     ) -> Result<bool> {
         let now = tx.now().await?;
         let (mut ready, mut timers) = (Vec::new(), Vec::new());
-        for &index in &arrangement.runnable {
-            let Some(step) = task.step(index) else { continue };
-            let row = task.queued(index, step, lanes)?;
+        for &place in &arrangement.runnable {
+            let step = task.step(place).ok_or_else(|| no_place(self.task))?;
+            let row = task.queued(step, lanes)?;
             let retry = step.next_retry_at.filter(|_| step.state == StepState::WaitingForRetry);
             let start = held.run_at.filter(|at| *at > now);
             match (retry, start) {
@@ -279,13 +288,20 @@ struct Moves {
     transitions: Vec<StepTransition>,
 }
 
-/// A task with its steps.
+/// A task with its steps, the steps of items behind those of the template. The place of a step is where it
+/// stands among them.
 struct Taken {
     head: TaskHead,
     stored: Arc<StoredTemplate>,
+    /// With the items, where there are any.
+    graph: Option<Graph>,
     state: TaskState,
     started: bool,
     steps: Vec<StepRow>,
+}
+
+fn no_place(task: TaskId) -> StoreError {
+    StoreError::Database(format!("an operation moves a step that the task {task} does not have").into())
 }
 
 impl Taken {
@@ -297,7 +313,10 @@ impl Taken {
         let stored =
             stored.ok_or_else(|| StoreError::Database(format!("the task {id} has no stored template").into()))?;
         let steps = tx.steps(id).await?;
-        Ok(Some(Self { head, stored, state: task.state, started: task.started_at.is_some(), steps }))
+        let template = &stored.template;
+        let mut groups = steps.iter().filter_map(|step| Some(*template.groups.item(step.index)?.0)).peekable();
+        let graph = groups.peek().is_some().then(|| template.graph.with_items(groups));
+        Ok(Some(Self { head, stored, graph, state: task.state, started: task.started_at.is_some(), steps }))
     }
 
     fn decide(&self, operation: &Operation) -> Result<Option<Change>> {
@@ -306,10 +325,11 @@ impl Taken {
             result: step.result.clone(),
             route: step.route.clone(),
             bypassed: step.bypassed,
+            group: self.stored.template.groups.item(step.index).map(|(group, _)| *group),
         };
         let steps: Vec<_> = self.steps.iter().map(standing_of).collect();
         let standing = Standing {
-            graph: &self.stored.template.graph,
+            graph: self.graph.as_ref().unwrap_or(&self.stored.template.graph),
             branches: &self.stored.template.branches,
             state: self.state,
             started: self.started,
@@ -317,23 +337,57 @@ impl Taken {
             queue: self.head.queue.as_deref(),
             steps: &steps,
         };
-        let name = |index| self.stored.template.step(index).map_or("", |step| step.name.as_str());
-        decide(self.head.id, &standing, operation, name).map_err(|refused| StoreError::Refused(Box::new(refused)))
+        let name = |place| self.step(place).map_or(Cow::Borrowed(""), |step| self.name(step));
+        let operation = match operation {
+            Operation::Step(index, asked) => Operation::Step(self.place(*index), asked.clone()),
+            Operation::Task(TaskOperation::RestartFrom(index)) => {
+                Operation::Task(TaskOperation::RestartFrom(self.place(*index)))
+            }
+            Operation::Task(asked) => Operation::Task(asked.clone()),
+        };
+        decide(self.head.id, &standing, &operation, name).map_err(|refused| StoreError::Refused(Box::new(refused)))
     }
 
-    fn step(&self, index: StepIndex) -> Option<&StepRow> {
-        self.steps.get(index as usize)
+    /// The place of the step with this index; one behind the last where there is none.
+    fn place(&self, index: StepIndex) -> StepIndex {
+        self.steps.binary_search_by_key(&index, |step| step.index).unwrap_or(self.steps.len()) as StepIndex
     }
 
-    fn state_of(&self, index: StepIndex) -> Option<StepState> {
-        self.step(index).map(|step| step.state)
+    fn step(&self, place: StepIndex) -> Option<&StepRow> {
+        self.steps.get(place as usize)
+    }
+
+    fn state_of(&self, place: StepIndex) -> Option<StepState> {
+        self.step(place).map(|step| step.state)
+    }
+
+    fn name(&self, step: &StepRow) -> Cow<'_, str> {
+        self.stored.template.name_of(step.index).unwrap_or_default()
+    }
+
+    /// The groups of these items.
+    fn groups_of(&self, places: &[StepIndex]) -> Vec<StepKey> {
+        let items = places.iter().filter_map(|place| self.stored.template.groups.item(self.step(*place)?.index));
+        let mut groups: Vec<StepKey> = items.map(|(group, _)| StepKey { task: self.head.id, index: *group }).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
     }
 
     /// Has a step be as it was written.
-    fn apply(&mut self, placed: &StepPlacement) {
-        if let Some(step) = self.steps.get_mut(placed.key.index as usize) {
+    fn apply(&mut self, place: StepIndex, placed: &StepPlacement) {
+        if let Some(step) = self.steps.get_mut(place as usize) {
             (step.state, step.token, step.attempts) = (placed.state, placed.token, placed.attempts);
             step.next_retry_at = None;
+        }
+    }
+
+    /// Counts steps that were deleted as nothing.
+    fn forget(&mut self, places: &[StepIndex]) {
+        for place in places {
+            if let Some(step) = self.steps.get_mut(*place as usize) {
+                step.state = StepState::Skipped;
+            }
         }
     }
 
@@ -347,8 +401,8 @@ impl Taken {
     }
 
     /// A step as it stands in the queue.
-    fn queued(&self, index: StepIndex, step: &StepRow, lanes: &Lanes) -> Result<ReadyRow> {
-        let template = &self.stored.template;
+    fn queued(&self, step: &StepRow, lanes: &Lanes) -> Result<ReadyRow> {
+        let (template, index) = (&self.stored.template, step.index);
         let queue = template.queue_of(index, self.head.queue.as_deref()).to_owned();
         Ok(ReadyRow {
             lane: lane_of(lanes, self.head.named_task, queue)?,
@@ -366,13 +420,12 @@ impl Taken {
         if matches!(state, TaskState::Cancelled | TaskState::ResolvedManually) {
             return held.error.clone();
         }
-        let name = |step: &StepRow| self.stored.template.step(step.index).map_or("", |step| step.name.as_str());
         let of = held.error.as_ref().and_then(|error| error.tree().ok()?.get("step")?.as_str().map(str::to_owned));
         let mut failed = self.steps.iter().filter(|step| step.state == StepState::Error).peekable();
         let first = failed.peek().copied()?;
-        if failed.any(|step| Some(name(step)) == of.as_deref()) {
+        if failed.any(|step| Some(&*self.name(step)) == of.as_deref()) {
             return held.error.clone();
         }
-        super::verdict::with_step_name(first.error.as_ref()?, name(first))
+        super::verdict::with_step_name(first.error.as_ref()?, &self.name(first))
     }
 }

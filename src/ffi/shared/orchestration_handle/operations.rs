@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::OrchestrationHandle;
 use crate::domain::fault::{Faults, MOST_FAULTS};
-use crate::domain::id::TaskId;
+use crate::domain::id::{StepIndex, TaskId};
 use crate::domain::operation::{Operation, StepOperation, TaskOperation};
 use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
@@ -147,7 +147,11 @@ impl OrchestrationHandle {
         self.run(move |engine, _| async move {
             let (step, note) = asked?;
             let view = find(&engine, task).await?;
-            let index = view.template().index(&step).ok_or_else(|| no_step(&view, &step))?;
+            let of_template = view.template().index(&step);
+            let index = match of_template.or_else(|| view.template().item_named(&step)) {
+                Some(index) if of_template.is_some() || has_step(&engine, task, index).await? => index,
+                _ => return Err(no_step(&view, &step)),
+            };
             engine.operate(task, Operation::Task(TaskOperation::RestartFrom(index)), note).await?;
             find(&engine, task).await
         })
@@ -162,11 +166,17 @@ impl OrchestrationHandle {
             }
             Ok((operation, note))
         });
+        let is_item = step.row.item.is_some();
         self.run(move |engine, _| async move {
             let (operation, note) = asked?;
+            let gone = || EngineError::not_found(Missing::Step, &id, format!("there is no step {id}"));
+            // The step of an item goes when its list is made anew.
+            if is_item && !has_step(&engine, task, index).await? {
+                return Err(gone());
+            }
             engine.operate(task, Operation::Step(index, operation), note).await?;
             let found = steps_of(&engine, task).await?.into_iter().find(|step| step.row.index == index);
-            found.ok_or_else(|| EngineError::not_found(Missing::Step, &id, format!("there is no step {id}")))
+            found.ok_or_else(gone)
         })
     }
 
@@ -260,6 +270,11 @@ async fn history_of(engine: &Engine, task: &TaskView) -> Result<Vec<HistoryView>
     let rows = engine.store().read(History { task: id }).await?;
     let name = |index| task.template().name_of(index).map(Cow::into_owned);
     Ok(rows.into_iter().map(|row| HistoryView { task: id, step: row.index.and_then(name), row }).collect())
+}
+
+/// Whether the task has this step now.
+async fn has_step(engine: &Engine, task: TaskId, index: StepIndex) -> Result<bool> {
+    Ok(engine.store().read(Steps { task }).await?.iter().any(|step| step.index == index))
 }
 
 fn no_step(task: &TaskView, name: &str) -> EngineError {

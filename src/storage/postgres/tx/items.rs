@@ -50,6 +50,34 @@ const LAST_TRANSITIONS: &str = "
         ORDER BY t.task_id DESC, t.idx DESC, t.seq DESC LIMIT 1
     ) AS last";
 
+/// Walks the items of each group's task, and probes the primary key for each; the steps are locked.
+const DELETE_ITEMS: &str = "
+    WITH gone AS MATERIALIZED (
+        DELETE FROM tasker_workflow_step_items AS i
+        USING unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
+        WHERE i.task_id = g.task_id AND i.group_idx = g.idx
+        RETURNING i.task_id, i.idx
+    )
+    DELETE FROM tasker_workflow_steps AS s
+    USING gone
+    WHERE s.task_id = gone.task_id AND s.idx = gone.idx";
+
+/// A probe of the primary key for each; they are locked. HOT.
+const FORGET_LISTS: &str = "
+    UPDATE tasker_workflow_steps AS s
+    SET items = NULL
+    FROM unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
+    WHERE s.task_id = g.task_id AND s.idx = g.idx";
+
+pub(super) async fn remove_items(tx: &mut PostgresTx, groups: &[StepKey]) -> Result<()> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let (tasks, idxs) = key_arrays(groups);
+    tx.run(sqlx::query(DELETE_ITEMS).bind(tasks.clone()).bind(idxs.clone())).await?;
+    tx.run(sqlx::query(FORGET_LISTS).bind(tasks).bind(idxs)).await
+}
+
 pub(super) async fn insert_items(tx: &mut PostgresTx, rows: &[NewItems]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());

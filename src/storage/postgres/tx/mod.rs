@@ -345,6 +345,9 @@ impl Tx for PostgresTx {
     async fn items(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
         items::items(self, keys).await
     }
+    async fn remove_items(&mut self, groups: &[StepKey]) -> Result<()> {
+        items::remove_items(self, groups).await
+    }
     async fn last_transitions(&mut self, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
         items::last_transitions(self, keys).await
     }

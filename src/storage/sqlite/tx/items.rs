@@ -29,6 +29,23 @@ pub(super) const LAST_TRANSITION: &str = "
     WHERE task_id = ?1 AND idx = ?2
     ORDER BY seq DESC LIMIT 1";
 
+/// Walks the items of the task.
+const DELETE_STEPS: &str = "
+    DELETE FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND idx IN (SELECT idx FROM tasker_workflow_step_items WHERE task_id = ?1 AND group_idx = ?2)";
+
+/// Walks the items of the task.
+const DELETE_ITEMS: &str = "DELETE FROM tasker_workflow_step_items WHERE task_id = ?1 AND group_idx = ?2";
+
+const FORGET_LIST: &str = "UPDATE tasker_workflow_steps SET items = NULL WHERE task_id = ?1 AND idx = ?2";
+
+pub(super) fn remove_items(connection: &Connection, groups: &[StepKey]) -> Result<()> {
+    for statement in [DELETE_STEPS, DELETE_ITEMS, FORGET_LIST] {
+        each(connection, statement, groups, |group| (group.task, group.index))?;
+    }
+    Ok(())
+}
+
 pub(super) fn insert_items(connection: &Connection, rows: &[NewItems]) -> Result<()> {
     for row in rows {
         each(connection, INSERT_STEP, row.steps(), |(key, _, _, token)| (key.task, key.index, token, row.waiting))?;

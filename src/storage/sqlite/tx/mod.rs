@@ -255,6 +255,10 @@ impl Tx for SqliteTx<'_> {
         items::items(self.connection, keys)
     }
 
+    async fn remove_items(&mut self, groups: &[StepKey]) -> Result<()> {
+        items::remove_items(self.connection, groups)
+    }
+
     async fn last_transitions(&mut self, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
         items::last_transitions(self.connection, keys)
     }
