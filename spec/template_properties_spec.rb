@@ -32,7 +32,11 @@ module TemplatePropertiesSpec
       needed = before.sample(@random.rand(before.size + 1), random: @random)
       needed = needed.first if needed.size == 1 && chance?
       { name: name, handler: "TemplatePropertiesSpec::Handler", **needs(needed),
-        **some(description: -> { word }, output: -> { schema }), **options }
+        **some(description: -> { word }, output: -> { schema }, limit: -> { limit }), **options }
+    end
+
+    def limit
+      { running: 1 + @random.rand(9), **some(key: -> { "context.#{pick(%w[a b.c ü])}" }) }
     end
 
     def needs(needed)

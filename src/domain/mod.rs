@@ -8,6 +8,7 @@
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
 //! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same;
 //!   [`search`]: what tasks are found by.
+//! * [`limit`]: how many attempts may run at once.
 //! * [`id`], [`time`], [`json`]: the small types everything else is made of.
 //! * [`fault`]: what is wrong with an input, where, and what was expected.
 
@@ -20,6 +21,7 @@ pub mod graph;
 pub mod id;
 pub mod identity;
 pub mod json;
+pub mod limit;
 pub mod operation;
 pub mod retry;
 pub mod schema;

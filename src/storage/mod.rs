@@ -34,6 +34,7 @@ use crate::domain::id::{
     LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,
 };
 use crate::domain::json::Json;
+use crate::domain::limit::LimitKey;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::fault_point;
@@ -223,6 +224,26 @@ pub trait Tx: Send {
     /// The checkpoints of these steps, of those that have one.
     fn checkpoints(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
 
+    // Limits.
+
+    /// Locks these keys until the transaction ends, in their order: who counts them, takes or frees their
+    /// slots or parks holds them. After every other lock but those of tasks, and once in a transaction.
+    fn lock_limits(&mut self, keys: &[LimitKey]) -> impl Future<Output = Result<()>> + Send;
+    /// How many slots of each of these keys are taken, of those that have any. A slot whose step is in
+    /// other hands by now is none, and deleted.
+    fn count_slots(&mut self, keys: &[LimitKey]) -> impl Future<Output = Result<Vec<(LimitKey, usize)>>> + Send;
+    /// Takes slots.
+    fn take_slots(&mut self, slots: &[Slot]) -> impl Future<Output = Result<()>> + Send;
+    /// Parks steps that were claimable.
+    fn park(&mut self, rows: &[Parked]) -> impl Future<Output = Result<()>> + Send;
+    /// Takes up to so many parked steps of each key, in the order of claiming. One that an operation has
+    /// moved since, or is moving, is not given; one that it has moved is deleted.
+    fn unpark(&mut self, keys: &[(LimitKey, usize)]) -> impl Future<Output = Result<Vec<(LimitKey, ReadyRow)>>> + Send;
+    /// Up to `limit` keys for which steps are parked though slots are free, with how many are.
+    fn open_limits(&mut self, limit: usize) -> impl Future<Output = Result<Vec<(LimitKey, usize)>>> + Send;
+    /// Lets go of what locked keys left in the database, where nothing counts for them.
+    fn forget_limits(&mut self, keys: &[LimitKey]) -> impl Future<Output = Result<()>> + Send;
+
     // Settlement.
 
     /// Keeps the checkpoint of each step whose stored state is unfinished and whose token is the
@@ -277,7 +298,7 @@ pub trait Tx: Send {
     /// them and keeps it for longer than `patience`, which also bounds every later wait of this transaction
     /// unless it is zero.
     fn lock_steps_of(&mut self, task: TaskId, patience: Duration) -> impl Future<Output = Result<()>> + Send;
-    /// Takes a task's steps out of the queue: its timers, and these ready rows of it. Waits for whoever is
+    /// Takes a task's steps out of the queue: its timers, these ready rows of it, and what is parked. Waits for whoever is
     /// claiming one of them, whose receipt the next statement then sees.
     fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;
     /// Locks a task.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
+use crate::domain::limit::LimitKey;
 use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
@@ -708,6 +709,28 @@ pub struct LaneRow {
     pub queue: String,
 }
 
+/// A running attempt of a step that has a limit.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// What it counts for.
+    pub key: LimitKey,
+    /// The step.
+    pub step: StepKey,
+    /// The token under which it is held: the slot counts as long as the step has it.
+    pub token: Token,
+}
+
+/// A claimable step that waits because as many run as its limit allows.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// What it waits for.
+    pub key: LimitKey,
+    /// How many may run at once.
+    pub running: usize,
+    /// What becomes claimable again.
+    pub ready: ReadyRow,
+}
+
 /// A queue of which nothing is claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuePause {
@@ -739,6 +762,8 @@ pub struct Outlook {
     pub held: bool,
     /// Whether a step waits for a retry (a later `run_at` does not count).
     pub retrying: bool,
+    /// Whether a step waits because as many run as its limit allows.
+    pub parked: bool,
     /// How long until the next timer of any kind and any lane is due, in microseconds; 0 when it
     /// is overdue.
     pub next_due_us: Option<u64>,

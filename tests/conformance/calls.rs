@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
+use tasker_core::domain::limit::LimitKey;
 use tasker_core::domain::search::Term;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
@@ -133,6 +134,18 @@ transaction!(Superseded { held: Vec<(StepKey, Token)> } -> Vec<(StepKey, Token)>
     tx.superseded(&self.held).await
 });
 transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);
+
+transaction!(CountSlots { keys: Vec<LimitKey> } -> Vec<(LimitKey, usize)>, |self, tx| {
+    tx.lock_limits(&self.keys).await?;
+    tx.count_slots(&self.keys).await
+});
+transaction!(TakeSlots { slots: Vec<Slot> } -> (), |self, tx| tx.take_slots(&self.slots).await);
+transaction!(Park { rows: Vec<Parked> } -> (), |self, tx| tx.park(&self.rows).await);
+transaction!(Unpark { keys: Vec<(LimitKey, usize)> } -> Vec<(LimitKey, ReadyRow)>, |self, tx| {
+    tx.unpark(&self.keys).await
+});
+transaction!(OpenLimits { limit: usize } -> Vec<(LimitKey, usize)>, |self, tx| tx.open_limits(self.limit).await);
+transaction!(ForgetLimits { keys: Vec<LimitKey> } -> (), |self, tx| tx.forget_limits(&self.keys).await);
 
 transaction!(EndedBetween { from: Option<Timestamp>, before: Timestamp, limit: usize }
     -> Vec<(TaskId, Timestamp)>, |self, tx| tx.ended_between(self.from, self.before, self.limit).await);

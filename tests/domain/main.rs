@@ -6,6 +6,7 @@ mod differences;
 mod fan_out;
 mod graphs;
 mod identities;
+mod limits;
 mod operations;
 mod schemas;
 mod states;

@@ -112,13 +112,14 @@ fn step(index: usize) -> impl Strategy<Value = Value> {
         option("config", vec![json!({}), json!({ "n": 1e20, "s": "\u{0}" })]),
         option("on_failure", vec![json!("skip"), json!("fail")]),
         option("interrupt", vec![json!(true), json!(false)]),
+        option("limit", vec![json!({ "running": 3 }), json!({ "key": "context.a.b", "running": 1 })]),
         option("output", vec![json!({}), json!({ "type": "object", "properties": { "n": { "default": 1.0 } } })]),
     )
-        .prop_map(move |(parents, a, b, c, d, e, f, g, h, i)| {
+        .prop_map(move |(parents, a, b, c, d, e, f, g, h, i, j)| {
             let mut step = json!({ "name": format!("s{index}") });
             let names: Vec<String> = parents.iter().map(|parent| format!("s{parent}")).collect();
             step["depends_on"] = if names.len() == 1 { json!(names[0]) } else { json!(names) };
-            for (name, value) in [a, b, c, d, e, f, g, h, i] {
+            for (name, value) in [a, b, c, d, e, f, g, h, i, j] {
                 if let Some(value) = value {
                     step[name] = value;
                 }
@@ -155,6 +156,7 @@ proptest! {
         for (one, two) in first.steps.iter().zip(&second.steps) {
             prop_assert_eq!(one.policy, two.policy);
             prop_assert_eq!((&one.queue, one.priority, &one.config), (&two.queue, two.priority, &two.config));
+            prop_assert_eq!(&one.limit, &two.limit);
         }
     }
 }

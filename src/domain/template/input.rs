@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::fan_out::EachInput;
 use crate::domain::identity::Identity;
 use crate::domain::json::Json;
+use crate::domain::limit::LimitInput;
 use crate::domain::retry::BackoffKind;
 
 /// A template as a user writes it. The same keys in every form.
@@ -81,6 +82,9 @@ pub struct StepInput {
     /// A JSON Schema for the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Json>,
+    /// How many attempts of it may run at once, over all workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitInput>,
     /// What its final failure means to its children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,

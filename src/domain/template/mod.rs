@@ -19,6 +19,7 @@ use super::graph::Graph;
 use super::id::StepIndex;
 use super::identity::Identity;
 use super::json::Json;
+use super::limit::{Limit, LimitKey};
 use super::retry::Backoff;
 use super::schema::Schema;
 use super::search;
@@ -79,6 +80,8 @@ pub struct StepTemplate {
     pub priority: Option<i16>,
     /// Free values for the handler; an object.
     pub config: Json,
+    /// How many attempts of it may run at once.
+    pub limit: Option<Limit>,
     /// The schema of the result, compiled.
     pub output: Option<Schema>,
 }
@@ -242,6 +245,15 @@ impl Template {
         self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
     }
 
+    /// The limit of a step of a task with this context, with its key; `None` where it has none. Versions of
+    /// a template count together; of a step that is done for each item of a list, the items count.
+    pub fn limit_of(&self, index: StepIndex, context: &Json) -> Option<(LimitKey, usize)> {
+        let step = self.step(index).filter(|_| self.groups.each(index).is_none())?;
+        let limit = step.limit.as_ref()?;
+        let name = format!("{}/{}/{}", self.namespace, self.name, step.name);
+        Some((limit.key(&name, context), limit.running))
+    }
+
     /// What a version fixes once a task uses it: the steps' names, their edges, branches and
     /// lists, the schemas. Of a list that the host makes it is fixed that there is one.
     pub fn fixed(&self) -> Fixed<'_> {
@@ -312,6 +324,7 @@ impl StepTemplate {
             queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
             priority: check_priority(input.priority, &format!("{path}.priority"), faults),
             config,
+            limit: input.limit.as_ref().map(|limit| Limit::build(limit, &format!("{path}.limit"), faults)),
             output: check_schema(input.output.as_ref(), &format!("{path}.output"), faults),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::children::release_children;
 use super::expand::expand;
 use super::intake::{Assignment, Known, TaskInfo};
+use super::limits::Freed;
 use super::verdict::Verdict;
 use crate::domain::id::{LaneId, RevisionId, StepKey, TaskId};
 use crate::domain::state::{StepState, TaskEvent, TaskState};
@@ -129,6 +130,11 @@ async fn look_again<T: Tx>(
 }
 
 impl Applied {
+    /// The keys of limits under which attempts ended.
+    pub fn freed(&self) -> Freed {
+        Freed::by(&self.verdicts)
+    }
+
     /// What this batch knows about tasks and results that its claims may need.
     pub fn known(&self) -> Known {
         let mut known = Known::default();

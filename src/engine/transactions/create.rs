@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::apply::Touches;
-use super::intake::{Assignment, Known, TaskInfo, gather, take_in};
+use super::intake::{Assignment, Known, TakenIn, TaskInfo, gather, take_in};
+use super::limits::Freed;
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, SessionKey, StepIndex, StepKey, TaskId, Token};
 use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
@@ -177,7 +178,9 @@ impl Create {
         let taken: HashSet<TaskId> = rows.iter().map(|row| row.key.task).collect();
         let tasks = plans.iter().filter(|plan| taken.contains(&plan.row.id)).map(|plan| (plan.row.id, plan.info()));
         let known = Known { tasks: tasks.collect(), ..Known::default() };
-        let (assignments, started) = take_in(tx, &self.catalog, taker.session.id, taker.receipt, rows, known).await?;
+        let (session, receipt) = (taker.session.id, taker.receipt);
+        let TakenIn { assignments, started, .. } =
+            take_in(tx, &self.catalog, session, receipt, rows, known, Freed::default()).await?;
         let mut touches = Touches::default();
         for (id, revision) in started {
             touches.of(id, revision).start = true;

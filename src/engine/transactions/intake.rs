@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::limits::Freed;
 use super::work::{Work, works};
 use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
@@ -85,18 +86,32 @@ pub struct Known {
     pub results: HashMap<StepKey, Option<Json>>,
 }
 
-/// Records that `session` holds `rows` under the receipt `id`, and gathers their inputs. Returns
-/// them with the tasks that this may have started, and their settings.
+/// What was taken in.
+#[derive(Default)]
+pub struct TakenIn {
+    /// The steps that may run.
+    pub assignments: Vec<Assignment>,
+    /// The tasks that this may have started, with their settings.
+    pub started: Vec<(TaskId, RevisionId)>,
+    /// Whether steps that had waited for their limit were made ready.
+    pub made_ready: bool,
+}
+
+/// Records that `session` holds those of `rows` under the receipt `id` that their limits let run, and gathers
+/// their inputs. What was `freed` goes to those that wait for it.
 pub async fn take_in<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
     session: SessionId,
     id: ReceiptId,
     rows: Vec<ReadyRow>,
-    known: Known,
-) -> Result<(Vec<Assignment>, Vec<(TaskId, RevisionId)>)> {
+    mut known: Known,
+    freed: Freed,
+) -> Result<TakenIn> {
+    known.find_tasks(tx, catalog, &rows).await?;
+    let (rows, made_ready) = freed.admit(tx, rows, |id| known.tasks.get(&id).map(|task| &**task)).await?;
     if rows.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(TakenIn { made_ready, ..TakenIn::default() });
     }
     let mut lanes: Vec<_> = rows.iter().map(|row| row.lane).collect();
     lanes.sort_unstable();
@@ -114,7 +129,29 @@ pub async fn take_in<T: Tx>(
     let mut started: Vec<_> = started.map(|step| (step.row.key.task, step.task.stored.revision)).collect();
     started.sort_unstable();
     started.dedup();
-    Ok((assignments, started))
+    Ok(TakenIn { assignments, started, made_ready })
+}
+
+impl Known {
+    /// Reads the tasks of these steps that are not known, with their templates. One that is gone stays unknown.
+    async fn find_tasks<T: Tx>(&mut self, tx: &mut T, catalog: &Catalog, rows: &[ReadyRow]) -> Result<()> {
+        let mut missing: Vec<TaskId> =
+            rows.iter().map(|row| row.key.task).filter(|task| !self.tasks.contains_key(task)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let heads = tx.heads(&missing).await?;
+        let templates = catalog.revisions(tx, heads.iter().map(|head| head.revision)).await?;
+        for head in heads {
+            let stored = templates
+                .get(&head.revision)
+                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", head.id).into()))?;
+            self.tasks.insert(head.id, Arc::new(TaskInfo { head, stored: stored.clone() }));
+        }
+        Ok(())
+    }
 }
 
 fn claim_of(held: &Assignment, session: SessionId) -> StepTransition {
@@ -140,21 +177,7 @@ pub async fn gather<T: Tx>(
     mut known: Known,
 ) -> Result<Vec<Assignment>> {
     let claimed_at = tx.now().await?;
-    let mut missing: Vec<TaskId> =
-        receipt.steps.iter().map(|row| row.key.task).filter(|task| !known.tasks.contains_key(task)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    if !missing.is_empty() {
-        let heads = tx.heads(&missing).await?;
-        let templates = catalog.revisions(tx, heads.iter().map(|head| head.revision)).await?;
-        for head in heads {
-            let stored = templates
-                .get(&head.revision)
-                .ok_or_else(|| StoreError::Database(format!("the task {} has no stored template", head.id).into()))?;
-            known.tasks.insert(head.id, Arc::new(TaskInfo { head, stored: stored.clone() }));
-        }
-    }
-
+    known.find_tasks(tx, catalog, &receipt.steps).await?;
     let mut works = works(tx, &receipt.steps, &known).await?;
     // A task that ended and was purged since may still be named: what would be reported of it is late.
     let steps = receipt.steps.iter();

@@ -7,6 +7,7 @@
 //!   it; [`intake`] takes claimed steps in, [`work`] says what there is to do for each; [`expand`] makes the steps
 //!   of a list's items.
 //! * [`operate`]: what people ask of one task by hand.
+//! * [`limits`]: which claimed steps may run, and which have to wait for others of their key.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
@@ -20,6 +21,7 @@ mod children;
 pub mod create;
 mod expand;
 pub mod intake;
+pub mod limits;
 pub mod look;
 pub mod operate;
 pub mod pauses;

@@ -104,10 +104,11 @@ impl Transaction for Recover {
             }
         }
         let applied = apply(tx, &self.catalog, verdicts, &Keep::default()).await?;
+        let (_, unparked) = applied.freed().admit(tx, Vec::new(), |_| None).await?;
         tx.drop_receipts(&[self.receipt]).await?;
         Ok(Recovered {
             steps: applied.accepted.into_iter().collect(),
-            made_ready: applied.made_ready,
+            made_ready: applied.made_ready || unparked,
             lanes: applied.lanes,
             moved: applied.touches.write(tx).await?,
         })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::apply::{Keep, apply};
-use super::intake::{Assignment, Known, gather, take_in};
+use super::intake::{Assignment, Known, TakenIn, gather, take_in};
 use super::verdict::{Outcome, Verdict};
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey};
 use crate::engine::catalog::{Catalog, Lanes};
@@ -113,9 +113,10 @@ impl Transaction for Settle {
             ..Settled::default()
         };
         let rows = self.take(tx, std::mem::take(&mut applied.kept), &mut settled).await?;
-        let known = applied.known();
-        let (mut claimed, started) =
-            take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known).await?;
+        let (known, freed) = (applied.known(), applied.freed());
+        let TakenIn { assignments: mut claimed, started, made_ready } =
+            take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known, freed).await?;
+        settled.made_ready |= made_ready;
         claimed.extend(self.find_doubtful(tx).await?);
         tx.drop_receipts(&self.finished_receipts).await?;
         for (id, revision) in started {

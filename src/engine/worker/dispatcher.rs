@@ -15,6 +15,7 @@ use super::revocation::Watch;
 use super::{Phase, Worker};
 use crate::domain::id::{ReceiptId, SessionKey};
 use crate::domain::json::Json;
+use crate::engine::transactions::limits::Unpark;
 use crate::engine::transactions::settle::{Claim, Settle, Settled};
 use crate::engine::transactions::verdict::{Failure, Outcome};
 use crate::fault_point;
@@ -166,9 +167,19 @@ impl Worker {
                 clock.lanes_at = now;
             }
             clock.due_at = outlook.next_due_us.map(|us| Instant::now() + Duration::from_micros(us));
+            if outlook.parked {
+                self.unpark().await;
+            }
             if outlook.ready || outlook.next_due_us == Some(0) {
                 self.hands.lock().expect_work();
             }
+        }
+    }
+
+    /// Looks for steps that wait for their limit in vain. What cannot be done now is done the next time.
+    async fn unpark(&self) {
+        if let Ok(true) = self.engine.store.write(Unpark).await {
+            self.engine.ready_for_others();
         }
     }
 

@@ -335,7 +335,9 @@ impl Worker {
             // A lane that was made a moment ago counts, though the loop has not met it yet.
             let looked_up = self.look_up_lanes().await;
             match self.outlook().await.and_then(|(outlook, _)| looked_up.map(|_| outlook)) {
-                Ok(Outlook { ready: false, held: false, retrying: false, .. }) if self.is_empty_handed() => {
+                Ok(Outlook { ready: false, held: false, retrying: false, parked: false, .. })
+                    if self.is_empty_handed() =>
+                {
                     return Ok(());
                 }
                 Ok(outlook) => {

@@ -103,3 +103,34 @@ CREATE TABLE tasker_task_annotations (
 
 -- To find tasks by when they were created: their ids are of their creators' clocks.
 CREATE INDEX tasker_tasks_by_creation ON tasker_tasks (created_at);
+
+-- Limits. A slot is a running attempt of a step that has a limit; it counts as long as its token is the step's, which
+-- grows whenever the step leaves a worker's hands: none can leak. A parked step waits for one: it was claimed while all
+-- were taken. Whoever counts, takes, parks or frees holds the key's lock.
+CREATE TABLE tasker_slots (
+    task_id uuid NOT NULL,
+    idx     integer NOT NULL,
+    token   integer NOT NULL,
+    key     text NOT NULL,
+    PRIMARY KEY (task_id, idx)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX tasker_slots_of_key ON tasker_slots (key);
+
+CREATE TABLE tasker_parked (
+    task_id  uuid NOT NULL,
+    lane     integer NOT NULL,
+    rank     integer NOT NULL,
+    idx      integer NOT NULL,
+    token    integer NOT NULL,
+    running  integer NOT NULL,
+    state    tasker_step_state NOT NULL,
+    attempts smallint NOT NULL,
+    key      text NOT NULL,
+    PRIMARY KEY (task_id, idx)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX tasker_parked_of_key ON tasker_parked (key, rank, task_id, idx);
+CREATE INDEX tasker_parked_of_lane ON tasker_parked (lane);
+
+CREATE TABLE tasker_limit_locks (
+    key text PRIMARY KEY
+);

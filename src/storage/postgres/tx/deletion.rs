@@ -75,10 +75,12 @@ const DELETE_KEYS: &str = "
 
 /// Every table that has rows of a task, the task's own last. Each walks its primary key, which the task
 /// leads, or an index that it leads.
-const DELETIONS: [&str; 7] = [
+const DELETIONS: [&str; 9] = [
     "DELETE FROM tasker_workflow_step_items WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_task_terms WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_task_annotations WHERE task_id = ANY ($1)",
+    "DELETE FROM tasker_parked WHERE task_id = ANY ($1)",
+    "DELETE FROM tasker_slots WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_workflow_step_transitions WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_task_transitions WHERE task_id = ANY ($1)",
     "DELETE FROM tasker_workflow_steps WHERE task_id = ANY ($1)",

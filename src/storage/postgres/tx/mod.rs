@@ -14,6 +14,7 @@
 //! | [`deletion`] | tasks that go |
 //! | [`chores`] | what is done now and then |
 //! | [`pauses`] | paused queues |
+//! | [`limits`] | how many run at once |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
 //! beginnings, which leave the planner only loops over index probes.
@@ -26,6 +27,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod items;
+mod limits;
 mod listing;
 mod operations;
 mod pauses;
@@ -48,6 +50,7 @@ use super::error::{code, store_error};
 use super::values::{get, instant};
 use crate::domain::id::*;
 use crate::domain::json::Json;
+use crate::domain::limit::LimitKey;
 use crate::domain::state::StepState;
 use crate::domain::time::Timestamp;
 use crate::fault_point;
@@ -310,6 +313,28 @@ impl Tx for PostgresTx {
     }
     async fn checkpoints(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
         queue::checkpoints(self, keys).await
+    }
+
+    async fn lock_limits(&mut self, keys: &[LimitKey]) -> Result<()> {
+        limits::lock(self, keys).await
+    }
+    async fn count_slots(&mut self, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
+        limits::count(self, keys).await
+    }
+    async fn take_slots(&mut self, slots: &[Slot]) -> Result<()> {
+        limits::take(self, slots).await
+    }
+    async fn park(&mut self, rows: &[Parked]) -> Result<()> {
+        limits::park(self, rows).await
+    }
+    async fn unpark(&mut self, keys: &[(LimitKey, usize)]) -> Result<Vec<(LimitKey, ReadyRow)>> {
+        limits::unpark(self, keys).await
+    }
+    async fn open_limits(&mut self, limit: usize) -> Result<Vec<(LimitKey, usize)>> {
+        limits::open(self, limit).await
+    }
+    async fn forget_limits(&mut self, keys: &[LimitKey]) -> Result<()> {
+        limits::forget(self, keys).await
     }
 
     async fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {

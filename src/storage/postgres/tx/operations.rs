@@ -30,6 +30,9 @@ const DELETE_READY: &str = "
     USING unnest($1::int[], $2::int[], $3::int[]) AS w (lane, rank, idx)
     WHERE r.lane = w.lane AND r.rank = w.rank AND r.task_id = $4 AND r.idx = w.idx";
 
+/// By the primary key. After the ready rows, as those become parked; the other way the steps' locks bar.
+const DELETE_PARKED: &str = "DELETE FROM tasker_parked WHERE task_id = $1";
+
 /// A probe of the primary key.
 const LOCK_TASK: &str = "
     SELECT state::text, seq, started_at, run_at, error::text FROM tasker_tasks WHERE id = $1 FOR NO KEY UPDATE";
@@ -95,7 +98,8 @@ pub(super) async fn take_task_out(tx: &mut PostgresTx, task: TaskId, rows: &[Rea
         .bind(rows.iter().map(|row| rank(row.priority)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| stored_index(row.key.index)).collect::<Vec<_>>())
         .bind(task.0);
-    tx.run(statement).await
+    tx.run(statement).await?;
+    tx.run(sqlx::query(DELETE_PARKED).bind(task.0)).await
 }
 
 pub(super) async fn lock_task(tx: &mut PostgresTx, task: TaskId) -> Result<Option<HeldTask>> {

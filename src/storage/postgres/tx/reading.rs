@@ -82,7 +82,9 @@ const OUTLOOK: &str = "
                 CROSS JOIN LATERAL (
                     SELECT FROM tasker_timers AS t WHERE t.lane = w.lane AND t.kind = 'retry' LIMIT 1) AS t),
         (SELECT t.due_at FROM tasker_timers AS t ORDER BY t.due_at, t.task_id, t.idx LIMIT 1),
-        coalesce($2, clock_timestamp() + $3 * interval '1 microsecond')";
+        coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'),
+        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+                CROSS JOIN LATERAL (SELECT FROM tasker_parked AS p WHERE p.lane = w.lane LIMIT 1) AS p)";
 
 pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepRow>> {
     let rows = tx.rows(sqlx::query(STEPS).bind(task.0)).await?;
@@ -187,6 +189,7 @@ pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Out
         ready: get(&row, 0)?,
         held: get(&row, 1)?,
         retrying: get(&row, 2)?,
+        parked: get(&row, 5)?,
         next_due_us: timestamp_option(&row, 3)?.map(until),
     })
 }

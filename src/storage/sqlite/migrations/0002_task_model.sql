@@ -105,3 +105,30 @@ CREATE TABLE tasker_task_annotations (
 
 -- To find tasks by when they were created: their ids are of their creators' clocks.
 CREATE INDEX tasker_tasks_by_creation ON tasker_tasks (created_at);
+
+-- Limits. A slot is a running attempt of a step that has a limit; it counts as long as its token is the step's, which
+-- grows whenever the step leaves a worker's hands: none can leak. A parked step waits for one: it was claimed while all
+-- were taken.
+CREATE TABLE tasker_slots (
+    task_id BLOB NOT NULL,
+    idx     INTEGER NOT NULL,
+    token   INTEGER NOT NULL,
+    key     TEXT NOT NULL,
+    PRIMARY KEY (task_id, idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasker_slots_of_key ON tasker_slots (key);
+
+CREATE TABLE tasker_parked (
+    task_id  BLOB NOT NULL,
+    idx      INTEGER NOT NULL,
+    lane     INTEGER NOT NULL,
+    rank     INTEGER NOT NULL,
+    token    INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    state    TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    running  INTEGER NOT NULL,
+    PRIMARY KEY (task_id, idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasker_parked_of_key ON tasker_parked (key, rank, task_id, idx);
+CREATE INDEX tasker_parked_of_lane ON tasker_parked (lane);

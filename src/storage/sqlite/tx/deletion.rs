@@ -40,10 +40,12 @@ const DELETE_TIMERS_OF: &str = "DELETE FROM tasker_timers WHERE task_id = ?1";
 
 /// Every table that has rows of a task, the task's own last. Each by its primary key, which the task
 /// leads, or by an index that it leads.
-const DELETIONS: [&str; 7] = [
+const DELETIONS: [&str; 9] = [
     "DELETE FROM tasker_workflow_step_items WHERE task_id = ?1",
     "DELETE FROM tasker_task_terms WHERE task_id = ?1",
     "DELETE FROM tasker_task_annotations WHERE task_id = ?1",
+    "DELETE FROM tasker_parked WHERE task_id = ?1",
+    "DELETE FROM tasker_slots WHERE task_id = ?1",
     "DELETE FROM tasker_workflow_step_transitions WHERE task_id = ?1",
     "DELETE FROM tasker_task_transitions WHERE task_id = ?1",
     "DELETE FROM tasker_workflow_steps WHERE task_id = ?1",

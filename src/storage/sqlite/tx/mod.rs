@@ -6,6 +6,7 @@
 //!   [`operations`]: what people do by hand. [`deletion`]: tasks that go. [`decisions`]: what decisions choose and
 //!   skip. [`chores`]: what is done now and then. [`pauses`]: paused queues. [`items`]: steps
 //!   that are made while a task runs.
+//!   [`limits`]: how many run at once.
 //!
 //! A prepared statement costs half a microsecond here, so a set is a loop over one statement, not
 //! an array unpacked in SQL. There is one writer, so nothing is locked and nothing skipped: a
@@ -17,6 +18,7 @@ mod creation;
 mod decisions;
 mod deletion;
 mod items;
+mod limits;
 mod listing;
 mod operations;
 mod pauses;
@@ -37,6 +39,7 @@ use crate::domain::id::{
     LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,
 };
 use crate::domain::json::Json;
+use crate::domain::limit::LimitKey;
 use crate::domain::state::StepState;
 use crate::domain::time::Timestamp;
 use crate::storage::feed::Recording;
@@ -209,6 +212,36 @@ impl Tx for SqliteTx<'_> {
 
     async fn checkpoints(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
         queue::checkpoints(self.connection, keys)
+    }
+
+    /// There is one writer.
+    async fn lock_limits(&mut self, _keys: &[LimitKey]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn count_slots(&mut self, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
+        limits::count(self.connection, keys)
+    }
+
+    async fn take_slots(&mut self, slots: &[Slot]) -> Result<()> {
+        limits::take(self.connection, slots)
+    }
+
+    async fn park(&mut self, rows: &[Parked]) -> Result<()> {
+        limits::park(self.connection, rows)
+    }
+
+    async fn unpark(&mut self, keys: &[(LimitKey, usize)]) -> Result<Vec<(LimitKey, ReadyRow)>> {
+        limits::unpark(self.connection, keys)
+    }
+
+    async fn open_limits(&mut self, limit: usize) -> Result<Vec<(LimitKey, usize)>> {
+        limits::open(self.connection, limit)
+    }
+
+    /// Nothing was left.
+    async fn forget_limits(&mut self, _keys: &[LimitKey]) -> Result<()> {
+        Ok(())
     }
 
     async fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {

@@ -12,6 +12,9 @@ use crate::storage::sqlite::values::rank;
 /// By the index of timers by task.
 pub(super) const DELETE_TIMERS: &str = "DELETE FROM tasker_timers WHERE task_id = ?1";
 
+/// By the primary key.
+const DELETE_PARKED: &str = "DELETE FROM tasker_parked WHERE task_id = ?1";
+
 const FIND_TASK: &str = "SELECT state, seq, started_at, run_at, error FROM tasker_tasks WHERE id = ?1";
 
 pub(super) const PLACE_STEP: &str = "
@@ -51,6 +54,7 @@ pub(super) const PLACE_TASK: &str = "
 
 pub(super) fn take_task_out(connection: &Connection, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
     connection.prepare_cached(DELETE_TIMERS)?.execute([task])?;
+    connection.prepare_cached(DELETE_PARKED)?.execute([task])?;
     each(connection, super::queue::DELETE_READY, rows, |row| {
         (row.lane, rank(row.priority), row.key.task, row.key.index)
     })

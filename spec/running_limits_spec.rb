@@ -1,0 +1,151 @@
+# frozen_string_literal: true
+
+RSpec.describe "A step's limit" do
+  # Runs limited steps and tells when each begins and ends, on the clock that processes have in common.
+  source = <<~RUBY
+    handle = TaskerCore.open(ENV["URL"])
+    limit = { key: "context.customer", running: 2 }
+    flow = { name: "flow", steps: [{ name: "free" }, { name: "only", depends_on: "free", limit: limit }] }
+    clock = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
+    only = lambda do |ctx|
+      begun = clock.call
+      sleep 0.01
+      puts "ran \#{ctx.context["customer"]} \#{begun} \#{clock.call}"
+    end
+    handle.register(flow, handlers: { free: ->(_) {}, only: only })
+  RUBY
+
+  # The most that ran at once among [begun, ended] pairs.
+  def most_at_once(spans)
+    events = spans.flat_map { |begun, ended| [[begun, 1], [ended, -1]] }
+    events.sort.reduce([0, 0]) { |(now, most), (_, change)| [now + change, [most, now + change].max] }.last
+  end
+
+  each_database do
+    # What the programs register.
+    def register_limited
+      limited = { name: "only", depends_on: "free", limit: { key: "context.customer", running: 2 } }
+      flow = { name: "flow", steps: [{ name: "free" }, limited] }
+      handle.register(flow, handlers: { free: ->(_) {}, only: ->(_) { 1 } })
+    end
+
+    # Counts who runs at once for each key.
+    def limited(counts, **options, &block)
+      single(**options) do |ctx|
+        key = ctx.context["customer"]
+        counts.enter(key)
+        block&.call(ctx)
+        sleep 0.005
+      ensure
+        counts.leave(key)
+      end
+    end
+
+    let(:counts) do
+      Class.new do
+        attr_reader :most
+
+        def initialize
+          @lock = Mutex.new
+          @now = Hash.new(0)
+          @most = Hash.new(0)
+        end
+
+        def enter(key) = @lock.synchronize { @most[key] = [@most[key], @now[key] += 1].max }
+        def leave(key) = @lock.synchronize { @now[key] -= 1 }
+      end.new
+    end
+
+    it "bounds how many run at once for each value of its key, and all of them run" do
+      handle.register(limited(counts, limit: { key: "context.customer", running: 2 }))
+      ids = handle.create_tasks("flow", contexts: Array.new(60) { |n| { customer: n % 3 } })
+      handle.create_task("flow", context: {})
+      handle.work(until: :idle, threads: 10, timeout: 60)
+      expect(handle.tasks(status: :complete).count).to eq(61)
+      expect(ids.map { |id| handle.task(id).step(:only).attempts }).to all(eq(1))
+      expect(counts.most.values.max).to eq(2)
+      expect(counts.most.keys).to contain_exactly(0, 1, 2, nil)
+      expect([count("tasker_parked"), count("tasker_receipts"), count("tasker_ready")]).to eq([0, 0, 0])
+    end
+
+    it "bounds the step as a whole where it has no key, and counts its versions together" do
+      flow = limited(counts, limit: { running: 3 })
+      handle.register(flow)
+      handle.register({ **flow.to_h, version: "1.1.0" })
+      handle.create_tasks("flow", contexts: Array.new(15) { {} }, version: "1.0.0")
+      handle.create_tasks("flow", contexts: Array.new(15) { {} }, version: "1.1.0")
+      workers = Array.new(2) { handle.worker(threads: 5).start }
+      expect(handle.work(until: :idle, threads: 2, timeout: 60).timed_out?).to be(false)
+      workers.each(&:stop)
+      expect(handle.tasks(status: :complete).count).to eq(30)
+      expect(counts.most.values.max).to eq(3)
+    end
+
+    it "holds over processes, whatever happens to them" do
+      register_limited
+      programs = Array.new(3) do
+        start_program("#{source}\nhandle.worker(threads: 4).start\nputs 'works'\n$stdin.gets\nhandle.close", env: {})
+      end
+      programs.each { |program| await_words(program, /works/, within: 40) }
+      ids = handle.create_tasks("flow", contexts: Array.new(120) { |n| { customer: n % 4 } })
+      eventually(within: 60) { programs.sum { |program| program.text.scan("ran").size } > 20 }
+      programs.first.kill
+      # Its own lease only: what the others hold they still run.
+      past = postgres? ? "'epoch'" : "0"
+      database.query("UPDATE tasker_sessions SET expires_at = #{past} WHERE label LIKE '%:#{programs.first.pid}'")
+      eventually(within: 90) { handle.tasks(status: :complete).count == ids.size }
+      spans = programs.flat_map { |program| program.text.scan(/^ran (\d+) (\S+) (\S+)$/) }
+      by_customer = spans.group_by(&:first).transform_values { |ran| ran.map { |_, *span| span.map(&:to_f) } }
+      expect(by_customer.transform_values { |ran| most_at_once(ran) }.values).to all(be <= 2)
+      expect([count("tasker_parked"), count("tasker_receipts")]).to eq([0, 0])
+    end
+
+    it "frees the slots of a process that died" do
+      program = start_program(<<~RUBY)
+        #{source.sub("sleep 0.01", "puts('held') || sleep")}
+        handle.create_tasks("flow", contexts: Array.new(4) { { customer: 1 } })
+        handle.worker(threads: 4).start
+        sleep
+      RUBY
+      eventually(within: 40) { program.text.scan("held").size == 2 }
+      program.kill
+      register_limited
+      expect(count("tasker_slots")).to eq(2)
+      database.expire_leases
+      handle.work(until: :idle, timeout: 60)
+      expect(handle.tasks(status: :complete).count).to eq(4)
+    end
+
+    it "frees the slot of an attempt that failed, ran out of time or was moved by hand" do
+      seen = journal
+      options = { limit: { running: 1 }, timeout: 0.3, interrupt: true, retry_limit: 2, backoff: "none" }
+      handle.register(single(**options) do |ctx|
+        seen << ctx.context["how"]
+        case ctx.context["how"]
+        when "fail" then raise "no"
+        when "late" then ctx.attempt == 1 ? sleep : 1
+        when "moved" then sleep 0.2 until ctx.heartbeat && ctx.cancelled?
+        end
+      end)
+      moved = handle.create_task("flow", context: { how: "moved" }, priority: 9)
+      %w[fail late fine].each { |how| handle.create_task("flow", context: { how: how }) }
+      worker = handle.worker(threads: 4).start
+      eventually { seen.to_a == ["moved"] && count("tasker_parked") == 3 }
+      named = postgres? ? "'#{moved.id}'" : "x'#{moved.id.delete("-")}'"
+      database.query("UPDATE tasker_workflow_steps SET state = 'cancelled', token = token + 1 WHERE task_id = #{named}")
+      eventually(within: 30) { handle.tasks(status: :complete).count == 2 && handle.tasks(status: :error).count == 1 }
+      worker.stop
+      expect(seen.to_a.tally).to eq("moved" => 1, "fail" => 2, "late" => 2, "fine" => 1)
+    end
+
+    it "is refused when it makes no sense, and is the same in each form" do
+      [{ running: 0 }, { key: "customer", running: 1 }, { key: "context.a" }, { running: 1, per: 2 }, 3].each do |limit|
+        error = error_of { handle.register(single(limit: limit) { 1 }) }
+        expect(error).to be_a(TaskerCore::ValidationError)
+        expect(error.path).to start_with("steps[0].limit")
+      end
+      template = handle.register(single(limit: { key: "context.customer.id", running: 3 }) { 1 })
+      expect(template.to_yaml).to include("limit:\n    key: context.customer.id\n    running: 3\n")
+    end
+  end
+end

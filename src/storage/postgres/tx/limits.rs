@@ -1,0 +1,177 @@
+//! How many attempts of steps with a limit run, and which steps wait for that.
+//!
+//! A key's lock is a row. Whoever holds it has seen every slot and every parked step of the key: those
+//! that were put before it was locked are committed, and none is put by anybody else until it is free.
+
+use sqlx::postgres::PgRow;
+
+use super::PostgresTx;
+use crate::domain::limit::LimitKey;
+use crate::storage::postgres::values::{ReadyArrays, get, limit, ready_row, stored_index};
+use crate::storage::rows::{Parked, ReadyRow, Slot};
+use crate::storage::{Result, StoreError};
+
+/// A probe of the primary key for each, locked in the order of the keys' bytes, in which all lock.
+const LOCK: &str = "
+    SELECT l.key FROM unnest($1::text[]) AS w (key)
+    JOIN tasker_limit_locks AS l ON l.key = w.key
+    ORDER BY l.key COLLATE \"C\"
+    FOR UPDATE OF l";
+
+/// In the same order: who meets another's row that is not committed waits for it.
+const MAKE_LOCKS: &str = "
+    INSERT INTO tasker_limit_locks (key)
+    SELECT w.key FROM unnest($1::text[]) AS w (key) ORDER BY w.key COLLATE \"C\"
+    ON CONFLICT DO NOTHING";
+
+const FORGET: &str = "DELETE FROM tasker_limit_locks WHERE key = ANY ($1)";
+
+/// Walks the index for each key, and probes the steps. A slot counts while its step has its token.
+const COUNT: &str = "
+    WITH found AS MATERIALIZED (
+        SELECT l.key, l.task_id, l.idx, EXISTS (
+            SELECT FROM tasker_workflow_steps AS s
+            WHERE s.task_id = l.task_id AND s.idx = l.idx AND s.token = l.token
+              AND s.state IN ('pending', 'waiting_for_retry')) AS taken
+        FROM tasker_slots AS l WHERE l.key = ANY ($1)
+    ), gone AS (
+        DELETE FROM tasker_slots AS l USING found AS f
+        WHERE NOT f.taken AND l.task_id = f.task_id AND l.idx = f.idx
+    )
+    SELECT key, count(*) FROM found WHERE taken GROUP BY key";
+
+/// One of an earlier token may be left.
+const TAKE: &str = "
+    INSERT INTO tasker_slots (task_id, idx, token, key)
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[])
+    ON CONFLICT (task_id, idx) DO UPDATE SET token = excluded.token, key = excluded.key";
+
+const PARK: &str = "
+    INSERT INTO tasker_parked (lane, rank, task_id, idx, token, attempts, state, key, running)
+    SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, r.key, r.running
+    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[], $8::text[],
+                $9::int[])
+        AS r (lane, rank, task_id, idx, token, attempts, state, key, running)
+    ON CONFLICT (task_id, idx) DO UPDATE
+    SET lane = excluded.lane, rank = excluded.rank, token = excluded.token, attempts = excluded.attempts,
+        state = excluded.state, key = excluded.key, running = excluded.running";
+
+/// Walks the index of each key. The step's lock keeps operations by hand out, which take it first and
+/// then what is queued; one that has it already will delete the row.
+const UNPARK: &str = "
+    WITH first AS MATERIALIZED (
+        SELECT best.*
+        FROM unnest($1::text[], $2::bigint[]) AS w (key, most)
+        CROSS JOIN LATERAL (
+            SELECT p.task_id, p.idx,
+                s.token = p.token AND s.waiting = 0 AND s.state IN ('pending', 'waiting_for_retry') AS as_it_was
+            FROM tasker_parked AS p
+            JOIN tasker_workflow_steps AS s ON s.task_id = p.task_id AND s.idx = p.idx
+            WHERE p.key = w.key
+            ORDER BY p.key, p.rank, p.task_id, p.idx
+            LIMIT w.most
+            FOR NO KEY UPDATE OF s SKIP LOCKED
+        ) AS best
+    )
+    DELETE FROM tasker_parked AS p USING first
+    WHERE p.task_id = first.task_id AND p.idx = first.idx
+    RETURNING p.lane, p.rank, p.task_id, p.idx, p.token, p.attempts, p.state::text, first.as_it_was, p.key";
+
+/// Reads what is parked, which is little where limits are rarely reached, and counts for each key.
+const OPEN: &str = "
+    SELECT key, free FROM (
+        SELECT p.key, max(p.running) - (
+            SELECT count(*) FROM tasker_slots AS l
+            JOIN tasker_workflow_steps AS s ON s.task_id = l.task_id AND s.idx = l.idx AND s.token = l.token
+            WHERE l.key = p.key AND s.state IN ('pending', 'waiting_for_retry')) AS free
+        FROM tasker_parked AS p GROUP BY p.key
+    ) AS keys
+    WHERE free > 0 LIMIT $1";
+
+/// How often a lock is looked for that others delete at the same time.
+const TRIES: usize = 100;
+
+pub(super) async fn lock(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let names = texts(keys);
+    for _ in 0..TRIES {
+        if tx.rows(sqlx::query(LOCK).bind(names.clone())).await?.len() == names.len() {
+            return Ok(());
+        }
+        tx.run(sqlx::query(MAKE_LOCKS).bind(names.clone())).await?;
+    }
+    Err(StoreError::Conflict("the lock of a limit was deleted again and again".into()))
+}
+
+pub(super) async fn forget(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    tx.run(sqlx::query(FORGET).bind(texts(keys))).await
+}
+
+pub(super) async fn count(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = tx.rows(sqlx::query(COUNT).bind(texts(keys))).await?;
+    rows.iter().map(counted).collect()
+}
+
+pub(super) async fn take(tx: &mut PostgresTx, slots: &[Slot]) -> Result<()> {
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(TAKE)
+        .bind(slots.iter().map(|slot| slot.step.task.0).collect::<Vec<_>>())
+        .bind(slots.iter().map(|slot| stored_index(slot.step.index)).collect::<Vec<_>>())
+        .bind(slots.iter().map(|slot| slot.token.0).collect::<Vec<_>>())
+        .bind(slots.iter().map(|slot| slot.key.0.clone()).collect::<Vec<_>>());
+    tx.run(statement).await
+}
+
+pub(super) async fn park(tx: &mut PostgresTx, rows: &[Parked]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ready: ReadyArrays = rows.iter().map(|row| &row.ready).collect();
+    let statement = sqlx::query(PARK).bind(ready.lanes).bind(ready.ranks).bind(ready.tasks).bind(ready.idxs);
+    let statement = statement
+        .bind(ready.tokens)
+        .bind(ready.attempts)
+        .bind(ready.states)
+        .bind(rows.iter().map(|row| row.key.0.clone()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| i32::try_from(row.running).unwrap_or(i32::MAX)).collect::<Vec<_>>());
+    tx.run(statement).await
+}
+
+pub(super) async fn unpark(tx: &mut PostgresTx, keys: &[(LimitKey, usize)]) -> Result<Vec<(LimitKey, ReadyRow)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = sqlx::query(UNPARK)
+        .bind(keys.iter().map(|(key, _)| key.0.clone()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, most)| limit(*most)).collect::<Vec<_>>());
+    let mut ready = Vec::new();
+    for row in tx.rows(statement).await? {
+        if get(&row, 7)? {
+            ready.push((LimitKey(get(&row, 8)?), ready_row(&row)?));
+        }
+    }
+    Ok(ready)
+}
+
+pub(super) async fn open(tx: &mut PostgresTx, most: usize) -> Result<Vec<(LimitKey, usize)>> {
+    let rows = tx.rows(sqlx::query(OPEN).bind(limit(most))).await?;
+    rows.iter().map(counted).collect()
+}
+
+fn counted(row: &PgRow) -> Result<(LimitKey, usize)> {
+    Ok((LimitKey(get(row, 0)?), usize::try_from(get::<i64>(row, 1)?).unwrap_or(0)))
+}
+
+fn texts(keys: &[LimitKey]) -> Vec<String> {
+    keys.iter().map(|key| key.0.clone()).collect()
+}
