@@ -138,6 +138,49 @@ RSpec.describe "A step's limit" do
       expect(seen.to_a.tally).to eq("moved" => 1, "fail" => 2, "late" => 2, "fine" => 1)
     end
 
+    it "bounds the steps of a list's items" do
+      counts = self.counts
+      handle.register(workflow do
+        step(:split) { (1..12).to_a }
+        step(:parcel, depends_on: :split, each: :split, limit: { running: 2 }) do |ctx|
+          counts.enter(:parcel)
+          sleep 0.005
+          ctx.item
+        ensure
+          counts.leave(:parcel)
+        end
+        step(:join, depends_on: :parcel) { |ctx| ctx.result(:parcel).sum }
+      end)
+      task = handle.create_task("flow")
+      handle.work(until: :idle, threads: 8, timeout: 60)
+      expect(task.reload.step(:join).result).to eq(78)
+      expect(counts.most).to eq(parcel: 2)
+    end
+
+    it "leaves what waits for it to operations by hand" do
+      gate = self.gate
+      ran = journal
+      handle.register(single(limit: { running: 1 }) do |ctx|
+        ran << ctx.task_id
+        gate.wait
+      end)
+      worker = handle.worker(threads: 4).start
+      tasks = Array.new(4) { |n| handle.create_task("flow", priority: -n) }
+      eventually { gate.waiting == 1 && count("tasker_parked") == 3 }
+      tasks[1].cancel
+      tasks[2].pause
+      expect(count("tasker_parked")).to eq(1)
+      tasks[2].resume
+      eventually { count("tasker_parked") == 2 }
+      tasks[0].cancel
+      eventually { ran.size == 2 }
+      gate.open
+      eventually(within: 30) { handle.tasks(status: :complete).count == 2 }
+      worker.stop
+      expect(ran.to_a.uniq.size).to eq(3)
+      expect(tasks.map { |task| task.reload.status }).to eq(%w[cancelled cancelled complete complete])
+    end
+
     it "is refused when it makes no sense, and is the same in each form" do
       [{ running: 0 }, { key: "customer", running: 1 }, { key: "context.a" }, { running: 1, per: 2 }, 3].each do |limit|
         error = error_of { handle.register(single(limit: limit) { 1 }) }
