@@ -127,9 +127,10 @@ RSpec.describe "A step's limit" do
         when "moved" then sleep 0.2 until ctx.heartbeat && ctx.cancelled?
         end
       end)
-      moved = handle.create_task("flow", context: { how: "moved" }, priority: 9)
-      %w[fail late fine].each { |how| handle.create_task("flow", context: { how: how }) }
       worker = handle.worker(threads: 4).start
+      moved = handle.create_task("flow", context: { how: "moved" })
+      eventually { seen.size == 1 }
+      %w[fail late fine].each { |how| handle.create_task("flow", context: { how: how }) }
       eventually { seen.to_a == ["moved"] && count("tasker_parked") == 3 }
       named = postgres? ? "'#{moved.id}'" : "x'#{moved.id.delete("-")}'"
       database.query("UPDATE tasker_workflow_steps SET state = 'cancelled', token = token + 1 WHERE task_id = #{named}")
@@ -165,8 +166,10 @@ RSpec.describe "A step's limit" do
         gate.wait
       end)
       worker = handle.worker(threads: 4).start
-      tasks = Array.new(4) { |n| handle.create_task("flow", priority: -n) }
-      eventually { gate.waiting == 1 && count("tasker_parked") == 3 }
+      tasks = [handle.create_task("flow")]
+      eventually { gate.waiting == 1 }
+      tasks += Array.new(3) { handle.create_task("flow") }
+      eventually { count("tasker_parked") == 3 }
       tasks[1].cancel
       tasks[2].pause
       expect(count("tasker_parked")).to eq(1)
