@@ -146,12 +146,22 @@ proptest! {
                 step["branches"] = json!(of[1..]);
             }
         }
+        for (n, step) in steps.iter_mut().enumerate().filter(|(_, step)| step.get("branches").is_none()) {
+            let parent = step["depends_on"].as_str().or_else(|| step["depends_on"][0].as_str()).map(str::to_owned);
+            match parent {
+                Some(parent) if n % 3 == 0 => step["each"] = json!(parent),
+                Some(parent) if n % 3 == 1 => step["each"] = json!(format!("{parent}.list.0")),
+                None if n % 2 == 1 => step["each"] = json!(true),
+                _ => {}
+            }
+        }
         let first = build(json!({ "name": "t", "defaults": { "retry_limit": 2 }, "steps": steps })).unwrap();
         let text = Json::of(first.normal()).unwrap();
         let second = Template::build(serde_json::from_str(text.as_str()).unwrap()).unwrap();
         prop_assert_eq!(&Json::of(second.normal()).unwrap(), &text);
         prop_assert_eq!(&first.graph, &second.graph);
         prop_assert_eq!(&first.branches, &second.branches);
+        prop_assert_eq!(&first.groups, &second.groups);
         prop_assert_eq!(Json::of(&first.fixed()).unwrap(), Json::of(&second.fixed()).unwrap());
         for (one, two) in first.steps.iter().zip(&second.steps) {
             prop_assert_eq!(one.policy, two.policy);
