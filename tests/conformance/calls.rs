@@ -106,6 +106,7 @@ transaction!(BypassSteps { keys: Vec<StepKey> } -> (), |self, tx| {
 });
 transaction!(KeepRoutes { rows: Vec<(StepKey, Vec<StepIndex>)> } -> (), |self, tx| tx.keep_routes(&self.rows).await);
 transaction!(InsertItems { rows: Vec<NewItems> } -> (), |self, tx| tx.insert_items(&self.rows).await);
+transaction!(RemoveItems { groups: Vec<StepKey> } -> (), |self, tx| tx.remove_items(&self.groups).await);
 transaction!(Expanded { keys: Vec<StepKey> } -> Vec<ExpandedStep>, |self, tx| tx.expanded(&self.keys).await);
 transaction!(Items { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.items(&self.keys).await);
 transaction!(LastTransitions { keys: Vec<StepKey> } -> Vec<LastTransition>, |self, tx| {

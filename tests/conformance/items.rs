@@ -38,6 +38,23 @@ on_each_store! {
         assert_eq!(released.iter().map(|step| step.key).collect::<Vec<_>>(), [key(0)]);
     }
 
+    async fn the_items_of_a_group_go_with_their_steps(db: &Database) {
+        let diamond = Diamond::store(db).await;
+        let (id, other) = (diamond.create(db).await, diamond.create(db).await);
+        let group = |task, index| StepKey { task, index };
+        let rows = [(id, 1, 4), (id, 2, 10_004), (other, 1, 4)].map(|(task, index, first)| {
+            NewItems { group: group(task, index), first, waiting: 0, items: vec![(json("1"), Token(0)), (json("2"), Token(0))] }
+        });
+        db.write(InsertItems { rows: rows.to_vec() }).await;
+        db.write(RemoveItems { groups: vec![group(id, 1), group(id, 3)] }).await;
+        db.write(RemoveItems { groups: vec![] }).await;
+        let steps = db.read(Steps { task: id }).await;
+        assert_eq!(steps.iter().map(|step| step.index).collect::<Vec<_>>(), [0, 1, 2, 3, 10_004, 10_005]);
+        assert_eq!(steps.iter().map(|step| step.items).collect::<Vec<_>>(), [None, None, Some(2), None, None, None]);
+        assert_eq!(db.read(Steps { task: other }).await.len(), 6, "another task's stay");
+        assert!(db.read(Items { keys: vec![group(id, 4), group(id, 5)] }).await.is_empty());
+    }
+
     async fn ten_thousand_items_are_made_at_once(db: &Database) {
         let id = Diamond::store(db).await.create(db).await;
         let group = StepKey { task: id, index: 1 };

@@ -151,3 +151,65 @@ fn a_restart_keeps_what_comes_before_and_what_a_decision_left_out() {
     assert_eq!(restarted(2), [2, 5, 6], "by hand, what was left out runs");
     assert_eq!(restarted(6), [6]);
 }
+
+/// 0 → 1 (a list of 5 and 6) → 2, 3 → 4: with the steps of the items behind the others.
+fn with_items(state: TaskState, of_items: [StepState; 2], of_list: StepState) -> Case {
+    use StepState::{Complete, Pending};
+    let rest = if of_list == Complete { Complete } else { Pending };
+    let needs: Vec<Vec<usize>> = vec![vec![], vec![0], vec![1], vec![], vec![2, 3]];
+    let states = [Complete, of_list, rest, Complete, rest, of_items[0], of_items[1]];
+    let mut case = Case::new(&needs, &states, state);
+    case.graph = case.graph.with_items([1, 1]);
+    for item in &mut case.steps[5..] {
+        item.group = Some(1);
+    }
+    case
+}
+
+#[test]
+fn the_steps_of_items_stand_behind_those_of_the_template() {
+    let graph = with_items(TaskState::Complete, [StepState::Complete; 2], StepState::Complete).graph;
+    assert_eq!((graph.len(), graph.parents(1), graph.children(0)), (7, &[0, 5, 6][..], &[1, 5, 6][..]));
+    assert_eq!((graph.parents(6), graph.children(6)), (&[0][..], &[1][..]));
+    assert_eq!(graph.with_items([]), graph);
+}
+
+#[test]
+fn a_restart_at_a_list_or_before_it_makes_the_list_anew() {
+    use StepState::{Complete, Pending};
+    let case = with_items(TaskState::Complete, [Complete; 2], Complete);
+    let restarted = |first| {
+        let change = case.decide(&Operation::Task(TaskOperation::RestartFrom(first))).unwrap().unwrap();
+        let moved: Vec<StepIndex> = change.steps.iter().map(|(index, _)| *index).collect();
+        assert!(change.steps.iter().all(|(_, to)| *to == Pending));
+        (moved, change.removed, change.arrangement.waiting, change.arrangement.runnable)
+    };
+    assert_eq!(restarted(0), (vec![0, 1, 2, 4], vec![5, 6], vec![0, 1, 1, 0, 1, 1, 1], vec![0]));
+    assert_eq!(restarted(1), (vec![1, 2, 4], vec![5, 6], vec![0, 0, 1, 0, 1, 0, 0], vec![1]));
+    assert_eq!(restarted(2), (vec![2, 4], vec![], vec![0, 0, 0, 0, 1, 0, 0], vec![2]));
+    assert_eq!(restarted(6), (vec![1, 2, 4, 6], vec![], vec![0, 1, 1, 0, 1, 0, 0], vec![6]), "one item alone");
+    assert_eq!(restarted(3), (vec![3, 4], vec![], vec![0, 0, 0, 0, 1, 0, 0], vec![3]));
+}
+
+#[test]
+fn what_ends_a_list_by_hand_ends_its_items() {
+    use StepState::{Cancelled, Complete, Error, Pending, ResolvedManually, Skipped};
+    for (operation, to) in [(StepOperation::Skip, Skipped), (StepOperation::Resolve(Json::null()), ResolvedManually)] {
+        let case = with_items(TaskState::Error, [Complete, Error], Pending);
+        let change = case.decide(&Operation::Step(1, operation)).unwrap().unwrap();
+        assert_eq!(change.steps, [(6, Cancelled), (1, to)]);
+        assert_eq!((change.arrangement.runnable, change.arrangement.failed), (vec![2], 0));
+    }
+    let mut case = with_items(TaskState::InProgress, [Complete, Error], Pending);
+    let change = case.decide(&Operation::Step(6, StepOperation::Skip)).unwrap().unwrap();
+    assert_eq!(
+        (&change.steps[..], &change.arrangement.runnable[..]),
+        (&[(6, Skipped)][..], &[1][..]),
+        "one item alone"
+    );
+    case.steps[1].state = ResolvedManually;
+    case.steps[6].state = Cancelled;
+    case.state = TaskState::Complete;
+    let change = case.decide(&Operation::Task(TaskOperation::RestartFrom(3))).unwrap().unwrap();
+    assert!(!change.steps.iter().any(|(index, _)| *index == 6), "nobody waits for it");
+}
