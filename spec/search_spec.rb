@@ -45,6 +45,15 @@ RSpec.describe "Searching tasks" do
       values.zip(tasks).each { |value, task| expect(found(context: { note: value })).to eq([task.id]) }
     end
 
+    it "finds the longest tags and types of annotations" do
+      register(flow)
+      tag = "\u{1F600}" * 512
+      type = "\u{1F600}" * 128
+      task = create({}, tags: [tag, "b"])
+      task.annotate(type, 1)
+      expect([found(tag: tag), found(tag: "b", annotation: type)]).to all(eq([task.id]))
+    end
+
     it "goes with all other conditions, page after page" do
       register(flow)
       ids = handle.create_tasks("order", namespace: "shop", contexts: Array.new(250) { |n| { order_id: n % 2 } },

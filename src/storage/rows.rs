@@ -594,13 +594,21 @@ pub struct TaskFilter {
 }
 
 impl TaskFilter {
-    /// All that the task must be found by, what is likely to be rarest first.
+    /// All that the task must be found by.
     pub fn all_terms(&self) -> Vec<Term> {
         let annotation = self.annotation.as_deref().map(Term::annotation);
         let tag = self.tag.as_deref().map(Term::tag);
         self.terms.iter().cloned().chain(annotation).chain(tag).collect()
     }
+
+    /// Whether nothing is asked but what tasks are found by: then they need not be looked at to be counted.
+    pub(super) fn asks_for_terms_only(&self) -> bool {
+        Self { terms: Vec::new(), tag: None, annotation: None, ..self.clone() } == Self::default()
+    }
 }
+
+/// As many tasks of a term are counted to see which of several has the fewest.
+pub(super) const MANY: i64 = 1_000;
 
 /// A span of time; without an end where there is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -84,6 +84,22 @@ on_each_store! {
         assert!(listed(db, found_by(vec![number("m", 1)])).await.is_empty());
     }
 
+    async fn the_rarest_of_many_terms_is_found_among_thousands(db: &Database) {
+        let diamond = Diamond::store(db).await;
+        let tasks: Vec<NewTask> = (0..2_500).map(|_| diamond.task()).collect();
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        diamond.insert(db, tasks).await;
+        let common = ids.iter().map(|&task| TermRow { task, term: number("a", 1) });
+        let half = ids.iter().step_by(2).map(|&task| TermRow { task, term: number("b", 2) });
+        let rare = [TermRow { task: ids[6], term: number("c", 3) }, TermRow { task: ids[7], term: number("c", 3) }];
+        db.write(PutTerms { rows: common.chain(half).chain(rare).collect() }).await;
+        let all = vec![number("a", 1), number("b", 2), number("c", 3)];
+        assert_eq!(listed(db, found_by(all)).await, [ids[6]]);
+        assert!(listed(db, found_by(vec![number("a", 1), number("d", 4)])).await.is_empty());
+        let half = paged(db, &found_by(vec![number("a", 1), number("b", 2)]), 400).await;
+        assert_eq!(half.len(), 1_250);
+    }
+
     async fn terms_are_kept_once_and_go_with_their_task(db: &Database) {
         let diamond = Diamond::store(db).await;
         let (gone, kept) = (diamond.create(db).await, diamond.create(db).await);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
 
-use super::{PostgresTx, Statement};
+use super::{PostgresTx, Statement, terms};
 use crate::domain::id::{RevisionId, TaskId};
 use crate::domain::search::Term;
 use crate::storage::Result;
@@ -46,14 +46,15 @@ pub(super) async fn list(
     before: Option<TaskId>,
     most: usize,
 ) -> Result<Vec<TaskRow>> {
-    let (sql, values) = page(filter, before, most)?;
+    let terms = terms::rarest_first(tx, filter).await?;
+    let (sql, values) = page(filter, terms, before, most)?;
     let rows = tx.rows(bind(sql, values)).await?;
     rows.iter().map(task).collect()
 }
 
 /// The statement of a page, with its values.
-pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, most: usize) -> Result<(String, Vec<Bound>)> {
-    let mut conditions = Conditions::of(filter)?;
+fn page(filter: &TaskFilter, terms: Vec<Term>, before: Option<TaskId>, most: usize) -> Result<(String, Vec<Bound>)> {
+    let mut conditions = Conditions::of(filter, terms)?;
     if let Some(before) = before {
         let place = conditions.place(Bound::Task(before));
         conditions.outer.push(format!("{} < {place}", conditions.id));
@@ -69,15 +70,19 @@ pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, most: usize) -> 
 }
 
 pub(super) async fn count(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<u64> {
-    let conditions = Conditions::of(filter)?;
-    let sql = format!("SELECT count(*) FROM {}", conditions.source(""));
+    let conditions = Conditions::of(filter, terms::rarest_first(tx, filter).await?)?;
+    let source = match filter.asks_for_terms_only() && conditions.id != "t.id" {
+        true => format!("tasker_task_terms AS m WHERE {}", conditions.outer.join(" AND ")),
+        false => conditions.source(""),
+    };
+    let sql = format!("SELECT count(*) FROM {source}");
     let row = tx.row(bind(sql, conditions.values)).await?;
     let count: i64 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }
 
 /// A value of a condition.
-pub(super) enum Bound {
+enum Bound {
     Text(String),
     Moment(DateTime<Utc>),
     Task(TaskId),
@@ -95,9 +100,9 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn of(filter: &TaskFilter) -> Result<Self> {
+    fn of(filter: &TaskFilter, terms: Vec<Term>) -> Result<Self> {
         let mut all = Self { inner: vec!["true".into()], outer: vec!["true".into()], values: Vec::new(), id: "t.id" };
-        all.terms(filter);
+        all.terms(terms);
         if !filter.states.is_empty() {
             // As constants, so that the planner sees whether the index on rare states will do.
             let names: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
@@ -120,8 +125,8 @@ impl Conditions {
     }
 
     /// The first of the terms is walked, and the others are looked for at each of its tasks.
-    fn terms(&mut self, filter: &TaskFilter) {
-        for Term { name, value } in filter.all_terms() {
+    fn terms(&mut self, terms: Vec<Term>) {
+        for Term { name, value } in terms {
             let (name, value) = (self.place(Bound::Text(name)), self.place(Bound::Text(value)));
             self.outer.push(if self.id == "m.task_id" {
                 format!(

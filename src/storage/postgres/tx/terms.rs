@@ -2,15 +2,26 @@
 
 use super::PostgresTx;
 use crate::domain::id::NamedTaskId;
+use crate::domain::search::Term;
 use crate::storage::Result;
 use crate::storage::postgres::values::get;
-use crate::storage::rows::{TaskFilter, TermRow};
+use crate::storage::rows::{MANY, TaskFilter, TermRow};
 
 /// In key order, so that two processes that annotate alike wait for one another in one order.
 const PUT_TERMS: &str = "
     INSERT INTO tasker_task_terms (task_id, name, value)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
     ON CONFLICT (name, value, task_id) DO NOTHING";
+
+/// Walks as much of the primary key for each.
+const COUNT_UP_TO: &str = "
+    SELECT (
+        SELECT count(*) FROM (
+            SELECT FROM tasker_task_terms AS m WHERE m.name = w.name AND m.value = w.value LIMIT $3
+        ) AS found
+    )
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (name, value, place)
+    ORDER BY w.place";
 
 const DECLARE_PATHS: &str = "
     INSERT INTO tasker_search_paths (named_task_id, path)
@@ -38,6 +49,21 @@ pub(super) async fn put(tx: &mut PostgresTx, rows: &[TermRow]) -> Result<()> {
         .bind(rows.iter().map(|row| row.term.name.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.term.value.as_str()).collect::<Vec<_>>());
     tx.run(statement).await
+}
+
+/// What a filter searches by, the term with the fewest tasks first: it is the one that is walked.
+pub(super) async fn rarest_first(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<Vec<Term>> {
+    let terms = filter.all_terms();
+    if terms.len() < 2 {
+        return Ok(terms);
+    }
+    let (names, values): (Vec<&str>, Vec<&str>) =
+        terms.iter().map(|term| (term.name.as_str(), term.value.as_str())).unzip();
+    let counts = tx.rows(sqlx::query(COUNT_UP_TO).bind(names).bind(values).bind(MANY)).await?;
+    let counts: Vec<i64> = counts.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
+    let mut counted: Vec<(i64, Term)> = counts.into_iter().zip(terms).collect();
+    counted.sort_by_key(|(tasks, _)| *tasks);
+    Ok(counted.into_iter().map(|(_, term)| term).collect())
 }
 
 pub(super) async fn declare_paths(tx: &mut PostgresTx, id: NamedTaskId, paths: &[String]) -> Result<()> {

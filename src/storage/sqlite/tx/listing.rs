@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::all;
 use super::reading::{RawTask, select_tasks};
+use super::{all, terms};
 use crate::domain::id::TaskId;
 use crate::domain::search::Term;
 use crate::domain::state::TaskState;
@@ -23,6 +23,8 @@ const COUNT: &str = "SELECT count(*) FROM tasker_tasks t WHERE true";
 const COUNT_FOUND: &str =
     "SELECT count(*) FROM tasker_task_terms m CROSS JOIN tasker_tasks t ON t.id = m.task_id WHERE true";
 
+const COUNT_TERMS: &str = "SELECT count(*) FROM tasker_task_terms m WHERE true";
+
 /// The template versions of a namespace, a name, a version. There are few, and whoever counts need not
 /// look at each task's.
 const OF_TEMPLATES: &str = "t.named_task_id IN (
@@ -37,7 +39,7 @@ pub(super) fn list(
     before: Option<TaskId>,
     limit: usize,
 ) -> Result<Vec<TaskRow>> {
-    let query = page(filter, before, limit);
+    let query = page(filter, terms::rarest_first(connection, filter)?, before, limit);
     all(connection, &query.sql, params_from_iter(&query.params), RawTask::read)?
         .into_iter()
         .map(RawTask::decode)
@@ -45,8 +47,7 @@ pub(super) fn list(
 }
 
 /// A keyset page: the id is the key and its order that of creation.
-pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, limit: usize) -> Query {
-    let terms = filter.all_terms();
+pub(super) fn page(filter: &TaskFilter, terms: Vec<Term>, before: Option<TaskId>, limit: usize) -> Query {
     let mut query = Query::new(if terms.is_empty() { SELECT } else { SELECT_FOUND });
     query.and_terms(terms);
     // With both ends of the page known, the tasks from there on are walked.
@@ -61,15 +62,18 @@ pub(super) fn page(filter: &TaskFilter, before: Option<TaskId>, limit: usize) ->
 }
 
 pub(super) fn count(connection: &Connection, filter: &TaskFilter) -> Result<u64> {
-    let query = counting(filter);
+    let query = counting(filter, terms::rarest_first(connection, filter)?);
     let count: i64 =
         connection.prepare_cached(&query.sql)?.query_row(params_from_iter(&query.params), |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 
-pub(super) fn counting(filter: &TaskFilter) -> Query {
-    let terms = filter.all_terms();
-    let mut query = Query::new(if terms.is_empty() { COUNT } else { COUNT_FOUND });
+pub(super) fn counting(filter: &TaskFilter, terms: Vec<Term>) -> Query {
+    let mut query = Query::new(match terms.is_empty() {
+        true => COUNT,
+        false if filter.asks_for_terms_only() => COUNT_TERMS,
+        false => COUNT_FOUND,
+    });
     query.and_terms(terms);
     query.and_all(filter, false);
     query

@@ -76,7 +76,7 @@ fn an_outlook_stops_at_the_first_row_of_each_lane() {
 #[test]
 fn listings_go_backwards_or_by_an_index() {
     let connection = migrated();
-    let plan = |filter: &TaskFilter| plan(&connection, &listing::page(filter, None, 10).sql);
+    let plan = |filter: &TaskFilter| plan(&connection, &listing::page(filter, filter.all_terms(), None, 10).sql);
     let all = plan(&TaskFilter::default());
     assert!(all.contains("SCAN t") && !all.contains("TEMP B-TREE"), "{all}");
     let named = plan(&TaskFilter { name: Some("n".into()), ..TaskFilter::default() });
@@ -95,7 +95,8 @@ fn listings_go_backwards_or_by_an_index() {
 #[test]
 fn a_page_that_goes_on_walks_the_tasks_from_there() {
     let created = Span { from: Some(Timestamp(5)), before: None };
-    let page = listing::page(&TaskFilter { created, ..TaskFilter::default() }, Some(TaskId::generate()), 10);
+    let page =
+        listing::page(&TaskFilter { created, ..TaskFilter::default() }, Vec::new(), Some(TaskId::generate()), 10);
     let plan = plan(&migrated(), &page.sql);
     assert!(plan.contains("PRIMARY KEY (id<?)") && !plan.contains("TEMP B-TREE"), "{plan}");
 }
@@ -106,9 +107,9 @@ fn a_search_walks_its_first_term_and_probes_the_others() {
     let terms = vec![Term::tag("a"), Term::tag("b")];
     let span = Span { from: Some(Timestamp(5)), before: None };
     let filter = TaskFilter { terms, states: vec![TaskState::Error], created: span, ..TaskFilter::default() };
-    let first = plan(&connection, &listing::page(&filter, None, 10).sql);
-    let next = plan(&connection, &listing::page(&filter, Some(TaskId::generate()), 10).sql);
-    let count = plan(&connection, &listing::counting(&filter).sql);
+    let first = plan(&connection, &listing::page(&filter, filter.all_terms(), None, 10).sql);
+    let next = plan(&connection, &listing::page(&filter, filter.all_terms(), Some(TaskId::generate()), 10).sql);
+    let count = plan(&connection, &listing::counting(&filter, filter.all_terms()).sql);
     assert!(next.contains("SEARCH m USING PRIMARY KEY (name=? AND value=? AND task_id<?)"), "{next}");
     for plan in [first, next, count] {
         assert!(plan.contains("SEARCH m USING PRIMARY KEY (name=? AND value=?"), "{plan}");
