@@ -66,8 +66,8 @@ module TaskerCore
     # their results. The old results stay in the history, and {StepContext#idempotency_key} is another one in the
     # new run. Does nothing when the task is under way and that step is still to be done.
     #
-    # A decision among them decides anew; what one before them left out stays skipped. A list (`each:`) among them is made
-    # anew: the steps of its items are deleted, and others made. One item can be run again alone.
+    # A decision among them decides anew; what one before them left out stays skipped. A list (`each:`) among them is
+    # made anew: the steps of its items are deleted, and others made. One item can be run again alone.
     #
     # @param step [String, Symbol] the step's name, or an item's (`parcel[3]`)
     # @param reason [String, nil] why

@@ -6,7 +6,7 @@
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
 //!   it; [`intake`] takes claimed steps in, [`work`] says what there is to do for each; [`expand`] makes the steps
 //!   of a list's items.
-//! * [`operate`]: what people ask of one task by hand.
+//! * [`operate`]: what people ask of one task by hand; [`taken`] is the task in hand.
 //! * [`limits`]: which claimed steps may run, and which have to wait for others of their key.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
@@ -30,5 +30,6 @@ pub mod register;
 pub mod remove;
 pub mod sessions;
 pub mod settle;
+mod taken;
 pub mod verdict;
 pub mod work;
