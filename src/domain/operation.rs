@@ -282,7 +282,7 @@ pub fn decide<'n>(
     standing: &Standing<'_>,
     operation: &Operation,
     name: impl Fn(StepIndex) -> Cow<'n, str>,
-) -> Result<Option<Change>, Refused> {
+) -> Result<Option<Change>, Box<Refused>> {
     if standing.is_at_aim(operation) {
         return Ok(None);
     }
@@ -300,7 +300,7 @@ pub fn decide<'n>(
         };
         let allowed = standing.allowed(operation);
         let (operation, task_state) = (operation.name(), standing.state);
-        Refused { operation, task: id, step, state, task_state, by_task, allowed, allowed_in }
+        Box::new(Refused { operation, task: id, step, state, task_state, by_task, allowed, allowed_in })
     })
 }
 

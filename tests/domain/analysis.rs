@@ -74,7 +74,8 @@ proptest! {
         let on = |level| levels.iter().filter(|found| **found == level).count();
         prop_assert_eq!(shape.width(), (0..steps as u32).map(on).max().unwrap());
         let (mut found, mut given): (Edges, Edges) = (shape.edges().collect(), edges.clone());
-        (found.sort_unstable(), given.sort_unstable());
+        found.sort_unstable();
+        given.sort_unstable();
         prop_assert_eq!(found, given);
         prop_assert!(shape.roots().eq((0..steps as u32).filter(|step| edges.iter().all(|edge| edge.1 != *step))));
         prop_assert!(shape.leaves().eq((0..steps as u32).filter(|step| edges.iter().all(|edge| edge.0 != *step))));

@@ -30,7 +30,7 @@ impl Case {
         Self { graph: Graph::build(&edges).unwrap(), branches: Branches::default(), state, steps }
     }
 
-    fn decide(&self, operation: &Operation) -> Result<Option<Change>, Refused> {
+    fn decide(&self, operation: &Operation) -> Result<Option<Change>, Box<Refused>> {
         let standing = Standing {
             graph: &self.graph,
             branches: &self.branches,

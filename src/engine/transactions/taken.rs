@@ -68,7 +68,7 @@ impl Taken {
             }
             Operation::Task(asked) => Operation::Task(asked.clone()),
         };
-        decide(self.head.id, &standing, &operation, name).map_err(|refused| StoreError::Refused(Box::new(refused)))
+        decide(self.head.id, &standing, &operation, name).map_err(StoreError::Refused)
     }
 
     /// The place of the step with this index; one behind the last where there is none.
