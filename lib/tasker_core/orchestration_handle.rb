@@ -365,12 +365,7 @@ module TaskerCore
                                                                              got: Native.shown(given))
     end
 
-    # A Time for what is like one, such as an ActiveSupport::TimeWithZone. Whatever else it is, the engine refuses.
-    def plain_time(value)
-      value.is_a?(Time) && !value.instance_of?(Time) ? value.to_time : value
-    rescue StandardError
-      value
-    end
+    def plain_time(value) = PlainTime.of(value)
 
     def plain_times(options)
       options.to_h { |name, value| [name, TIMES.include?(name) ? plain_time(value) : value] }

@@ -357,6 +357,15 @@ pub trait Tx: Send {
     /// How many sessions there are that have not expired.
     fn live_sessions(&mut self) -> impl Future<Output = Result<u64>> + Send;
 
+    // Summing up.
+
+    /// How many tasks are in each state, and what waits, is held and works.
+    fn census(&mut self) -> impl Future<Output = Result<Census>> + Send;
+    /// The tasks that ended in this window, in no order.
+    fn ended_tasks(&mut self, window: &Window) -> impl Future<Output = Result<Vec<EndedTask>>> + Send;
+    /// How far the steps of those tasks came, in no order.
+    fn ended_steps(&mut self, window: &Window) -> impl Future<Output = Result<Vec<(TaskId, StepProgress)>>> + Send;
+
     // Deletion, and what else is done now and then.
 
     /// Deletes tasks in whatever state, with their steps, histories, keys, ready rows and timers,

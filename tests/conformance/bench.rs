@@ -165,6 +165,11 @@ impl Diamond {
         db.write(StoreTemplate { new: diamond("1.0.0") }).await
     }
 
+    /// Another version of it.
+    pub async fn store_again(db: &Database) -> Self {
+        db.write(StoreTemplate { new: diamond("9.0.0") }).await
+    }
+
     /// A task with nothing but what it needs.
     pub fn task(&self) -> NewTask {
         NewTask { live: 1, ..NewTask::new(self.id, self.revision, Json::empty_object()) }

@@ -167,3 +167,9 @@ transaction!(PlaceSteps { rows: Vec<StepPlacement> } -> (), |self, tx| tx.place_
 transaction!(SetWaiting { rows: Vec<StepWait> } -> (), |self, tx| tx.set_waiting(&self.rows).await);
 transaction!(PlaceTask { row: TaskPlacement } -> (), |self, tx| tx.place_task(&self.row).await);
 transaction!(Settled { moves: Vec<StepMove> } -> Vec<SettledStep>, |self, tx| tx.settle_steps(&self.moves).await);
+
+transaction!(CountAll {} -> Census, |self, tx| tx.census().await);
+transaction!(EndedTasks { window: Window } -> Vec<EndedTask>, |self, tx| tx.ended_tasks(&self.window).await);
+transaction!(EndedSteps { window: Window } -> Vec<(TaskId, StepProgress)>, |self, tx| {
+    tx.ended_steps(&self.window).await
+});

@@ -6,6 +6,7 @@
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
 //!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`items`], [`operations`], [`reading`], [`finding`],
 //!   [`deletion`], [`purging`], [`pauses`], [`limits`].
+//!   [`statistics`], [`deletion`], [`purging`], [`pauses`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
 #[path = "../support/transaction.rs"]
@@ -34,5 +35,6 @@ mod queue;
 mod reading;
 mod sessions;
 mod settlement;
+mod statistics;
 mod templates;
 mod transactions;

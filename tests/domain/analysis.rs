@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use tasker_core::domain::analysis::figures::{Spread, Took, rate, steps_took, task_took};
 use tasker_core::domain::analysis::readiness::{Readiness, readiness, unfinished_parents};
+use tasker_core::domain::analysis::score::Signs;
 use tasker_core::domain::analysis::shape::Shape;
 use tasker_core::domain::analysis::standing::{ExecutionStatus, Health, Standing, bottlenecks};
 use tasker_core::domain::analysis::{StepFacts, TaskFacts};
@@ -234,4 +236,55 @@ fn names_are_each_ones_own() {
     assert_eq!(names.len(), 11);
     let actions = ExecutionStatus::ALL.iter().map(|status| (status.as_str(), status.recommended_action()));
     assert_eq!(actions.collect::<std::collections::BTreeMap<_, _>>().len(), 8);
+}
+
+proptest! {
+    #[test]
+    fn a_percentile_is_the_smallest_duration_which_that_part_does_not_exceed(micros in prop::collection::vec(0_u64..500, 1..400)) {
+        let all: Vec<Duration> = micros.iter().copied().map(Duration::from_micros).collect();
+        let spread = Spread::of(all.clone()).unwrap();
+        let straight = |percent: usize| {
+            let enough = |limit: &&Duration| all.iter().filter(|one| one <= limit).count() * 100 >= percent * all.len();
+            *all.iter().filter(enough).min().unwrap()
+        };
+        prop_assert_eq!((spread.p50, spread.p95, spread.p99), (straight(50), straight(95), straight(99)));
+        prop_assert_eq!((spread.count, spread.max), (all.len(), *all.iter().max().unwrap()));
+        prop_assert_eq!(spread.mean.as_micros(), u128::from(micros.iter().sum::<u64>()) / micros.len() as u128);
+    }
+}
+
+#[test]
+fn nothing_has_no_spread_and_no_rate() {
+    assert_eq!((Spread::of(Vec::new()), rate(0, 0), rate(1, 4)), (None, None, Some(0.25)));
+}
+
+#[test]
+fn a_step_waits_from_the_end_of_its_last_parent() {
+    let at = |seconds: u64| NOW.after(Duration::from_secs(seconds));
+    let ran =
+        |from, to| StepFacts { started_at: Some(at(from)), finished_at: Some(at(to)), ..step(StepState::Complete) };
+    let facts = [ran(3, 5), ran(6, 7), ran(5, 20), ran(21, 22)];
+    let took =
+        |running, waiting| Some(Took { running: Duration::from_secs(running), waiting: Duration::from_secs(waiting) });
+    assert_eq!(steps_took(NOW, &facts, &diamond()), [took(2, 3), took(1, 1), took(15, 0), took(1, 1)]);
+    let skipped = StepFacts { started_at: None, finished_at: Some(at(9)), ..step(StepState::Skipped) };
+    assert_eq!(steps_took(at(4), &[facts[0], skipped, facts[2], facts[3]], &diamond())[..2], [took(2, 0), None]);
+    assert_eq!(task_took(NOW, None, Some(at(1)), at(4)), took(3, 1));
+    assert_eq!(task_took(NOW, Some(at(1)), Some(at(1)), at(4)), took(3, 0));
+    assert_eq!(task_took(NOW, None, None, at(4)), None);
+}
+
+#[test]
+fn a_score_falls_with_each_bad_sign() {
+    let well =
+        Signs { failed: 0, ended: 0, held: 0, expired: 0, oldest_ready: None, connections: 0, most_connections: 5 };
+    let near =
+        |signs: Signs, expected: f64| assert!((signs.score() - expected).abs() < 1e-9, "{signs:?} {}", signs.score());
+    near(well, 1.0);
+    near(Signs { failed: 1, ended: 4, ..well }, 0.9);
+    near(Signs { held: 1, expired: 2, ..well }, 0.8);
+    near(Signs { oldest_ready: Some(Duration::from_secs(150)), ..well }, 0.9);
+    near(Signs { connections: 5, ..well }, 0.9);
+    let worst = Signs { failed: 9, ended: 9, expired: 1, oldest_ready: Some(Duration::MAX), connections: 9, ..well };
+    near(worst, 0.0);
 }

@@ -2,7 +2,7 @@
 //! its classes.
 
 use magnus::prelude::*;
-use magnus::{Error, RClass, method};
+use magnus::{Error, RClass, RHash, method};
 use serde::Serialize;
 use tasker_core::ffi::shared::call::Call as CoreCall;
 
@@ -28,10 +28,30 @@ impl Handle {
     fn dependencies(&self, id: String) -> Result<Call, Failure> {
         guarded(|| Ok(call(self.core().dependencies(&id))))
     }
+
+    fn system_health(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(call(self.core().system_health())))
+    }
+
+    fn analytics(&self, window: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(call(self.core().analytics(self.read(window)?))))
+    }
+
+    fn slowest_steps(&self, window: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(call(self.core().slowest_steps(self.read(window)?))))
+    }
+
+    fn slowest_tasks(&self, window: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(call(self.core().slowest_tasks(self.read(window)?))))
+    }
 }
 
 pub fn init(handle: RClass) -> Result<(), Error> {
     handle.define_method("task_execution_context", method!(Handle::task_execution_context, 1))?;
     handle.define_method("viable_steps", method!(Handle::viable_steps, 1))?;
-    handle.define_method("dependencies", method!(Handle::dependencies, 1))
+    handle.define_method("dependencies", method!(Handle::dependencies, 1))?;
+    handle.define_method("system_health", method!(Handle::system_health, 0))?;
+    handle.define_method("analytics", method!(Handle::analytics, 1))?;
+    handle.define_method("slowest_steps", method!(Handle::slowest_steps, 1))?;
+    handle.define_method("slowest_tasks", method!(Handle::slowest_tasks, 1))
 }

@@ -24,7 +24,7 @@ module TaskerCore
 
       # @api private
       def initialize(values)
-        self.class::FIELDS.each { |field| instance_variable_set(:"@#{field}", values.fetch(field)) }
+        self.class::FIELDS.each { |field| instance_variable_set(:"@#{field}", values.fetch(field).freeze) }
         freeze
       end
 

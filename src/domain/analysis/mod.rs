@@ -3,10 +3,13 @@
 //! * [`shape`]: levels, width, roots and leaves of a graph, and its longest path.
 //! * [`readiness`]: which steps may run now, and why not each of the others.
 //! * [`standing`]: where a task stands, what to do about it, what holds it up.
+//! * [`figures`]: durations of many, summed up. [`score`]: how well a whole database is.
 //!
 //! Each takes the steps by index and the edges between them, wherever those are from, and is linear in their number.
 
+pub mod figures;
 pub mod readiness;
+pub mod score;
 pub mod shape;
 pub mod standing;
 

@@ -7,7 +7,7 @@ use super::look::{FoundTask, Tasks};
 use crate::domain::analysis::shape::Shape;
 use crate::domain::analysis::{StepFacts, TaskFacts};
 use crate::domain::id::{StepIndex, TaskId};
-use crate::domain::template::StepTemplate;
+use crate::domain::template::{StepTemplate, Template};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
 use crate::storage::rows::{StepProgress, TaskRow};
@@ -43,11 +43,7 @@ impl Transaction for Analyse {
         let found = Tasks { ids: vec![self.task], catalog: self.catalog.clone() }.run(tx).await?;
         let Some((row, stored)): Option<FoundTask> = found.into_iter().next() else { return Ok(None) };
         let progress = tx.progress(self.task).await?.into_iter();
-        let facts = progress.map(|step| {
-            let StepProgress { index, state, attempts, started_at, finished_at, next_retry_at, items: _ } = step;
-            (index, StepFacts { state, attempts, started_at, finished_at, next_retry_at })
-        });
-        let (indexes, steps) = facts.unzip();
+        let (indexes, steps) = progress.map(|step| (step.index, facts(&step))).unzip();
         Ok(Some(Analysed { row, stored, indexes, steps, now: tx.now().await? }))
     }
 }
@@ -58,19 +54,9 @@ impl Analysed {
         TaskFacts { state: self.row.state, run_at: self.row.run_at }
     }
 
-    /// The shape of its graph, by the steps' places. A step of an item needs what the step with the list needs, and
-    /// is needed by that.
+    /// The shape of its graph, by the steps' places.
     pub fn shape(&self) -> Shape {
-        let template = &self.stored.template;
-        let place = |index: StepIndex| self.indexes.binary_search(&index).ok().map(|place| place as StepIndex);
-        let mut edges: Vec<(StepIndex, StepIndex)> = Vec::new();
-        for (&index, child) in self.indexes.iter().zip(0..) {
-            edges.extend(template.parents(index).iter().filter_map(|&parent| Some((place(parent)?, child))));
-            if template.home(index) != index {
-                edges.extend(place(template.home(index)).map(|list| (child, list)));
-            }
-        }
-        Shape::of(self.steps.len(), &edges)
+        shape(&self.stored.template, &self.indexes)
     }
 
     /// The name of the step at this place.
@@ -86,4 +72,24 @@ impl Analysed {
     fn index(&self, place: StepIndex) -> Option<StepIndex> {
         self.indexes.get(place as usize).copied()
     }
+}
+
+/// The shape of a task's graph, by the places of its steps, which have these indexes. A step of an item needs what the
+/// step with the list needs, and is needed by that.
+pub(super) fn shape(template: &Template, indexes: &[StepIndex]) -> Shape {
+    let place = |index: StepIndex| indexes.binary_search(&index).ok().map(|place| place as StepIndex);
+    let mut edges: Vec<(StepIndex, StepIndex)> = Vec::new();
+    for (&index, child) in indexes.iter().zip(0..) {
+        edges.extend(template.parents(index).iter().filter_map(|&parent| Some((place(parent)?, child))));
+        if template.home(index) != index {
+            edges.extend(place(template.home(index)).map(|list| (child, list)));
+        }
+    }
+    Shape::of(indexes.len(), &edges)
+}
+
+/// What the analysis wants to know of a step.
+pub(super) fn facts(step: &StepProgress) -> StepFacts {
+    let StepProgress { index: _, state, attempts, started_at, finished_at, next_retry_at, items: _ } = *step;
+    StepFacts { state, attempts, started_at, finished_at, next_retry_at }
 }

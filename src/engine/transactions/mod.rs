@@ -11,7 +11,7 @@
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
-//! * [`look`] reads. [`analyse`] reads what there is to say of tasks. [`remove`] makes tests clean up after themselves.
+//! * [`look`] reads. [`analyse`] reads what there is to say of a task, [`sum_up`] of many. [`remove`] makes tests clean up after themselves.
 
 pub mod analyse;
 pub mod annotate;
@@ -30,6 +30,7 @@ pub mod register;
 pub mod remove;
 pub mod sessions;
 pub mod settle;
+pub mod sum_up;
 mod taken;
 pub mod verdict;
 pub mod work;

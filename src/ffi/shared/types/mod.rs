@@ -6,11 +6,13 @@
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
 //! * `upkeep`: what is asked of a database as a whole.
-//! * `views`: snapshots of what is stored. `task_analysis`: what there is to say of a task.
+//! * `views`: snapshots of what is stored. `task_analysis`: what there is to say of a task,
+//!   `analytics` of many.
 //!
 //! The fields of an input are private: whoever wants what is in it goes through the conversion that
 //! checks its rules.
 
+mod analytics;
 mod annotations;
 mod failure;
 mod moment;
@@ -23,6 +25,7 @@ mod template;
 mod upkeep;
 mod views;
 
+pub use analytics::{Analytics, SlowStep, SlowTask, SystemHealth, WindowInput};
 pub use annotations::{AnnotateInput, AnnotationView, AnnotationsInput};
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};

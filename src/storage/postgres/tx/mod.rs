@@ -11,6 +11,7 @@
 //! | [`reading`], [`listing`] | looking |
 //! | [`decisions`] | what decisions choose and skip |
 //! | [`items`] | steps that are made while a task runs |
+//! | [`statistics`] | counting and summing up |
 //! | [`deletion`] | tasks that go |
 //! | [`chores`] | what is done now and then |
 //! | [`pauses`] | paused queues |
@@ -35,6 +36,7 @@ mod queue;
 mod reading;
 mod sessions;
 mod settlement;
+mod statistics;
 mod templates;
 mod terms;
 
@@ -454,6 +456,16 @@ impl Tx for PostgresTx {
     }
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
         reading::outlook(self, lanes).await
+    }
+
+    async fn census(&mut self) -> Result<Census> {
+        statistics::census(self).await
+    }
+    async fn ended_tasks(&mut self, window: &Window) -> Result<Vec<EndedTask>> {
+        statistics::ended_tasks(self, window).await
+    }
+    async fn ended_steps(&mut self, window: &Window) -> Result<Vec<(TaskId, StepProgress)>> {
+        statistics::ended_steps(self, window).await
     }
 
     async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {

@@ -13,8 +13,9 @@ use crate::storage::postgres::values::{
 use crate::storage::rows::{LaneCursor, ReadyRow, TaskHead, TimerRow};
 
 const PUT_READY: &str = "
-    INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state)
-    SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state
+    INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
+    SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state,
+        coalesce($8, clock_timestamp() + $9 * interval '1 microsecond')
     FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[])
         AS r (lane, rank, task_id, idx, token, attempts, state)";
 
@@ -142,7 +143,8 @@ pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<
     if rows.is_empty() {
         return Ok(());
     }
-    tx.run(bind_ready(sqlx::query(PUT_READY), rows.iter().collect())).await
+    let (now, offset) = tx.time()?;
+    tx.run(bind_ready(sqlx::query(PUT_READY), rows.iter().collect()).bind(now).bind(offset)).await
 }
 
 pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {

@@ -28,6 +28,7 @@ mod queue;
 mod reading;
 mod sessions;
 mod settlement;
+mod statistics;
 mod templates;
 mod terms;
 
@@ -187,7 +188,7 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {
-        queue::put_ready(self.connection, rows)
+        queue::put_ready(self.connection, rows, self.now)
     }
 
     async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
@@ -397,6 +398,18 @@ impl Tx for SqliteTx<'_> {
 
     async fn live_sessions(&mut self) -> Result<u64> {
         sessions::count_live(self.connection, self.now)
+    }
+
+    async fn census(&mut self) -> Result<Census> {
+        statistics::census(self.connection, self.now)
+    }
+
+    async fn ended_tasks(&mut self, window: &Window) -> Result<Vec<EndedTask>> {
+        statistics::ended_tasks(self.connection, window)
+    }
+
+    async fn ended_steps(&mut self, window: &Window) -> Result<Vec<(TaskId, StepProgress)>> {
+        statistics::ended_steps(self.connection, window)
     }
 
     async fn delete_tasks(&mut self, ids: &[TaskId]) -> Result<()> {

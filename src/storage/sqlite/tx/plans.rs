@@ -7,7 +7,7 @@ use crate::domain::id::TaskId;
 use crate::domain::search::Term;
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
-use crate::storage::rows::{Span, TaskFilter};
+use crate::storage::rows::{Span, TaskFilter, Window};
 use crate::storage::sqlite::migrate::migrate;
 use crate::storage::sqlite::place::Place;
 
@@ -56,6 +56,28 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
     ] {
         let plan = plan(&connection, sql);
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+#[test]
+fn sums_read_indexes_and_not_the_whole_of_what_is_stored() {
+    use super::statistics::{ENDED, ENDED_STEPS, ENDED_TASKS, RARELY_ENDED, UNFINISHED, of_window};
+    let connection = migrated();
+    for (sql, index) in [
+        (UNFINISHED, "COVERING INDEX tasker_tasks_unfinished"),
+        (RARELY_ENDED, "COVERING INDEX tasker_tasks_rare"),
+        (ENDED, "COVERING INDEX tasker_tasks_by_finish"),
+    ] {
+        let plan = plan(&connection, sql);
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+    for select in [ENDED_TASKS, ENDED_STEPS] {
+        for name in [None, Some("n".to_owned())] {
+            let window = Window { since: Timestamp(0), namespace: name.clone(), name };
+            let plan = plan(&connection, &of_window(select, &window).0);
+            assert!(plan.contains("tasker_tasks_by_finish (finished_at>?)"), "{plan}");
+            assert!(!plan.contains("SCAN"), "{plan}");
+        }
     }
 }
 

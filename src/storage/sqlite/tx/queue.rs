@@ -11,7 +11,8 @@ use crate::storage::rows::{LaneCursor, Outlook, ReadyRow, TaskHead, TimerRow};
 use crate::storage::sqlite::values::{self, rank, ready_row, step_key};
 
 const PUT_READY: &str = "
-    INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 /// A range of the primary key, in its order: nothing is sorted.
 pub(super) const FIRST_READY: &str = "
@@ -66,9 +67,9 @@ pub(super) const OUTLOOK: &str = "
 
 const NEXT_DUE: &str = "SELECT due_at FROM tasker_timers ORDER BY due_at LIMIT 1";
 
-pub(super) fn put_ready(connection: &Connection, rows: &[ReadyRow]) -> Result<()> {
+pub(super) fn put_ready(connection: &Connection, rows: &[ReadyRow], now: Timestamp) -> Result<()> {
     each(connection, PUT_READY, rows, |row| {
-        (row.lane, rank(row.priority), row.key.task, row.key.index, row.token, row.attempts, row.state)
+        (row.lane, rank(row.priority), row.key.task, row.key.index, row.token, row.attempts, row.state, now)
     })
 }
 

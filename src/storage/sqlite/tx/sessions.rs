@@ -117,6 +117,11 @@ pub(super) fn receipts_of(connection: &Connection, session: SessionId, limit: us
     raw.into_iter().map(RawReceipt::decode).collect()
 }
 
+/// Every receipt there is.
+pub(super) fn all_receipts(connection: &Connection) -> Result<Vec<Receipt>> {
+    all(connection, ALL_RECEIPTS, (), RawReceipt::read)?.into_iter().map(RawReceipt::decode).collect()
+}
+
 pub(super) fn drop_receipts(connection: &Connection, ids: &[ReceiptId]) -> Result<()> {
     each(connection, DROP_RECEIPT, ids, |id| [id])
 }
@@ -134,8 +139,7 @@ pub(super) fn claimed_steps(connection: &Connection, task: TaskId) -> Result<Vec
 /// Takes the steps of these tasks out of every receipt: who recovers one looks for the tasks of all its steps.
 pub(super) fn forget_tasks(connection: &Connection, tasks: &[TaskId]) -> Result<()> {
     let tasks: HashSet<TaskId> = tasks.iter().copied().collect();
-    for raw in all(connection, ALL_RECEIPTS, (), RawReceipt::read)? {
-        let mut receipt = raw.decode()?;
+    for mut receipt in all_receipts(connection)? {
         let before = receipt.steps.len();
         receipt.steps.retain(|step| !tasks.contains(&step.key.task));
         if receipt.steps.is_empty() {

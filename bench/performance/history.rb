@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+require "open3"
+require "tmpdir"
+
+module Bench
+  module Performance
+    # A database in which 100,000 diamonds ended, one every six seconds, and a hundred wait. It is written by the
+    # database's own command: running them would take long, and all would have ended at the same time.
+    class History
+      TASKS = 100_000
+      STEPS = %w[a b c d].freeze
+
+      attr_reader :handle, :waiting
+
+      def initialize(url, tasks)
+        @url = url
+        @handle = TaskerCore.open(url)
+        @handle.register(template, handlers: STEPS.to_h { |name| [name, ->(_ctx) { 1 }] })
+        @waiting = @handle.create_tasks("diamond", contexts: Array.new(100) { |n| { order_id: n } })
+        run(sql(tasks))
+      end
+
+      def close = @handle.close
+
+      private
+
+      def template
+        { name: "diamond", steps: [{ name: "a" }, { name: "b", depends_on: "a" }, { name: "c", depends_on: "a" },
+                                   { name: "d", depends_on: %w[b c] }] }
+      end
+
+      def run(sql)
+        output, status = Open3.capture2e(*command, stdin_data: sql)
+        abort "#{command.first} failed: #{output}" unless status.success?
+      end
+    end
+
+    # In an SQLite file of its own.
+    class SqliteHistory < History
+      def self.open(tasks)
+        @folder = Dir.mktmpdir("tasker-bench")
+        new("sqlite://#{@folder}/bench.sqlite3", tasks)
+      end
+
+      private
+
+      def command = ["sqlite3", "-batch", @url.delete_prefix("sqlite://")]
+
+      def sql(tasks)
+        <<~SQL
+          BEGIN;
+          INSERT INTO tasker_tasks (id, named_task_id, revision_id, created_at, started_at, finished_at, state, live, context)
+          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < #{tasks})
+          SELECT randomblob(16), 1, 1, at, at + 1000000, at + 5000000, iif(n % 50 = 0, 'error', 'complete'), 0,
+              '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
+          FROM (SELECT n, CAST(strftime('%s') AS INTEGER) * 1000000 - n * 6000000 AS at FROM numbers);
+          INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, attempts, started_at, finished_at, result)
+          SELECT id, s.value, 'complete', 0, 1, created_at + s.value * 1000000, created_at + s.value * 1000000 + 900000, '{"ok":true}'
+          FROM tasker_tasks, json_each('[0,1,2,3]') s WHERE finished_at IS NOT NULL;
+          COMMIT;
+        SQL
+      end
+    end
+
+    # In the PostgreSQL database of a URL, which has to be empty.
+    class PostgresHistory < History
+      def self.open(url, tasks) = new(url, tasks)
+
+      private
+
+      def command = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", @url]
+
+      def sql(tasks)
+        <<~SQL
+          INSERT INTO tasker_tasks (id, named_task_id, revision_id, created_at, started_at, finished_at, state, live, context)
+          SELECT gen_random_uuid(), 1, 1, at, at + interval '1 second', at + interval '5 seconds',
+              (CASE WHEN n % 50 = 0 THEN 'error' ELSE 'complete' END)::tasker_task_state, 0,
+              '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
+          FROM (SELECT n, now() - n * interval '6 seconds' AS at FROM generate_series(1, #{tasks}) AS n) AS times;
+          INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, attempts, started_at, finished_at, result)
+          SELECT id, i, 'complete', 0, 1, created_at + i * interval '1 second',
+              created_at + i * interval '1 second' + interval '900 milliseconds', '{"ok":true}'
+          FROM tasker_tasks, generate_series(0, 3) AS i WHERE finished_at IS NOT NULL;
+          VACUUM ANALYZE tasker_tasks;
+          VACUUM ANALYZE tasker_workflow_steps;
+        SQL
+      end
+    end
+  end
+end
