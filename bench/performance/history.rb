@@ -56,8 +56,8 @@ module Bench
               '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
           FROM (SELECT n, CAST(strftime('%s') AS INTEGER) * 1000000 - n * 6000000 AS at FROM numbers);
           INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, attempts, started_at, finished_at, result)
-          SELECT id, s.value, 'complete', 0, 1, created_at + s.value * 1000000, created_at + s.value * 1000000 + 900000, '{"ok":true}'
-          FROM tasker_tasks, json_each('[0,1,2,3]') s WHERE finished_at IS NOT NULL;
+          SELECT t.id, s.value, 'complete', 0, 1, created_at + s.value * 1000000, created_at + s.value * 1000000 + 900000, '{"ok":true}'
+          FROM tasker_tasks t, json_each('[0,1,2,3]') s WHERE finished_at IS NOT NULL;
           COMMIT;
         SQL
       end

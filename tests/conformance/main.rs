@@ -5,8 +5,7 @@
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],
 //!   [`queue`], [`contention`], [`settlement`], [`decisions`], [`items`], [`operations`], [`reading`], [`finding`],
-//!   [`deletion`], [`purging`], [`pauses`], [`limits`].
-//!   [`statistics`], [`deletion`], [`purging`], [`pauses`].
+//!   [`statistics`], [`deletion`], [`purging`], [`pauses`], [`limits`].
 //! * [`differential`]: the engine's own transactions at random, on two databases side by side.
 
 #[path = "../support/transaction.rs"]

@@ -133,8 +133,8 @@ CREATE TABLE tasker_parked (
 CREATE INDEX tasker_parked_of_key ON tasker_parked (key, rank, task_id, idx);
 CREATE INDEX tasker_parked_of_lane ON tasker_parked (lane);
 
--- To count unfinished tasks by state without reading them.
-CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (state) WHERE finished_at IS NULL;
+-- To count unfinished tasks by state without reading them; for that the condition's column has to be in it.
+CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (state, finished_at) WHERE finished_at IS NULL;
 
 -- Since when a step is ready; null where a process of the release before made it so.
 ALTER TABLE tasker_ready ADD COLUMN ready_at INTEGER;
