@@ -312,6 +312,24 @@ RSpec.describe "Steps for each item of a list" do
     end
   end
 
+  it "can be run in tests, over their retries" do
+    require "tasker_core/testing"
+    memory = TaskerCore.open("sqlite::memory:")
+    flow = shipment(retry_limit: 2) do |ctx|
+      raise TaskerCore::RetryableError.new("later", retry_after: 3600) if ctx.item == 2 && ctx.attempt == 1
+
+      ctx.item
+    end
+    memory.register(flow)
+    task = memory.create_task("flow", context: { goods: [1, 2, 3] })
+    error = error_of { TaskerCore::Testing.run_workflow(memory, task, timeout: 10) }
+    expect(error).to be_a(TaskerCore::Testing::NotEndedError)
+    expect(error.message).to include("parcel needs parcel[1]", "parcel[1] waits for attempt 2")
+    run = TaskerCore::Testing.run_workflow(memory, task, travel: true, timeout: 10)
+    expect([run.status, run.task.step(:send).result]).to eq(["complete", [1, 2, 3]])
+    memory.close
+  end
+
   it "can be tried without a database" do
     require "tasker_core/testing"
     handler = ->(ctx) { [ctx.item, ctx.item_index, ctx.step_name, ctx.results] }

@@ -15,6 +15,7 @@ module TaskerCore
         @task = task
         @now = now
         @steps = task.steps
+        @items = @steps.group_by { |step| step.name[/\A(.+)\[\d+\]\z/m, 1] }
         @done = @steps.select { |step| DONE.include?(step.status) }.to_h { |step| [step.name, true] }
       end
 
@@ -40,8 +41,11 @@ module TaskerCore
         @task.run_at || @now
       end
 
+      # A step that has made a list needs those of its items, too: the rest of its name tells which they are, and that
+      # they need what it needs.
       def missing(step)
-        step.depends_on.reject { |parent| @done[parent] }
+        items = @items.fetch(step.name, []).select { |item| item.depends_on == step.depends_on }
+        (step.depends_on + items.map(&:name)).reject { |parent| @done[parent] }
       end
 
       def word_of(step)
