@@ -10,7 +10,7 @@ RSpec.describe "Ractors" do
       task = handle.create_task("flow", context: { list: [{ "sku" => "tea" }] * 3 }, tags: ["red"])
       handle.work(until: :idle, timeout: 20)
       task = task.reload
-      snapshots = [task, task.steps.first, task.history.last, handle.info]
+      snapshots = [task, task.steps.first, task.history.last, task.annotate("note", { "n" => [1] }), handle.info]
       #{body}
     RUBY
   end
@@ -30,7 +30,7 @@ RSpec.describe "Ractors" do
         there = Ractor.new(snapshots, look) { |all, code| all.map { |one| one.instance_eval(code) } }.take
         puts JSON.generate(snapshots.zip(there).map { |one, seen| one.instance_eval(look) == seen })
       RUBY
-      expect(same).to eq([true] * 4)
+      expect(same).to eq([true] * 5)
     end
 
     it "answer questions of a task's status" do
@@ -64,7 +64,7 @@ RSpec.describe "Ractors" do
 
     it "are told that only the main one asks the database" do
       said = in_program(<<~RUBY)
-        asks = { steps: [], step: ["a"], history: [], reload: [], wait: [] }
+        asks = { steps: [], step: ["a"], history: [], reload: [], wait: [], annotations: [], annotate: ["a", 1] }
         errors = Ractor.new(task, asks) do |one, all|
           all.map { |name, arguments| one.public_send(name, *arguments) && nil rescue [$!.class.name, $!.message] }
         end

@@ -20,7 +20,10 @@ RSpec.describe TaskerCore::Snapshot do
     end
 
     # One of each class that a user is given.
-    let(:snapshots) { [task, *task.steps, *task.history, handle.info] }
+    let(:snapshots) do
+      note = task.annotate("note", { "n" => [1, nil] }, by: "Ada")
+      [task, *task.steps, *task.history, note, handle.info]
+    end
 
     it "have every field in to_h, in the order of FIELDS, as its reader gives it" do
       snapshots.each do |snapshot|

@@ -98,9 +98,10 @@ module TaskerCore
     # @return [String] what may be a task's id
     # @raise [ValidationError] when it is none
     def self.checked_id(id)
-      return id if id.is_a?(String)
-
-      raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
+      case id
+      when String then id
+      else raise ValidationError.at("id", "is a String", expected: "a UUID", got: Native.shown(id))
+      end
     end
 
     # Its steps as they are now.
