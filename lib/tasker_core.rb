@@ -32,6 +32,7 @@ require_relative "tasker_core/template_directory"
 require_relative "tasker_core/handlers"
 require_relative "tasker_core/handler_registry"
 require_relative "tasker_core/lists"
+require_relative "tasker_core/limit_keys"
 require_relative "tasker_core/template"
 require_relative "tasker_core/reporter"
 require_relative "tasker_core/subscription"
@@ -121,8 +122,8 @@ module TaskerCore
     end
 
     # Registers a template on the default handle; see {OrchestrationHandle#register}.
-    def register(template, handlers: {})
-      handle.register(template, handlers: handlers)
+    def register(template, **options)
+      handle.register(template, **options)
     end
 
     # Registers a directory's templates on the default handle; see {OrchestrationHandle#register_directory}.

@@ -158,6 +158,47 @@ RSpec.describe "A step's limit" do
       expect(counts.most).to eq(parcel: 2)
     end
 
+    it "may be by a key that a callable makes of the step's context, once for all attempts" do
+      counts = self.counts
+      made = journal
+      flow = workflow do
+        step(:account) { |ctx| { "id" => ctx.context["n"] % 3 } }
+        key = lambda do |ctx|
+          made << ctx.task_id
+          ctx.result(:account)["id"]
+        end
+        step(:charge, depends_on: :account, limit: { key: key, running: 2 }, backoff: "none") do |ctx|
+          id = ctx.result(:account)["id"]
+          counts.enter(id)
+          sleep 0.005
+          raise "once more" if ctx.attempt == 1
+
+          id
+        ensure
+          counts.leave(id)
+        end
+      end
+      template = handle.register(flow)
+      ids = handle.create_tasks("flow", contexts: Array.new(24) { |n| { n: n } })
+      expect(handle.work(until: :idle, threads: 10, timeout: 60).ran).to eq(24 * 3)
+      expect(ids.map { |id| handle.task(id).step(:charge).attempts }).to all(eq(2))
+      expect(counts.most).to eq(0 => 2, 1 => 2, 2 => 2)
+      expect(made.size).to eq(24)
+      expect(template.to_yaml).to include("limit:\n    key: true\n    running: 2\n")
+      expect(handle.register(template)).to eq(template)
+      error = error_of { handle.register(template.to_h, handlers: template.handlers) }
+      expect(error).to have_attributes(class: TaskerCore::ValidationError, path: "steps[1].limit.key")
+      callables = { handlers: template.handlers, limit_keys: template.limit_keys }
+      expect(handle.register(template.to_h, **callables)).to eq(template)
+    end
+
+    it "counts it as a failure of the attempt when its key can't be made" do
+      flow = single(limit: { key: ->(_) { raise "no key" }, running: 1 }, retry_limit: 2, backoff: "none") { 1 }
+      expect(run_task(flow).step(:only)).to have_attributes(status: "error", attempts: 2)
+      bad = single("bad", limit: { key: ->(_) { Object.new }, running: 1 }) { 1 }
+      expect(run_task(bad).step(:only).error["message"]).to include("result")
+    end
+
     it "leaves what waits for it to operations by hand" do
       gate = self.gate
       ran = journal

@@ -56,6 +56,8 @@ module TaskerCore
 
     def call_at_once
       Thread.handle_interrupt(Object => :immediate) do
+        next limit_key.call(@context) if @assignment.key?
+
         @assignment.list? ? Lists.make(list, @context) : handler.call(@context)
       end
     end
@@ -80,6 +82,10 @@ module TaskerCore
 
     def list
       @registry.list(template_key, @assignment.definition_name) || missing("list")
+    end
+
+    def limit_key
+      @registry.limit_key(template_key, @assignment.definition_name) || missing("limit key")
     end
 
     def template_key

@@ -11,10 +11,11 @@ module TaskerCore
     # @return [Hash{String => Object}] by step
     attr_reader :handlers
 
-    def initialize(given, handlers, lists = {})
+    def initialize(given, handlers, lists = {}, limit_keys = {})
       @file = YamlTemplate.new(given) if given.is_a?(String) || given.respond_to?(:to_path)
       @given_handlers = by_step(given, handlers)
       @lists = Lists.new(given.is_a?(Template) && lists.is_a?(Hash) ? { **given.lists, **lists } : lists)
+      @limit_keys = LimitKeys.new(with_own(given, limit_keys))
       @environments = Environments.new(definition_of(given))
       @template = @environments.template
       @handlers = {}
@@ -31,7 +32,8 @@ module TaskerCore
       located do
         key, known = examine(template, native)
         elsewhere = @environments.faults_elsewhere(known) { |other| examine(without_handlers(other), native).last }
-        faults = known + @faults + @lists.faults + @environments.faults + elsewhere
+        faults = known + @faults + @lists.faults + @limit_keys.faults +
+                 @environments.faults + elsewhere
         raise ValidationError.new(faults: faults.freeze) unless faults.empty?
 
         key
@@ -40,6 +42,9 @@ module TaskerCore
 
     # @return [Hash{String => #call}] what makes lists, by step
     def lists = @lists.by_step
+
+    # @return [Hash{String => #call}] what makes the keys of limits, by step
+    def limit_keys = @limit_keys.by_step
 
     # Runs the block; a ValidationError in it names the place in what was given, and with a file that and the line.
     def located
@@ -63,7 +68,7 @@ module TaskerCore
       return template unless template[key].is_a?(Array)
 
       steps = template[key].map do |step|
-        step.is_a?(Hash) ? Lists.without(step.reject { |name, _| handler?(name) }) : step
+        step.is_a?(Hash) ? LimitKeys.without(Lists.without(step.reject { |name, _| handler?(name) })) : step
       end
       { **template, key => steps }
     end
@@ -84,6 +89,11 @@ module TaskerCore
                                       expected: "a Workflow class, a Hash or a path", got: Native.shown(given)))
     end
 
+    # A template that was registered elsewhere brings its own.
+    def with_own(given, limit_keys)
+      given.is_a?(Template) && limit_keys.is_a?(Hash) ? { **given.limit_keys, **limit_keys } : limit_keys
+    end
+
     def by_step(given, handlers)
       unless handlers.is_a?(Hash)
         raise ValidationError.at("handlers", "is a Hash of steps' names and handlers", got: handlers.class.name)
@@ -102,6 +112,7 @@ module TaskerCore
       names = steps.map { |step| name_of(step) }
       refuse_unknown(names)
       @lists.refuse_others(names)
+      @limit_keys.refuse_others(names)
     end
 
     # A step that is no Hash, or has two handlers, is left for the engine to refuse.
@@ -112,7 +123,7 @@ module TaskerCore
       own = EitherKey.of(step, "handler")
       handler = @given_handlers.fetch(name, own)
       note(name, handler, index)
-      step = @lists.take(step, name, index)
+      step = @limit_keys.take(@lists.take(step, name, index), name, index)
       { **step.reject { |key, _| handler?(key) }, handler: Handlers.name_of(own || handler) }
     end
 

@@ -12,8 +12,8 @@ module TaskerCore
     end
 
     # @param key [Array(String, String, String)] namespace, name, version
-    # @param callables [Array(Hash{String => Object}, Hash{String => #call}), nil] handlers and lists by step; nil
-    #   takes them out
+    # @param callables [Array(Hash{String => Object}, Hash{String => #call}, Hash{String => #call}), nil] handlers,
+    #   lists and limits' keys by step; nil takes them out
     # @return [Array, nil] what stood there before
     def put(key, callables)
       @lock.synchronize do
@@ -30,7 +30,12 @@ module TaskerCore
 
     # @return [#call, nil] what makes the list of a step
     def list(key, step)
-      @by_template[key]&.last&.fetch(step, nil)
+      @by_template[key]&.at(1)&.fetch(step, nil)
+    end
+
+    # @return [#call, nil] what makes the key of a step's limit
+    def limit_key(key, step)
+      @by_template[key]&.at(2)&.fetch(step, nil)
     end
 
     def remember(workflow)

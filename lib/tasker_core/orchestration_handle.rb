@@ -53,6 +53,8 @@ module TaskerCore
     #   YAML file, or a template that was registered elsewhere
     # @param handlers [Hash{String, Symbol => Class, #call}] handlers by step, for steps that name none
     # @param each [Hash{String, Symbol => #call}] what makes lists, by step, for steps that say `each: true`
+    # @param limit_keys [Hash{String, Symbol => #call}] what makes the keys of limits, by step, for steps whose limit
+    #   says `key: true`
     # @return [Template]
     # @raise [ValidationError] with all faults, when something is wrong with it; or when tasks use this version with
     #   another graph or other schemas, with a fault for every difference: steps that are new, missing or renamed,
@@ -61,8 +63,8 @@ module TaskerCore
     # @example
     #   handle = TaskerCore.open("sqlite::memory:")
     #   handle.register({ name: "hello", steps: [{ name: "greet" }] }, handlers: { greet: ->(_ctx) { "hello" } })
-    def register(template, handlers: {}, each: {})
-      definition = Definition.new(template, handlers, each)
+    def register(template, handlers: {}, each: {}, limit_keys: {})
+      definition = Definition.new(template, handlers, each, limit_keys)
       stored = store(definition, definition.check(@native))
       @registry.remember(template) if template.is_a?(Class)
       stored
@@ -335,10 +337,10 @@ module TaskerCore
 
     # Handlers are there before the template is: a worker may take a step of it at once.
     def store(definition, key)
-      before = @registry.put(key, [definition.handlers, definition.lists])
+      before = @registry.put(key, [definition.handlers, definition.lists, definition.limit_keys])
       Notifications.refresh(@native)
       normal = definition.located { Waiting.await(@native.register(definition.template)) }
-      Template.new(normal, definition.handlers, definition.lists)
+      Template.new(normal, definition.handlers, definition.lists, definition.limit_keys)
     ensure
       @registry.put(key, before) unless normal
     end

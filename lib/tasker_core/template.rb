@@ -17,11 +17,15 @@ module TaskerCore
     # @return [Hash{String => #call}] what makes the lists of steps with `each:`, by step
     attr_reader :lists
 
+    # @return [Hash{String => #call}] what makes the keys of steps' limits, by step
+    attr_reader :limit_keys
+
     # @api private
-    def initialize(normal, handlers, lists)
+    def initialize(normal, handlers, lists, limit_keys)
       @normal = normal
       @handlers = handlers.dup.freeze
       @lists = lists.dup.freeze
+      @limit_keys = limit_keys.dup.freeze
       freeze
     end
 
@@ -48,7 +52,7 @@ module TaskerCore
 
     # @return [String] the definition as YAML, as {OrchestrationHandle#register} takes it from a file. A handler
     #   that has no constant is null: give it again as `handlers:`. What makes a list is `true`: give it again as
-    #   `each:`
+    #   `each:`; and so is what makes the key of a limit: `limit_keys:`
     def to_yaml(...)
       # Psych would write aliases for Strings that are the same object.
       JSON.parse(JSON.generate(@normal)).to_yaml(...)
@@ -72,7 +76,7 @@ module TaskerCore
     private
 
     def symbols(hash, *nested, **replaced)
-      nested = ["backoff", *nested]
+      nested = ["backoff", "limit", *nested]
       hash.to_h { |key, value| [key.to_sym, nested.include?(key) && value.is_a?(Hash) ? symbols(value) : value] }
           .merge(replaced)
     end

@@ -144,6 +144,9 @@ module TaskerCore
       #   `branches`: the names of steps that depend on it, among which its handler chooses with {StepContext#route};
       #   `each`: it is done once for each item of a list, up to 10,000: an Array that a callable makes of the parents'
       #   results, a parent's name where its result is the list, or a path into it (`"split.parcels"`);
+      #   `limit`: `{ key: "context.customer_id", running: 3 }`, how many attempts of it may run at once, over all
+      #   workers, for each value of the key: a path into the task's context, or a callable that makes it of the
+      #   {StepContext}; without a key for the step as a whole;
       #   and `output`, a JSON Schema of the result: what the handler returns (for each item) is held against it before
       #   it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell
       #   what is wrong

@@ -226,6 +226,11 @@ pub trait Tx: Send {
 
     // Limits.
 
+    /// What the host made of these steps for their limits, of those of which it has.
+    fn limit_keys(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<(StepKey, Json)>>> + Send;
+    /// Keeps what the host made of this transaction's own steps for their limits.
+    fn keep_limit_keys(&mut self, rows: &[(StepKey, Json)]) -> impl Future<Output = Result<()>> + Send;
+
     /// Locks these keys until the transaction ends, in their order: who counts them, takes or frees their
     /// slots or parks holds them. After every other lock but those of tasks, and once in a transaction.
     fn lock_limits(&mut self, keys: &[LimitKey]) -> impl Future<Output = Result<()>> + Send;

@@ -136,6 +136,8 @@ transaction!(Superseded { held: Vec<(StepKey, Token)> } -> Vec<(StepKey, Token)>
 });
 transaction!(LookOut { lanes: Vec<LaneId> } -> Outlook, |self, tx| tx.outlook(&self.lanes).await);
 
+transaction!(LimitKeys { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, tx| tx.limit_keys(&self.keys).await);
+transaction!(KeepLimitKeys { rows: Vec<(StepKey, Json)> } -> (), |self, tx| tx.keep_limit_keys(&self.rows).await);
 transaction!(CountSlots { keys: Vec<LimitKey> } -> Vec<(LimitKey, usize)>, |self, tx| {
     tx.lock_limits(&self.keys).await?;
     tx.count_slots(&self.keys).await

@@ -114,6 +114,18 @@ on_each_store! {
         assert_eq!(db.read(OpenLimits { limit: 1 }).await.len(), 1);
     }
 
+    async fn what_the_host_made_for_a_limit_is_kept(db: &Database) {
+        let diamond = Diamond::store(db).await;
+        let task = diamond.create(db).await;
+        let keys: Vec<StepKey> = (0..3).map(|index| StepKey { task, index }).collect();
+        assert!(db.read(LimitKeys { keys: keys.clone() }).await.is_empty());
+        db.write(KeepLimitKeys { rows: vec![(keys[0], json("1e20")), (keys[2], json("null"))] }).await;
+        db.write(KeepLimitKeys { rows: vec![(keys[0], json("\"a\\u0000\""))] }).await;
+        let mut found = db.read(LimitKeys { keys: keys.clone() }).await;
+        found.sort_by_key(|(key, _)| *key);
+        assert_eq!(found, [(keys[0], json("\"a\\u0000\"")), (keys[2], json("null"))]);
+    }
+
     async fn many_that_take_slots_at_once_never_take_more_than_there_are(db: &Database) {
         let diamond = Diamond::store(db).await;
         let seen = Arc::new(AtomicUsize::new(0));

@@ -13,7 +13,7 @@ fn build(limit: Value) -> Result<Template, Vec<String>> {
 
 fn key(limit: Value, context: Value) -> String {
     let template = build(limit).expect("a limit");
-    let (LimitKey(key), running) = template.limit_of(0, &Json::of(&context).expect("JSON")).expect("a key");
+    let (LimitKey(key), running) = template.limit_of(0, &Json::of(&context).expect("JSON"), None).expect("a key");
     assert_eq!(running, 3);
     key
 }

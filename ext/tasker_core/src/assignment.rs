@@ -86,11 +86,14 @@ impl Assignment {
         Ok(strings(ruby, this.core().task.template().names(&this.chosen()))?)
     }
 
-    /// What it means that the handler, or what makes the list, returned this.
+    /// What it means that the handler, or what makes the list or the key, returned this.
     ///
     /// # Errors
     /// When it had to choose a branch and did not, or to make a list and did not.
     pub fn returned(&self, result: Json) -> Result<Outcome, Fault> {
+        if self.is_key() {
+            return Ok(Outcome::Keyed(result));
+        }
         if self.is_list() {
             return fan_out::items(&result, &[]).map(Outcome::Expanded);
         }
@@ -123,6 +126,11 @@ impl Assignment {
     /// Whether a list is to be made, in place of running the handler.
     fn is_list(&self) -> bool {
         matches!(self.core().work, Work::List)
+    }
+
+    /// Whether the key of its step's limit is to be made, in place of running the handler.
+    fn is_key(&self) -> bool {
+        matches!(self.core().work, Work::Key)
     }
 
     fn item(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
@@ -218,6 +226,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("run", method!(Assignment::run, 0))?;
     class.define_method("step_name", method!(Assignment::step_name, 0))?;
     class.define_method("definition_name", method!(Assignment::definition_name, 0))?;
+    class.define_method("key?", method!(Assignment::is_key, 0))?;
     class.define_method("list?", method!(Assignment::is_list, 0))?;
     class.define_method("item", method!(Assignment::item, 0))?;
     class.define_method("item_index", method!(Assignment::item_index, 0))?;

@@ -245,13 +245,18 @@ impl Template {
         self.step(index).and_then(|step| step.priority).or(of_task).or(self.priority).unwrap_or(0)
     }
 
-    /// The limit of a step of a task with this context, with its key; `None` where it has none. Versions of
-    /// a template count together; of a step that is done for each item of a list, the items count.
-    pub fn limit_of(&self, index: StepIndex, context: &Json) -> Option<(LimitKey, usize)> {
-        let step = self.step(index).filter(|_| self.groups.each(index).is_none())?;
-        let limit = step.limit.as_ref()?;
-        let name = format!("{}/{}/{}", self.namespace, self.name, step.name);
-        Some((limit.key(&name, context), limit.running))
+    /// The limit of a step; `None` where it has none. Of a step that is done for each item of a list, the
+    /// items have it.
+    pub fn limit(&self, index: StepIndex) -> Option<&Limit> {
+        self.step(index).filter(|_| self.groups.each(index).is_none())?.limit.as_ref()
+    }
+
+    /// The limit of a step of a task with this context, with its key; see [`Limit::key`]. Versions of a template
+    /// count together.
+    pub fn limit_of(&self, index: StepIndex, context: &Json, made: Option<&Json>) -> Option<(LimitKey, usize)> {
+        let limit = self.limit(index)?;
+        let step = self.step(index).map_or("", |step| step.name.as_str());
+        Some((limit.key(&format!("{}/{}/{step}", self.namespace, self.name), context, made), limit.running))
     }
 
     /// What a version fixes once a task uses it: the steps' names, their edges, branches and

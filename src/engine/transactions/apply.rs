@@ -57,6 +57,8 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     look_again(tx, catalog, &mut verdicts, &settled).await?;
     let transitions: Vec<_> = verdicts.iter().flat_map(|verdict| verdict.transitions.iter().cloned()).collect();
     tx.record_steps(&transitions).await?;
+    let made = verdicts.iter().filter_map(|verdict| Some((verdict.step_move.key, verdict.limit_key.clone()?)));
+    tx.keep_limit_keys(&made.collect::<Vec<_>>()).await?;
 
     let mut touches = Touches::default();
     let mut timers = Vec::new();

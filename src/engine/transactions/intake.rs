@@ -9,6 +9,7 @@ use super::limits::Freed;
 use super::work::{Work, works};
 use crate::domain::id::{ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
+use crate::domain::limit::{Limit, LimitKey};
 use crate::domain::state::StepState;
 use crate::domain::template::{StepTemplate, Template};
 use crate::domain::time::Timestamp;
@@ -49,6 +50,8 @@ pub struct Assignment {
     pub claimed_at: Timestamp,
     /// What there is to do.
     pub work: Work,
+    /// What the host made of it for its limit, where it makes the key.
+    pub limit_key: Option<Json>,
 }
 
 impl Assignment {
@@ -84,6 +87,8 @@ pub struct Known {
     pub tasks: HashMap<TaskId, Arc<TaskInfo>>,
     /// Results; `None` for a step that was skipped.
     pub results: HashMap<StepKey, Option<Json>>,
+    /// What the host made of steps for their limits, where it makes the key; `None` where it is to.
+    pub limit_keys: HashMap<StepKey, Option<Json>>,
 }
 
 /// What was taken in.
@@ -109,7 +114,8 @@ pub async fn take_in<T: Tx>(
     freed: Freed,
 ) -> Result<TakenIn> {
     known.find_tasks(tx, catalog, &rows).await?;
-    let (rows, made_ready) = freed.admit(tx, rows, |id| known.tasks.get(&id).map(|task| &**task)).await?;
+    known.find_limit_keys(tx, &rows).await?;
+    let (rows, made_ready) = freed.admit(tx, rows, |row| known.limit_of(row)).await?;
     if rows.is_empty() {
         return Ok(TakenIn { made_ready, ..TakenIn::default() });
     }
@@ -152,6 +158,33 @@ impl Known {
         }
         Ok(())
     }
+
+    /// Reads what the host made of those of these steps for whose limit it makes a key.
+    async fn find_limit_keys<T: Tx>(&mut self, tx: &mut T, rows: &[ReadyRow]) -> Result<()> {
+        let is_wanted = |row: &&ReadyRow| {
+            let limit = self.tasks.get(&row.key.task).and_then(|task| task.template().limit(row.key.index));
+            limit.is_some_and(Limit::is_made_by_host) && !self.limit_keys.contains_key(&row.key)
+        };
+        let wanted: Vec<StepKey> = rows.iter().filter(is_wanted).map(|row| row.key).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let made = tx.limit_keys(&wanted).await?;
+        self.limit_keys.extend(wanted.into_iter().map(|key| (key, None)));
+        self.limit_keys.extend(made.into_iter().map(|(key, made)| (key, Some(made))));
+        Ok(())
+    }
+
+    /// The limit of a step with its key; none where the host is still to make that: what is claimed for that
+    /// needs no slot.
+    fn limit_of(&self, row: &ReadyRow) -> Option<(LimitKey, usize)> {
+        let made = self.limit_keys.get(&row.key);
+        if made.is_some_and(Option::is_none) {
+            return None;
+        }
+        let task = self.tasks.get(&row.key.task)?;
+        task.template().limit_of(row.key.index, &task.head.context, made.and_then(Option::as_ref))
+    }
 }
 
 fn claim_of(held: &Assignment, session: SessionId) -> StepTransition {
@@ -178,6 +211,7 @@ pub async fn gather<T: Tx>(
 ) -> Result<Vec<Assignment>> {
     let claimed_at = tx.now().await?;
     known.find_tasks(tx, catalog, &receipt.steps).await?;
+    known.find_limit_keys(tx, &receipt.steps).await?;
     let mut works = works(tx, &receipt.steps, &known).await?;
     // A task that ended and was purged since may still be named: what would be reported of it is late.
     let steps = receipt.steps.iter();
@@ -202,7 +236,11 @@ pub async fn gather<T: Tx>(
 
     let held = rows.into_iter().map(|(row, task)| {
         let result = |index: StepIndex| known.results.get(&StepKey { task: row.key.task, index }).cloned().flatten();
-        let work = works.remove(&row.key).unwrap_or_default();
+        let limit_key = known.limit_keys.remove(&row.key);
+        let work = match limit_key {
+            Some(None) => Work::Key,
+            _ => works.remove(&row.key).unwrap_or_default(),
+        };
         let mut row = row.clone();
         let mut parents = Vec::new();
         match work {
@@ -210,7 +248,8 @@ pub async fn gather<T: Tx>(
             _ => parents.extend(task.template().parents(row.key.index).iter().map(|&index| (index, result(index)))),
         }
         let checkpoint = checkpoints.remove(&row.key);
-        Assignment { row, task, parents, checkpoint, receipt: receipt.id, claimed_at, work }
+        let (receipt, limit_key) = (receipt.id, limit_key.flatten());
+        Assignment { row, task, parents, checkpoint, receipt, claimed_at, work, limit_key }
     });
     Ok(held.collect())
 }

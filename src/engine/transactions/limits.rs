@@ -8,9 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::intake::TaskInfo;
 use super::verdict::Verdict;
-use crate::domain::id::TaskId;
+use super::work::Work;
 use crate::domain::limit::LimitKey;
 use crate::storage::rows::{Parked, ReadyRow, Slot};
 use crate::storage::{Result, Transaction, Tx};
@@ -22,9 +21,11 @@ pub struct Freed(BTreeMap<LimitKey, usize>);
 impl Freed {
     /// Those of these verdicts.
     pub fn by(verdicts: &[Verdict]) -> Self {
-        let limits = verdicts.iter().filter_map(|verdict| {
-            let task = &verdict.assignment.task;
-            task.template().limit_of(verdict.step_move.key.index, &task.head.context)
+        // What made a key had no slot.
+        let held = verdicts.iter().map(|verdict| &verdict.assignment).filter(|held| !matches!(held.work, Work::Key));
+        let limits = held.filter_map(|held| {
+            let template = held.task.template();
+            template.limit_of(held.row.key.index, &held.task.head.context, held.limit_key.as_ref())
         });
         Self(limits.collect())
     }
@@ -32,16 +33,12 @@ impl Freed {
     /// Makes parked steps claimable where slots were freed, and lets those of `rows` go on that have no
     /// limit or get a slot; parks the others. Returns the former, and whether steps were made claimable.
     /// Costs no statement where there is no limit.
-    pub async fn admit<'t, T: Tx>(
+    pub async fn admit<T: Tx>(
         self,
         tx: &mut T,
         rows: Vec<ReadyRow>,
-        task_of: impl Fn(TaskId) -> Option<&'t TaskInfo>,
+        limit_of: impl Fn(&ReadyRow) -> Option<(LimitKey, usize)>,
     ) -> Result<(Vec<ReadyRow>, bool)> {
-        let limit_of = |row: &ReadyRow| {
-            let task = task_of(row.key.task)?;
-            task.template().limit_of(row.key.index, &task.head.context)
-        };
         let limits: Vec<Option<(LimitKey, usize)>> = rows.iter().map(limit_of).collect();
         let keys: BTreeSet<&LimitKey> = self.0.keys().chain(limits.iter().flatten().map(|(key, _)| key)).collect();
         if keys.is_empty() {

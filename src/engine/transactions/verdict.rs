@@ -31,6 +31,8 @@ pub enum Outcome {
     Decided(Json, Vec<StepIndex>),
     /// The list for each of whose items the step is done.
     Expanded(Vec<Json>),
+    /// The value that the host made for its limit: it is claimed again, with that.
+    Keyed(Json),
     /// It failed.
     Failed(Failure),
     /// It was given back without having been tried to its end.
@@ -62,6 +64,8 @@ pub struct Verdict {
     pub route: Option<Vec<StepIndex>>,
     /// The items of the list that it made; the step waits for them.
     pub items: Vec<Json>,
+    /// What the host made for its limit.
+    pub limit_key: Option<Json>,
 }
 
 impl Verdict {
@@ -73,17 +77,20 @@ impl Verdict {
         let (event, used, error, delay) = match &*outcome {
             Outcome::Succeeded(_) | Outcome::Decided(..) => (StepEvent::Succeed, attempt, None, None),
             Outcome::Expanded(_) => (StepEvent::Expand, attempt, None, None),
-            Outcome::Released => (StepEvent::Release, held.row.attempts, None, Some(Duration::ZERO)),
+            Outcome::Released | Outcome::Keyed(_) => {
+                (StepEvent::Release, held.row.attempts, None, Some(Duration::ZERO))
+            }
             Outcome::Failed(failure) => {
                 let (event, delay) = judge(failure, held);
                 (event, attempt, Some(failure.error.clone()), delay)
             }
         };
+        let limit_key = if let Outcome::Keyed(made) = &*outcome { Some(made.clone()) } else { None };
         let (result, route, items) = match outcome.into_owned() {
             Outcome::Succeeded(result) => (Some(result), None, Vec::new()),
             Outcome::Decided(result, route) => (Some(result), Some(route), Vec::new()),
             Outcome::Expanded(items) => (None, None, items),
-            Outcome::Failed(_) | Outcome::Released => (None, None, Vec::new()),
+            Outcome::Failed(_) | Outcome::Released | Outcome::Keyed(_) => (None, None, Vec::new()),
         };
         let settled = settle(StepState::InProgress, event)?;
         let step_move = StepMove {
@@ -117,7 +124,7 @@ impl Verdict {
             (ReadyRow { token, attempts: used, state: settled, ..held.row.clone() }, delay)
         });
         let mut verdict =
-            Self { assignment: held.clone(), step_move, transitions: vec![transition], again, route, items };
+            Self { assignment: held.clone(), step_move, transitions: vec![transition], again, route, items, limit_key };
         verdict.skip_if_optional()?;
         Ok(verdict)
     }
@@ -157,6 +164,7 @@ impl Verdict {
             again: crashes_left.then_some((again, Duration::ZERO)),
             route: None,
             items: Vec::new(),
+            limit_key: None,
             assignment: held,
         };
         verdict.skip_if_optional()?;
@@ -218,7 +226,11 @@ pub(super) fn object<T: serde::Serialize>(key: &str, value: &T) -> Result<Json> 
 fn checked<'r>(held: &Assignment, outcome: &'r Outcome) -> Cow<'r, Outcome> {
     let route = |route| held.task.template().check_route(held.row.key.index, route);
     let checked = match (&held.work, outcome) {
-        (_, Outcome::Failed(_) | Outcome::Released) => Ok(()),
+        (_, Outcome::Failed(_) | Outcome::Released) | (Work::Key, Outcome::Keyed(_)) => Ok(()),
+        (Work::Key, _) => {
+            Err(Fault::new("limit.key", "the key of the limit was to be made, and a result was reported"))
+        }
+        (_, Outcome::Keyed(_)) => Err(Fault::new("limit.key", "no key was to be made, and one was reported")),
         (Work::List, Outcome::Expanded(items)) if items.is_empty() => {
             return Cow::Owned(Outcome::Succeeded(Json::from_trusted("[]")));
         }

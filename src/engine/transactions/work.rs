@@ -1,5 +1,5 @@
 //! What there is to do for a claimed step: its handler runs, for itself or for an item of a list; or
-//! its list is made; or the results of its items are put together, which takes no handler.
+//! its list is made, or the key of its limit; or the results of its items are put together, which takes no handler.
 
 use std::collections::HashMap;
 
@@ -30,6 +30,8 @@ pub enum Work {
     },
     /// A list is made.
     List,
+    /// The key of its limit is made; then it is claimed again.
+    Key,
     /// The items are done.
     Gather {
         /// What they came to, in order; `None` for one that was skipped.
@@ -79,7 +81,7 @@ impl Assignment {
                 Each::Path { parent, keys, text } => self.list_in(*parent, keys, text).map(Outcome::Expanded),
                 Each::Host => return None,
             },
-            Work::Handle | Work::Item { .. } => return None,
+            Work::Handle | Work::Item { .. } | Work::Key => return None,
         };
         Some(outcome.unwrap_or_else(|fault| Outcome::Failed(Failure::for_good(&fault))))
     }

@@ -143,7 +143,8 @@ impl Hands {
             return false;
         };
         self.pace.observe(ended.since.elapsed());
-        self.stats.ran += 1;
+        // What only made a key is yet to be tried.
+        self.stats.ran += u64::from(!matches!(outcome, Outcome::Keyed(_)));
         self.stats.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
         self.reports.push(Report { assignment: ended.ticket.assignment, outcome });
         true

@@ -101,7 +101,8 @@ impl LoneStepInput {
         };
         let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let (checkpoint, receipt) = (self.checkpoint, ReceiptId::generate());
-        let assignment = Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at, work };
+        let assignment =
+            Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at, work, limit_key: None };
         Ok(Ticket::new(0, assignment))
     }
 }

@@ -141,3 +141,6 @@ CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (state) WHERE finished_at I
 
 -- Since when a step is ready.
 ALTER TABLE tasker_ready ADD COLUMN ready_at timestamptz NOT NULL DEFAULT clock_timestamp();
+
+-- What the host made of a step for its limit, where it makes the key; json as checkpoints are.
+ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key json;

@@ -6,8 +6,10 @@
 use sqlx::postgres::PgRow;
 
 use super::PostgresTx;
+use crate::domain::id::StepKey;
+use crate::domain::json::Json;
 use crate::domain::limit::LimitKey;
-use crate::storage::postgres::values::{ReadyArrays, get, limit, ready_row, stored_index};
+use crate::storage::postgres::values::{ReadyArrays, get, json, key_arrays, limit, ready_row, step_key, stored_index};
 use crate::storage::rows::{Parked, ReadyRow, Slot};
 use crate::storage::{Result, StoreError};
 
@@ -88,8 +90,41 @@ const OPEN: &str = "
     ) AS keys
     WHERE free > 0 LIMIT $1";
 
+/// A probe of the primary key for each.
+const MADE: &str = "
+    SELECT s.task_id, s.idx, s.limit_key::text
+    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    WHERE s.limit_key IS NOT NULL";
+
+/// A probe of the primary key for each, whose lock the transaction has. HOT.
+const KEEP_MADE: &str = "
+    UPDATE tasker_workflow_steps AS s SET limit_key = m.made::json
+    FROM unnest($1::uuid[], $2::int[], $3::text[]) AS m (task_id, idx, made)
+    WHERE s.task_id = m.task_id AND s.idx = m.idx";
+
 /// How often a lock is looked for that others delete at the same time.
 const TRIES: usize = 100;
+
+pub(super) async fn made(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tasks, idxs) = key_arrays(keys);
+    let rows = tx.rows(sqlx::query(MADE).bind(tasks).bind(idxs)).await?;
+    rows.iter().map(|row| Ok((step_key(row, 0)?, json(row, 2)?))).collect()
+}
+
+pub(super) async fn keep_made(tx: &mut PostgresTx, rows: &[(StepKey, Json)]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(KEEP_MADE)
+        .bind(rows.iter().map(|(key, _)| key.task.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(key, _)| stored_index(key.index)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, made)| made.as_str()).collect::<Vec<_>>());
+    tx.run(statement).await
+}
 
 pub(super) async fn lock(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
     if keys.is_empty() {

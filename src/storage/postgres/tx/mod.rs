@@ -317,6 +317,12 @@ impl Tx for PostgresTx {
         queue::checkpoints(self, keys).await
     }
 
+    async fn limit_keys(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        limits::made(self, keys).await
+    }
+    async fn keep_limit_keys(&mut self, rows: &[(StepKey, Json)]) -> Result<()> {
+        limits::keep_made(self, rows).await
+    }
     async fn lock_limits(&mut self, keys: &[LimitKey]) -> Result<()> {
         limits::lock(self, keys).await
     }

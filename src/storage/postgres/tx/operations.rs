@@ -53,6 +53,7 @@ const PLACE_STEPS: &str = "
         finished_at = CASE WHEN p.state IN ('pending', 'waiting_for_retry') THEN NULL ELSE $1 END,
         error = CASE WHEN p.fresh THEN NULL ELSE s.error END,
         checkpoint = CASE WHEN p.fresh THEN NULL ELSE s.checkpoint END,
+        limit_key = CASE WHEN p.fresh THEN NULL ELSE s.limit_key END,
         started_at = CASE WHEN p.fresh THEN NULL ELSE s.started_at END
     FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::smallint[], $7::smallint[], $8::int[], $9::text[],
                 $10::bool[])

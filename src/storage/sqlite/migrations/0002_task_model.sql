@@ -138,3 +138,6 @@ CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (state, finished_at) WHERE 
 
 -- Since when a step is ready; null where a process of the release before made it so.
 ALTER TABLE tasker_ready ADD COLUMN ready_at INTEGER;
+
+-- What the host made of a step for its limit, where it makes the key.
+ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key TEXT;

@@ -2,12 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::{all, each};
+use super::{all, each, probe};
 use crate::domain::id::StepKey;
+use crate::domain::json::Json;
 use crate::domain::limit::LimitKey;
 use crate::storage::Result;
 use crate::storage::rows::{Parked, ReadyRow, Slot};
-use crate::storage::sqlite::values::{self, rank, ready_row};
+use crate::storage::sqlite::values::{self, rank, ready_row, step_key};
 
 /// A slot counts while its step has its token.
 const DELETE_STALE: &str = "
@@ -46,6 +47,20 @@ const OPEN: &str = "
             WHERE l.key = p.key AND s.state IN ('pending', 'waiting_for_retry')) AS free
         FROM tasker_parked p GROUP BY p.key)
     WHERE free > 0 LIMIT ?1";
+
+const MADE: &str = "
+    SELECT task_id, idx, limit_key FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND idx = ?2 AND limit_key IS NOT NULL";
+
+const KEEP_MADE: &str = "UPDATE tasker_workflow_steps SET limit_key = ?3 WHERE task_id = ?1 AND idx = ?2";
+
+pub(super) fn made(connection: &Connection, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+    probe(connection, MADE, keys, |key| (key.task, key.index), |row| Ok((step_key(row, 0)?, row.get(2)?)))
+}
+
+pub(super) fn keep_made(connection: &Connection, rows: &[(StepKey, Json)]) -> Result<()> {
+    each(connection, KEEP_MADE, rows, |(key, made)| (key.task, key.index, made))
+}
 
 pub(super) fn count(connection: &Connection, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
     let mut stale = connection.prepare_cached(DELETE_STALE)?;

@@ -215,6 +215,14 @@ impl Tx for SqliteTx<'_> {
         queue::checkpoints(self.connection, keys)
     }
 
+    async fn limit_keys(&mut self, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+        limits::made(self.connection, keys)
+    }
+
+    async fn keep_limit_keys(&mut self, rows: &[(StepKey, Json)]) -> Result<()> {
+        limits::keep_made(self.connection, rows)
+    }
+
     /// There is one writer.
     async fn lock_limits(&mut self, _keys: &[LimitKey]) -> Result<()> {
         Ok(())

@@ -32,6 +32,7 @@ pub(super) const PLACE_STEP: &str = "
         finished_at = ?9,
         error = CASE WHEN ?10 THEN NULL ELSE error END,
         checkpoint = CASE WHEN ?10 THEN NULL ELSE checkpoint END,
+        limit_key = CASE WHEN ?10 THEN NULL ELSE limit_key END,
         started_at = CASE WHEN ?10 THEN NULL ELSE started_at END
     WHERE task_id = ?1 AND idx = ?2";
 
