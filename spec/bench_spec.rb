@@ -35,10 +35,24 @@ RSpec.describe "bin/bench" do
     [*calls, *sizes, *threads].to_h
   end
 
+  it "has a suite of throughput that counts what it claims", limit: 120 do
+    Dir.mktmpdir do |folder|
+      command = [RbConfig.ruby, "-W1", "-I#{Support::ROOT}/lib", "#{Support::ROOT}/bench/throughput.rb", "--quick",
+                 "--database", "sqlite", "--json", "#{folder}/rows.json"]
+      outcome = start_command(command, folder: folder).outcome
+      expect(outcome).to be_success, outcome.output
+      rows = JSON.parse(File.read("#{folder}/rows.json"))["rows"]
+      expect(rows).to all(include("name" => start_with("sqlite: "), "value" => be > 0))
+      expect(rows.to_h { |row| row.values_at("name", "target") }.compact)
+        .to eq("sqlite: create_task against a bare commit" => "<= 1.3", "sqlite: 16 threads against one" => ">= 6",
+               "sqlite: create_tasks, 1,000 diamonds a call" => ">= 20,000")
+    end
+  end
+
   it "explains itself" do
     outcome = start_command(["#{Support::ROOT}/bin/bench", "--help"]).outcome
     expect(outcome).to be_success
-    expect(outcome.output).to include("ffi", "--json", "--quick")
+    expect(outcome.output).to include("ffi", "throughput", "--database", "--json", "--quick")
     expect(start_command(["#{Support::ROOT}/bin/bench", "nothing"]).outcome).not_to be_success
   end
 

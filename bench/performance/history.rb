@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "open3"
-require "tmpdir"
 
 module Bench
   module Performance
@@ -12,6 +11,11 @@ module Bench
       STEPS = %w[a b c d].freeze
 
       attr_reader :handle, :waiting
+
+      # The history in an empty database of this kind.
+      def self.in(kind, url, tasks)
+        { "sqlite" => SqliteHistory, "postgres" => PostgresHistory }.fetch(kind).new(url, tasks)
+      end
 
       def initialize(url, tasks)
         @url = url
@@ -36,13 +40,8 @@ module Bench
       end
     end
 
-    # In an SQLite file of its own.
+    # In an SQLite file.
     class SqliteHistory < History
-      def self.open(tasks)
-        @folder = Dir.mktmpdir("tasker-bench")
-        new("sqlite://#{@folder}/bench.sqlite3", tasks)
-      end
-
       private
 
       def command = ["sqlite3", "-batch", @url.delete_prefix("sqlite://")]
@@ -63,10 +62,8 @@ module Bench
       end
     end
 
-    # In the PostgreSQL database of a URL, which has to be empty.
+    # In a PostgreSQL database.
     class PostgresHistory < History
-      def self.open(url, tasks) = new(url, tasks)
-
       private
 
       def command = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", @url]

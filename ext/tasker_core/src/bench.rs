@@ -8,8 +8,10 @@ use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::types::CreateTaskInput;
 
+use crate::call::Call;
 use crate::convert::input::FromRHash;
 use crate::errors::{Failure, guarded};
+use crate::handle::Handle;
 use crate::task::Task;
 
 #[magnus::wrap(class = "TaskerCore::Native::Bench", free_immediately, size)]
@@ -18,6 +20,11 @@ pub struct Bench;
 impl Bench {
     fn new() -> Self {
         Self
+    }
+
+    /// A transaction on the handle's database that writes one small row.
+    fn commit(handle: &Handle) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::unit(handle.core().bare_commit())))
     }
 
     /// What any call costs.
@@ -43,6 +50,7 @@ impl Bench {
 pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Bench", ruby.class_object())?;
     class.define_singleton_method("new", function!(Bench::new, 0))?;
+    class.define_singleton_method("commit", function!(Bench::commit, 1))?;
     class.define_method("nothing", method!(Bench::nothing, 0))?;
     class.define_method("read_task", method!(Bench::read_task, 1))?;
     class.define_method("read_task_json", method!(Bench::read_task_json, 1))?;
