@@ -168,6 +168,24 @@ RSpec.describe TaskerCore::Performance do
       expect(context_of(task).total_steps).to eq(6)
     end
 
+    it "says that a queue is paused, and that a limit is reached" do
+      gate = self.gate
+      task = started(diamond)
+      handle.pause_queue("default")
+      expect(reasons_of(task)).to include("a" => "queue_paused", "b" => "waiting_for_parents")
+      expect(context_of(task)).to have_attributes(execution_status: "waiting_for_dependencies", ready_steps: 0)
+      handle.resume_queue("default")
+      expect(performance.viable_steps(task.id).viable).to eq(["a"])
+
+      handle.register(workflow("limited") { step(:only, limit: { key: "context.k", running: 1 }) { gate.wait } })
+      handle.create_tasks("limited", contexts: [{ k: 1 }, { k: 1 }])
+      worker = handle.worker(threads: 2).start
+      limited = handle.tasks(name: "limited").to_a
+      eventually { limited.map { |one| reasons_of(one)["only"].to_s }.sort == %w[in_progress waiting_for_limit] }
+      gate.open
+      worker.stop
+    end
+
     it "says that a task is paused" do
       task = started(diamond).pause
       expect(context_of(task)).to have_attributes(execution_status: "paused", recommended_action: "resume_task",

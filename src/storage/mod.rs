@@ -349,6 +349,8 @@ pub trait Tx: Send {
     fn steps(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepRow>>> + Send;
     /// How far the steps of a task have come, by index.
     fn progress(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepProgress>>> + Send;
+    /// The steps of a task that wait for a slot of their limit.
+    fn parked(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepIndex>>> + Send;
     /// The transitions of a task, oldest first.
     fn task_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
     /// The transitions of a task's steps, by index, oldest first.

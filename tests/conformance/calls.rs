@@ -128,6 +128,7 @@ transaction!(ListTasks { filter: TaskFilter, before: Option<TaskId>, limit: usiz
 transaction!(CountTasks { filter: TaskFilter } -> u64, |self, tx| tx.count_tasks(&self.filter).await);
 transaction!(Steps { task: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.task).await);
 transaction!(Progress { task: TaskId } -> Vec<StepProgress>, |self, tx| tx.progress(self.task).await);
+transaction!(ParkedOf { task: TaskId } -> Vec<StepIndex>, |self, tx| tx.parked(self.task).await);
 transaction!(TaskHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.task_history(self.task).await);
 transaction!(StepHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.step_history(self.task).await);
 transaction!(Ended { ids: Vec<TaskId> } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await);

@@ -75,6 +75,8 @@ on_each_store! {
         let other = diamond.create(db).await;
         let row = |priority, n: usize| parked("a", diamond.lane, priority, ids[n], 0);
         db.write(Park { rows: vec![row(0, 1), row(0, 0), row(5, 2), parked("b", diamond.lane, 0, other, 0)] }).await;
+        assert_eq!(db.read(ParkedOf { task: other }).await, [0]);
+        assert!(db.read(ParkedOf { task: TaskId::generate() }).await.is_empty());
         assert!(db.read(LookOut { lanes: vec![diamond.lane] }).await.parked);
         let first = unpark(db, &[("a", 2), ("none", 3)]).await;
         assert_eq!(first.iter().map(|row| row.key.task).collect::<std::collections::BTreeSet<_>>(), [ids[0], ids[2]].into());

@@ -65,7 +65,8 @@ on_each_store! {
                 steps.extend(db.read(Progress { task: task.id }).await.into_iter().map(|step| (task.id, step)));
             }
             let mut found = db.read(EndedSteps { window }).await;
-            (steps.sort_unstable_by_key(|step| (step.0, step.1.index)), found.sort_unstable_by_key(|step| (step.0, step.1.index)));
+            steps.sort_unstable_by_key(|step| (step.0, step.1.index));
+            found.sort_unstable_by_key(|step| (step.0, step.1.index));
             assert_eq!(found, steps);
         }
         assert!(!ids.contains(&open));

@@ -8,7 +8,7 @@ use tasker_core::domain::analysis::readiness::{Readiness, readiness, unfinished_
 use tasker_core::domain::analysis::score::Signs;
 use tasker_core::domain::analysis::shape::Shape;
 use tasker_core::domain::analysis::standing::{ExecutionStatus, Health, Standing, bottlenecks};
-use tasker_core::domain::analysis::{StepFacts, TaskFacts};
+use tasker_core::domain::analysis::{HeldBack, StepFacts, TaskFacts};
 use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
@@ -19,7 +19,7 @@ const LATER: Timestamp = Timestamp(NOW.0 + 1);
 type Edges = Vec<(StepIndex, StepIndex)>;
 
 fn step(state: StepState) -> StepFacts {
-    StepFacts { state, attempts: 0, started_at: None, finished_at: None, next_retry_at: None }
+    StepFacts { state, attempts: 0, started_at: None, finished_at: None, next_retry_at: None, held_back: None }
 }
 
 fn ran(seconds: u64) -> StepFacts {
@@ -173,6 +173,10 @@ fn each_state_of_a_task_has_its_say() {
     assert_eq!(of(TaskState::Pending, Some(LATER)), later);
     assert_eq!(of(TaskState::Paused, Some(LATER)), [R::Paused, R::WaitingForParents, R::Paused, R::Paused]);
     assert_eq!(of(TaskState::Error, None), [R::TaskEnded, R::WaitingForParents, R::TaskEnded, R::TaskEnded]);
+    let held = |held_back| StepFacts { held_back: Some(held_back), ..step(StepState::Pending) };
+    let kept = [held(HeldBack::Limit), held(HeldBack::Limit), held(HeldBack::PausedQueue), retrying];
+    let expected = [R::WaitingForLimit, R::WaitingForParents, R::QueuePaused, R::WaitingForRetry];
+    assert_eq!(readiness(task(TaskState::InProgress), &kept, &shape, NOW), expected);
     for state in [TaskState::Complete, TaskState::Cancelled, TaskState::ResolvedManually] {
         assert_eq!(of(state, None), [R::TaskEnded; 4]);
     }
@@ -233,7 +237,7 @@ fn a_task_stands_as_its_steps_do() {
 fn names_are_each_ones_own() {
     let mut names: Vec<&str> = Readiness::ALL.iter().map(|readiness| readiness.as_str()).collect();
     names.dedup();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 13);
     let actions = ExecutionStatus::ALL.iter().map(|status| (status.as_str(), status.recommended_action()));
     assert_eq!(actions.collect::<std::collections::BTreeMap<_, _>>().len(), 8);
 }

@@ -3,6 +3,8 @@
 use sqlx::{PgConnection, Row};
 use tasker_core::domain::id::TaskId;
 use tasker_core::domain::search::Term;
+use tasker_core::domain::time::Timestamp;
+use tasker_core::storage::rows::Window;
 use tasker_core::storage::rows::{TaskFilter, TaskRow, TermRow};
 use tasker_core::storage::{Result, Store, Transaction, Tx};
 
@@ -86,6 +88,42 @@ async fn entries_read(connection: &mut PgConnection) -> i64 {
          WHERE indexrelname IN ('tasker_task_terms_pkey', 'tasker_tasks_pkey')",
     )
     .await
+}
+
+/// Counting tasks and summing up what ended goes by indexes, also with plans that were made while there was nothing.
+#[tokio::test]
+async fn no_sum_reads_a_whole_table() {
+    let database = fresh_database().await;
+    let store = try_open(&database.url_with("pool=1")).await.expect("the store opens");
+    let named = template(&store).await;
+    let mut connection = database.connect().await;
+    execute(&mut connection, "VACUUM ANALYZE".into()).await;
+    let before = sequential_scans(&mut connection).await;
+    for size in [1, 1, 1, 1, 1, 1, 1, 300] {
+        round(&store, named, size).await;
+        for name in [None, Some("x".to_owned())] {
+            let window = Window { since: Timestamp(0), namespace: name.clone(), name };
+            let summed = transact!(store.read(window: Window) |tx| -> () {
+                tx.census().await?;
+                tx.ended_tasks(window).await?;
+                tx.ended_steps(window).await.map(drop)
+            });
+            summed.expect("sums");
+        }
+    }
+    store.close().await;
+    eventually("the counters are in", async || {
+        let mut connection = database.connect().await;
+        number(&mut connection, "SELECT sum(n_tup_ins)::bigint FROM pg_stat_user_tables WHERE relname = 'tasker_tasks'")
+            .await
+            >= 307
+    })
+    .await;
+    // The queue's tables are read whole: they are to be counted.
+    let stored = |scans: Vec<(String, i64)>| {
+        scans.into_iter().filter(|(table, _)| table.contains("tasks") || table.contains("steps")).collect::<Vec<_>>()
+    };
+    assert_eq!(stored(sequential_scans(&mut connection).await), stored(before));
 }
 
 async fn sequential_scans(connection: &mut PgConnection) -> Vec<(String, i64)> {

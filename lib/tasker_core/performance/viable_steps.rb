@@ -55,6 +55,8 @@ module TaskerCore
     # | `paused` | it could run, but its task is paused |
     # | `waiting_for_retry` | its last attempt failed, and the next is due at `not_before` |
     # | `waiting_for_start` | its task is not to run before `not_before` |
+    # | `waiting_for_limit` | as many attempts run as its `limit` allows |
+    # | `queue_paused` | its queue is paused, see {OrchestrationHandle#pause_queue} |
     # | `task_ended` | its task ended without it |
     #
     # @!attribute [r] name

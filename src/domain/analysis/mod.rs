@@ -40,6 +40,17 @@ pub struct StepFacts {
     pub finished_at: Option<Timestamp>,
     /// When it will be tried again.
     pub next_retry_at: Option<Timestamp>,
+    /// What keeps it from being claimed, if it could be otherwise.
+    pub held_back: Option<HeldBack>,
+}
+
+/// What keeps a step from being claimed that could be otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBack {
+    /// As many attempts run as its limit allows.
+    Limit,
+    /// Its queue is paused.
+    PausedQueue,
 }
 
 impl StepFacts {

@@ -1,7 +1,7 @@
 //! Which steps of a task may run now, and what keeps each of the others.
 
 use super::shape::Shape;
-use super::{StepFacts, TaskFacts};
+use super::{HeldBack, StepFacts, TaskFacts};
 use crate::domain::id::StepIndex;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
@@ -29,6 +29,10 @@ pub enum Readiness {
     WaitingForRetry,
     /// Its task's `run_at` has not come.
     WaitingForStart,
+    /// As many attempts run as its limit allows: it waits for one of them to end.
+    WaitingForLimit,
+    /// Its queue is paused.
+    QueuePaused,
     /// Its task ended without it.
     TaskEnded,
 }
@@ -46,6 +50,8 @@ impl Readiness {
         Self::Paused,
         Self::WaitingForRetry,
         Self::WaitingForStart,
+        Self::WaitingForLimit,
+        Self::QueuePaused,
         Self::TaskEnded,
     ];
 
@@ -62,6 +68,8 @@ impl Readiness {
             Self::Paused => "paused",
             Self::WaitingForRetry => "waiting_for_retry",
             Self::WaitingForStart => "waiting_for_start",
+            Self::WaitingForLimit => "waiting_for_limit",
+            Self::QueuePaused => "queue_paused",
             Self::TaskEnded => "task_ended",
         }
     }
@@ -98,7 +106,11 @@ fn unfinished(task: TaskFacts, step: &StepFacts, blocked: Option<bool>, now: Tim
         (TaskState::Paused, None) => Readiness::Paused,
         _ if later(step.next_retry_at) => Readiness::WaitingForRetry,
         _ if later(task.run_at) => Readiness::WaitingForStart,
-        _ => Readiness::Ready,
+        _ => match step.held_back {
+            Some(HeldBack::Limit) => Readiness::WaitingForLimit,
+            Some(HeldBack::PausedQueue) => Readiness::QueuePaused,
+            None => Readiness::Ready,
+        },
     }
 }
 

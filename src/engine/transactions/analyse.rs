@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::look::{FoundTask, Tasks};
 use crate::domain::analysis::shape::Shape;
-use crate::domain::analysis::{StepFacts, TaskFacts};
+use crate::domain::analysis::{HeldBack, StepFacts, TaskFacts};
 use crate::domain::id::{StepIndex, TaskId};
 use crate::domain::template::{StepTemplate, Template};
 use crate::domain::time::Timestamp;
@@ -42,8 +42,17 @@ impl Transaction for Analyse {
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Self::Output> {
         let found = Tasks { ids: vec![self.task], catalog: self.catalog.clone() }.run(tx).await?;
         let Some((row, stored)): Option<FoundTask> = found.into_iter().next() else { return Ok(None) };
-        let progress = tx.progress(self.task).await?.into_iter();
-        let (indexes, steps) = progress.map(|step| (step.index, facts(&step))).unzip();
+        let progress = tx.progress(self.task).await?;
+        let parked = tx.parked(self.task).await?;
+        let pauses = tx.paused_queues().await?;
+        let held_back = |index| {
+            let queue = stored.template.queue_of(index, row.queue.as_deref());
+            let paused = pauses.iter().any(|pause| pause.covers(queue, &row.namespace));
+            let limited = parked.contains(&index).then_some(HeldBack::Limit);
+            limited.or(paused.then_some(HeldBack::PausedQueue))
+        };
+        let step = |step: StepProgress| (step.index, StepFacts { held_back: held_back(step.index), ..facts(&step) });
+        let (indexes, steps) = progress.into_iter().map(step).unzip();
         Ok(Some(Analysed { row, stored, indexes, steps, now: tx.now().await? }))
     }
 }
@@ -91,5 +100,5 @@ pub(super) fn shape(template: &Template, indexes: &[StepIndex]) -> Shape {
 /// What the analysis wants to know of a step.
 pub(super) fn facts(step: &StepProgress) -> StepFacts {
     let StepProgress { index: _, state, attempts, started_at, finished_at, next_retry_at, items: _ } = *step;
-    StepFacts { state, attempts, started_at, finished_at, next_retry_at }
+    StepFacts { state, attempts, started_at, finished_at, next_retry_at, held_back: None }
 }

@@ -448,6 +448,9 @@ impl Tx for PostgresTx {
     async fn progress(&mut self, task: TaskId) -> Result<Vec<StepProgress>> {
         reading::progress(self, task).await
     }
+    async fn parked(&mut self, task: TaskId) -> Result<Vec<StepIndex>> {
+        reading::parked(self, task).await
+    }
     async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
         reading::task_history(self, task).await
     }

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgRow;
 
 use super::PostgresTx;
-use crate::domain::id::{LaneId, SessionId, StepKey, TaskId, Token};
+use crate::domain::id::{LaneId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::state::StepState;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
@@ -44,6 +44,9 @@ const STEPS: &str = select_steps!(
 );
 
 const PROGRESS: &str = select_steps!("");
+
+/// Walks the primary key.
+const PARKED: &str = "SELECT idx FROM tasker_parked WHERE task_id = $1 ORDER BY task_id, idx";
 
 /// Walks the primary key.
 const TASK_HISTORY: &str = "
@@ -131,6 +134,11 @@ fn step(row: &PgRow) -> Result<StepRow> {
         item: json_option(row, 16)?,
         items: progress.items,
     })
+}
+
+pub(super) async fn parked(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepIndex>> {
+    let rows = tx.rows(sqlx::query(PARKED).bind(task.0)).await?;
+    rows.iter().map(|row| get(row, 0).map(index)).collect()
 }
 
 pub(super) async fn task_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {

@@ -384,6 +384,10 @@ impl Tx for SqliteTx<'_> {
         reading::progress(self.connection, task)
     }
 
+    async fn parked(&mut self, task: TaskId) -> Result<Vec<StepIndex>> {
+        reading::parked(self.connection, task)
+    }
+
     async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
         reading::task_history(self.connection, task)
     }

@@ -50,6 +50,7 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
         reading::TASK,
         reading::STEPS,
         reading::PROGRESS,
+        reading::PARKED,
         reading::TASK_HISTORY,
         reading::STEP_HISTORY,
         templates::LATEST_REVISION,

@@ -49,6 +49,8 @@ pub(super) const PROGRESS: &str = "
     WHERE task_id = ?1
     ORDER BY idx";
 
+pub(super) const PARKED: &str = "SELECT idx FROM tasker_parked WHERE task_id = ?1 ORDER BY idx";
+
 pub(super) const TASK_HISTORY: &str = "
     SELECT NULL, seq, from_state, to_state, at, 0, NULL, detail
     FROM tasker_task_transitions
@@ -114,6 +116,10 @@ impl Claimed {
             _ => (state, attempts),
         }
     }
+}
+
+pub(super) fn parked(connection: &Connection, task: TaskId) -> Result<Vec<StepIndex>> {
+    all(connection, PARKED, [task], |row| row.get(0))
 }
 
 pub(super) fn task_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {
