@@ -176,6 +176,29 @@ RSpec.describe "Operations by hand on decisions and lists" do
       end
     end
 
+    it "decide by hand: the branches that are not named are skipped, with what only they feed" do
+      flow = workflow do
+        step(:check, branches: %i[a b c], retryable: false) { raise "can't say" }
+        %i[a b c].each { |name| step(name, depends_on: :check) { |ctx| ctx.result(:check) } }
+        step(:after_b, depends_on: :b) { 1 }
+        step(:join, depends_on: %i[a after_b c]) { |ctx| ctx.results }
+      end
+      task = run_task(flow)
+      expect { task.step(:check).resolve(route: :d) }.to raise_error(TaskerCore::ValidationError, /no branch "d"/)
+      expect { task.step(:a).resolve(route: :b) }.to raise_error(TaskerCore::ValidationError, /no branches/)
+      decided = task.step(:check).resolve(result: 7, route: %i[c a], by: "ann", reason: "looked at it")
+      expect(decided).to have_attributes(status: "resolved_manually", route: %w[a c], result: 7)
+      expect(decided.resolve(result: 7, route: %w[a c])).to eq(decided)
+      expect(statuses(task)).to include("a" => "pending", "b" => "skipped", "after_b" => "skipped", "join" => "pending")
+      expect(task.step(:b).history.last).to have_attributes(by: "ann", reason: "looked at it")
+      work
+      expect([task.reload.status, task.step(:join).result])
+        .to eq(["complete", { "a" => 7, "after_b" => nil, "c" => 7 }])
+      task.restart_from(:a)
+      work
+      expect(statuses(task.reload)).to include("a" => "complete", "b" => "skipped", "join" => "complete")
+    end
+
     it "hold back a list while its task is paused, whenever the pause comes" do
       ran = journal
       at_list = gate

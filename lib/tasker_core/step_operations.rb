@@ -35,15 +35,19 @@ module TaskerCore
 
     # Gives the step a result, as if its handler had returned it; what a handler that runs returns is not recorded.
     #
+    # A decision (`branches:`) that is given no route lets all its branches go on.
+    #
     # @param result [Object] a JSON value
+    # @param route [String, Symbol, Array, nil] of a decision, the branches that it is to have chosen: the others are
+    #   skipped, as with {StepContext#route}
     # @param reason [String, nil] why
     # @param by [String, nil] who
     # @return [Step]
-    # @raise [ValidationError] when the result is no JSON value, or breaks the `output` schema of the step
+    # @raise [ValidationError] when the step has no such branch, when the result is no JSON value, or breaks the `output` schema of the step
     # @raise [StateTransitionError] when its state, or its task's, does not allow it
     # @raise [DatabaseError] when the database fails
-    def resolve(result: nil, reason: nil, by: nil)
-      ask(:native_resolve, { result: result, reason: reason, by: by })
+    def resolve(result: nil, route: nil, reason: nil, by: nil)
+      ask(:native_resolve, { result: result, route: route, reason: reason, by: by })
     end
 
     # Goes on without the step: the steps that need it see a nil result.

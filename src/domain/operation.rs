@@ -47,6 +47,8 @@ pub enum StepOperation {
     Retry,
     /// Gives it this result, as if its handler had returned it.
     Resolve(Json),
+    /// Gives a decision this result and this choice among its branches.
+    Decide(Json, Vec<StepIndex>),
     /// Goes on without it: its children see a null result.
     Skip,
 }
@@ -107,7 +109,7 @@ impl StepOperation {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Retry => "retry",
-            Self::Resolve(_) => "resolve",
+            Self::Resolve(_) | Self::Decide(..) => "resolve",
             Self::Skip => "skip",
         }
     }
@@ -119,7 +121,7 @@ impl StepOperation {
     fn event(&self) -> StepEvent {
         match self {
             Self::Retry => StepEvent::Retry,
-            Self::Resolve(_) => StepEvent::Resolve,
+            Self::Resolve(_) | Self::Decide(..) => StepEvent::Resolve,
             Self::Skip => StepEvent::Skip,
         }
     }
@@ -182,6 +184,8 @@ pub struct Change {
     pub task: Vec<TaskState>,
     /// The steps that move, with where they move to.
     pub steps: Vec<(StepIndex, StepState)>,
+    /// Those of them that a decision made by hand leaves out.
+    pub bypassed: Vec<StepIndex>,
     /// The items' steps that go: their lists are made anew.
     pub removed: Vec<StepIndex>,
     /// Whether the task counts as started from now on.
@@ -346,6 +350,10 @@ impl Standing<'_> {
                 };
                 self.steps.get(*index as usize).is_some_and(is_so)
             }
+            Operation::Step(index, StepOperation::Decide(result, route)) => {
+                self.is_at_aim(&Operation::Step(*index, StepOperation::Resolve(result.clone())))
+                    && self.steps.get(*index as usize).is_some_and(|step| step.route.as_ref() == Some(route))
+            }
         }
     }
 
@@ -357,6 +365,10 @@ impl Standing<'_> {
         let to = self.state.settle(event).map_err(|_| Obstacle::Task)?;
         let mut states: Vec<StepState> = self.steps.iter().map(|step| step.state).collect();
         let mut steps = self.moves(operation)?;
+        let bypassed = self.left_out(operation);
+        steps.extend(
+            bypassed.iter().filter_map(|index| Some((*index, self.step(*index)?.settle(StepEvent::Skip).ok()?))),
+        );
         let removed = self.removed(operation);
         steps.retain(|(index, _)| removed.binary_search(index).is_err());
         // What goes is in nobody's way.
@@ -377,7 +389,7 @@ impl Standing<'_> {
         if !is_update {
             go_on(to, starts, &arrangement, &mut task);
         }
-        Ok(Change { task, steps, removed, starts, arrangement })
+        Ok(Change { task, steps, bypassed, removed, starts, arrangement })
     }
 
     /// The steps that move.
@@ -417,6 +429,15 @@ impl Standing<'_> {
     ) -> Vec<(StepIndex, StepState)> {
         let meant = (0..).zip(self.steps).filter(|(index, step)| is_meant(*index, step));
         meant.filter_map(|(index, step)| Some((index, step.state.settle(event).ok()?))).collect()
+    }
+
+    /// What a decision made by hand leaves out, with what only that feeds.
+    fn left_out(&self, operation: &Operation) -> Vec<StepIndex> {
+        let Operation::Step(decision, StepOperation::Decide(_, route)) = operation else { return Vec::new() };
+        let left_out: Vec<StepIndex> = self.branches.left_out(*decision, route).into_iter().collect();
+        let is_blocked = |index: StepIndex| self.step(index) == Some(StepState::Pending);
+        let was_bypassed = |index: StepIndex| self.steps.get(index as usize).is_some_and(|step| step.bypassed);
+        bypassed(self.graph, &left_out, is_blocked, was_bypassed).into_iter().collect()
     }
 
     /// For each step, whether it runs again when `first` does: it, what comes after it, and what failed.

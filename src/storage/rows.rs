@@ -295,6 +295,8 @@ pub struct StepPlacement {
     pub result: Option<Json>,
     /// Whether nothing is left of its earlier attempts: no error, no checkpoint, no times.
     pub fresh: bool,
+    /// Whether a decision skips it.
+    pub bypassed: bool,
 }
 
 /// What an unmoved step waits for after an operation by hand.

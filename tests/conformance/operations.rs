@@ -13,7 +13,17 @@ use crate::bench::*;
 use crate::calls::*;
 
 fn place(key: StepKey, state: StepState) -> StepPlacement {
-    StepPlacement { key, state, token: Token(5), attempts: 2, crashes: 1, waiting: 3, result: None, fresh: false }
+    StepPlacement {
+        key,
+        state,
+        token: Token(5),
+        attempts: 2,
+        crashes: 1,
+        waiting: 3,
+        result: None,
+        fresh: false,
+        bypassed: false,
+    }
 }
 
 fn placed(id: TaskId, state: TaskState) -> TaskPlacement {

@@ -152,6 +152,23 @@ fn a_restart_keeps_what_comes_before_and_what_a_decision_left_out() {
     assert_eq!(restarted(6), [6]);
 }
 
+#[test]
+fn a_decision_by_hand_leaves_out_as_a_handlers_does() {
+    use StepState::{Error, Pending, ResolvedManually, Skipped};
+    // 0 decides between 1 and 2; 3 needs 2 alone, 4 joins.
+    let needs: Vec<Vec<usize>> = vec![vec![], vec![0], vec![0], vec![2], vec![1, 3]];
+    let mut case = Case::new(&needs, &[Error, Pending, Pending, Pending, Pending], TaskState::Error);
+    let names: Vec<String> = (0..5).map(|n| format!("s{n}")).collect();
+    let branches = [&names[1..3], &[], &[], &[], &[]];
+    let branches: Vec<(&str, &[String])> = names.iter().map(String::as_str).zip(branches).collect();
+    case.branches = Branches::build(&case.graph, &branches).unwrap();
+    let decision = Operation::Step(0, StepOperation::Decide(Json::null(), vec![1]));
+    let change = case.decide(&decision).unwrap().unwrap();
+    assert_eq!(change.steps, [(0, ResolvedManually), (2, Skipped), (3, Skipped)]);
+    assert_eq!((&change.bypassed[..], &change.arrangement.runnable[..]), (&[2, 3][..], &[1][..]));
+    assert_eq!((change.arrangement.waiting[4], &change.task[..]), (1, &[TaskState::InProgress][..]));
+}
+
 /// 0 → 1 (a list of 5 and 6) → 2, 3 → 4: with the steps of the items behind the others.
 fn with_items(state: TaskState, of_items: [StepState; 2], of_list: StepState) -> Case {
     use StepState::{Complete, Pending};

@@ -65,7 +65,10 @@ impl Step {
     }
 
     fn resolve(&self, options: RHash) -> Result<Call, Failure> {
-        guarded(|| Ok(self.operate(ResolveInput::from_rhash(options, self.handle().limits())?.into_asked())))
+        guarded(|| {
+            let asked = ResolveInput::from_rhash(options, self.handle().limits())?.into_asked(self.view());
+            Ok(self.operate(asked))
+        })
     }
 
     fn history(&self) -> Result<Call, Failure> {

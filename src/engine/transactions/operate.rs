@@ -96,6 +96,9 @@ impl Operate {
         }
         let moves = self.moves(&task, &change)?;
         tx.place_steps(&moves.placements).await?;
+        if let Operation::Step(index, StepOperation::Decide(_, route)) = &self.operation {
+            tx.keep_routes(&[(StepKey { task: self.task, index: *index }, route.clone())]).await?;
+        }
         tx.remove_items(&task.groups_of(&change.removed)).await?;
         tx.set_waiting(&self.waits(&task, &change.arrangement, &moves.placements)).await?;
         tx.record_steps(&moves.transitions).await?;
@@ -133,12 +136,15 @@ impl Operate {
                 waiting: change.arrangement.waiting.get(*place as usize).copied().unwrap_or(0),
                 result: match &self.operation {
                     // Not that of the items that end with it.
-                    Operation::Step(index, StepOperation::Resolve(result)) if *index == step.index => {
+                    Operation::Step(index, StepOperation::Resolve(result) | StepOperation::Decide(result, _))
+                        if *index == step.index =>
+                    {
                         Some(result.clone())
                     }
                     _ => None,
                 },
                 fresh,
+                bypassed: change.bypassed.contains(place),
             });
             let before = fresh.then_some((task.head.run, step.result.as_ref()));
             moves.transitions.push(StepTransition {

@@ -161,7 +161,7 @@ impl OrchestrationHandle {
     pub fn operate_on_step(self: &Arc<Self>, step: &StepView, asked: Asked<StepOperation>) -> Call<StepView> {
         let (task, index, id) = (step.task.row.id, step.row.index, step.id());
         let asked = asked.and_then(|(operation, note)| {
-            if let StepOperation::Resolve(result) = &operation {
+            if let StepOperation::Resolve(result) | StepOperation::Decide(result, _) = &operation {
                 step.check_result(result)?;
             }
             Ok((operation, note))

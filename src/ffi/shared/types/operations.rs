@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use validator::Validate;
 
-use super::rules;
+use super::{StepView, rules};
 use crate::domain::fault::Faults;
 use crate::domain::json::Json;
 use crate::domain::operation::{StepOperation, TaskOperation};
-use crate::domain::template::{MAX_PRIORITY, MIN_PRIORITY};
+use crate::domain::template::{MAX_PRIORITY, MIN_PRIORITY, one_or_many};
 use crate::engine::transactions::operate::Note;
 use crate::ffi::shared::reading::Input;
 use crate::ffi::shared::validation;
@@ -54,6 +54,9 @@ pub struct UpdateInput {
 pub struct ResolveInput {
     #[serde(default)]
     result: Option<Json>,
+    /// Of a decision, the branches that it is to have chosen.
+    #[serde(default, deserialize_with = "one_or_many")]
+    route: Vec<String>,
     #[serde(default)]
     #[validate(custom(function = "rules::reason"))]
     by: Option<String>,
@@ -121,10 +124,18 @@ impl ResolveInput {
     ///
     /// # Errors
     /// Everything that breaks its rules.
-    pub fn into_asked(self) -> Result<(StepOperation, Note), Faults> {
+    pub fn into_asked(self, step: &StepView) -> Result<(StepOperation, Note), Faults> {
         self.check()?;
         let result = self.result.unwrap_or_else(Json::null);
-        Ok((StepOperation::Resolve(result), Note { by: self.by, reason: self.reason }))
+        let branch = |name: &String| step.task.template().branch(step.row.index, name);
+        let mut route = self.route.iter().map(branch).collect::<Result<Vec<_>, _>>()?;
+        route.sort_unstable();
+        route.dedup();
+        let operation = match route.is_empty() {
+            true => StepOperation::Resolve(result),
+            false => StepOperation::Decide(result, route),
+        };
+        Ok((operation, Note { by: self.by, reason: self.reason }))
     }
 }
 

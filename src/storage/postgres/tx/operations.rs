@@ -48,7 +48,7 @@ const PLACE_STEPS: &str = "
         result = p.result::json,
         stale = false,
         route = NULL,
-        bypassed = false,
+        bypassed = p.bypassed,
         next_retry_at = NULL,
         finished_at = CASE WHEN p.state IN ('pending', 'waiting_for_retry') THEN NULL ELSE $1 END,
         error = CASE WHEN p.fresh THEN NULL ELSE s.error END,
@@ -56,8 +56,8 @@ const PLACE_STEPS: &str = "
         limit_key = CASE WHEN p.fresh THEN NULL ELSE s.limit_key END,
         started_at = CASE WHEN p.fresh THEN NULL ELSE s.started_at END
     FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::smallint[], $7::smallint[], $8::int[], $9::text[],
-                $10::bool[])
-        AS p (task_id, idx, state, token, attempts, crashes, waiting, result, fresh)
+                $10::bool[], $11::bool[])
+        AS p (task_id, idx, state, token, attempts, crashes, waiting, result, fresh, bypassed)
     WHERE s.task_id = p.task_id AND s.idx = p.idx";
 
 /// A probe of the primary key for each.
@@ -129,7 +129,8 @@ pub(super) async fn place_steps(tx: &mut PostgresTx, rows: &[StepPlacement]) -> 
         .bind(rows.iter().map(|row| stored_count(row.crashes)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.waiting).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.result.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.fresh).collect::<Vec<_>>());
+        .bind(rows.iter().map(|row| row.fresh).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.bypassed).collect::<Vec<_>>());
     tx.run(statement).await
 }
 

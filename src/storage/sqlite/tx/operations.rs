@@ -27,7 +27,7 @@ pub(super) const PLACE_STEP: &str = "
         result = ?8,
         stale = 0,
         route = NULL,
-        bypassed = 0,
+        bypassed = ?11,
         next_retry_at = NULL,
         finished_at = ?9,
         error = CASE WHEN ?10 THEN NULL ELSE error END,
@@ -90,6 +90,7 @@ pub(super) fn place_steps(connection: &Connection, rows: &[StepPlacement], now: 
             row.result,
             finished_at,
             row.fresh,
+            row.bypassed,
         ])?;
     }
     Ok(())
