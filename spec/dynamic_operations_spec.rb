@@ -181,7 +181,7 @@ RSpec.describe "Operations by hand on decisions and lists" do
         step(:check, branches: %i[a b c], retryable: false) { raise "can't say" }
         %i[a b c].each { |name| step(name, depends_on: :check) { |ctx| ctx.result(:check) } }
         step(:after_b, depends_on: :b) { 1 }
-        step(:join, depends_on: %i[a after_b c]) { |ctx| ctx.results }
+        step(:join, depends_on: %i[a after_b c], &:results)
       end
       task = run_task(flow)
       expect { task.step(:check).resolve(route: :d) }.to raise_error(TaskerCore::ValidationError, /no branch "d"/)
