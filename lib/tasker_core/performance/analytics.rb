@@ -46,7 +46,7 @@ module TaskerCore
                     task_waiting step_running step_waiting].freeze
       # The names of the fields.
       FIELDS = [:since, :until, *OUTCOMES, :templates].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       # @api private
       def self.of(values)
@@ -78,7 +78,7 @@ module TaskerCore
     class TemplateAnalytics < Report
       # The names of the fields.
       FIELDS = [:namespace, :name, :version, *Analytics::OUTCOMES, :steps].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       # @api private
       def self.of(values)
@@ -108,7 +108,7 @@ module TaskerCore
     class StepAnalytics < Report
       # The names of the fields.
       FIELDS = %i[name completed failed attempts running waiting].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       # @api private
       def self.of(values)

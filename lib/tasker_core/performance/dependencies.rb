@@ -30,7 +30,7 @@ module TaskerCore
       # The names of the fields.
       FIELDS = %i[task_id total_steps levels depth parallel_width roots leaves edges critical_path
                   critical_path_seconds].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       # @return [Array<Array<String>>] the steps of each level
       def by_level

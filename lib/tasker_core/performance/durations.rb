@@ -20,7 +20,7 @@ module TaskerCore
     class Durations < Report
       # The names of the fields.
       FIELDS = %i[count mean p50 p95 p99 max].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       private
 

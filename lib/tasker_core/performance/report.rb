@@ -10,6 +10,14 @@ module TaskerCore
       # The names of the fields.
       FIELDS = [].freeze
 
+      # Declares a reader for each field.
+      #
+      # @api private
+      def self.reads(fields)
+        attr_reader(*fields)
+      end
+      private_class_method :reads
+
       # @api private
       # @param values [Hash{Symbol => Object}] what Rust found
       # @return [Report]

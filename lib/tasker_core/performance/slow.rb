@@ -28,7 +28,7 @@ module TaskerCore
       # The names of the fields.
       FIELDS = %i[task_id namespace name version status running_seconds waiting_seconds created_at started_at
                   finished_at].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       private
 
@@ -63,7 +63,7 @@ module TaskerCore
       # The names of the fields.
       FIELDS = %i[task_id step_name namespace name version status attempts running_seconds waiting_seconds started_at
                   finished_at].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       private
 

@@ -41,7 +41,7 @@ module TaskerCore
       # The names of the fields.
       FIELDS = %i[at total_tasks tasks ready_steps in_backoff scheduled_steps leases_held leases_expired
                   oldest_ready_seconds workers pool score].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       private
 

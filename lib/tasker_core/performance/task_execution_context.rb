@@ -47,7 +47,7 @@ module TaskerCore
       # The names of the fields.
       FIELDS = %i[task_id status total_steps steps ready_steps completion_percentage execution_status
                   recommended_action health_status next_retry_at critical_path bottlenecks].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       private
 

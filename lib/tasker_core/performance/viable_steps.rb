@@ -15,7 +15,7 @@ module TaskerCore
     class ViableSteps < Report
       # The names of the fields.
       FIELDS = %i[task_id status viable steps].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
 
       # @api private
       def self.of(values)
@@ -78,7 +78,7 @@ module TaskerCore
     class StepReadiness < Report
       # The names of the fields.
       FIELDS = %i[name status viable reason waits_for not_before attempts retry_limit].freeze
-      attr_reader(*FIELDS)
+      reads FIELDS
       alias viable? viable
 
       private
