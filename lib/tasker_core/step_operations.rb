@@ -43,8 +43,8 @@ module TaskerCore
     # @param reason [String, nil] why
     # @param by [String, nil] who
     # @return [Step]
-    # @raise [ValidationError] when the step has no such branch, when the result is no JSON value, or breaks the `output`
-    #   schema of the step
+    # @raise [ValidationError] when the step has no such branch, when the result is no JSON value, or breaks the
+    #   `output` schema of the step
     # @raise [StateTransitionError] when its state, or its task's, does not allow it
     # @raise [DatabaseError] when the database fails
     def resolve(result: nil, route: nil, reason: nil, by: nil)
