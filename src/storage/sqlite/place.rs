@@ -33,7 +33,7 @@ const FILE_SETTINGS: &str = "
 ";
 
 /// Before anything is written to a file: free pages can be given back later. A file that has tables keeps
-/// what it has; `VACUUM` would have to write it anew.
+/// what it has; `VACUUM` would have to write it anew, and the setting would wait for whoever writes.
 const FIRST_SETTINGS: &str = "PRAGMA auto_vacuum = INCREMENTAL;";
 
 /// SQLite counts milliseconds in 31 bits.
@@ -146,7 +146,10 @@ fn connect(path: &Path, busy_timeout: Duration, extra: OpenFlags) -> Result<Conn
             path.display()
         )));
     }
-    connection.execute_batch(FIRST_SETTINGS).map_err(explained)?;
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(explained)?;
+    if pages == 0 {
+        connection.execute_batch(FIRST_SETTINGS).map_err(explained)?;
+    }
     use_wal(path, &connection, busy_timeout)?;
     connection.execute_batch(SETTINGS).map_err(explained)?;
     connection.execute_batch(FILE_SETTINGS).map_err(explained)?;
