@@ -64,7 +64,8 @@ module TaskerCore
 
     # Whether the handler was ended because there is nothing to report any more.
     def interrupted?(error)
-      return false unless error.is_a?(Interrupted) && @native_worker.came_back(@assignment.number)
+      ours = Interrupted === error # rubocop:disable Style/CaseEquality -- an exception's own methods may do anything
+      return false unless ours && @native_worker.came_back(@assignment.number)
 
       @settings.log(Logger::WARN) { "#{@context.step_id}: interrupted, #{error.message}: #{backtrace_of(error).first}" }
       @reported = true

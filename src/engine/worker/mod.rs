@@ -241,12 +241,17 @@ impl Worker {
     }
 
     /// Saves what the step's next attempt is to find, durably when this ends. Nothing is saved, and
-    /// it is false, when the step was taken from its thread.
+    /// it is false, when the step was taken from its thread or its time is over.
     ///
     /// # Errors
     /// When the database fails, or refuses the value.
     pub async fn checkpoint(&self, number: u64, value: Json) -> Result<bool> {
-        let claim = self.hands.lock().attempts().assignment(number).map(|held| (held.row.key, held.row.token));
+        let claim = {
+            let mut hands = self.hands.lock();
+            let attempts = hands.attempts();
+            let held = attempts.assignment(number).filter(|_| !attempts.is_expired(number));
+            held.map(|held| (held.row.key, held.row.token))
+        };
         let Some((key, token)) = claim else { return Ok(false) };
         let saved = self.engine.checkpoints.save(&self.engine.store, Checkpoint { key, token, value }).await?;
         if !saved {
