@@ -305,7 +305,7 @@ impl Hands {
         self.claiming = limit;
         Some(Round {
             session: self.session,
-            finished_receipts: self.receipts.finished_by(&reports),
+            finished_receipts: self.receipts.finished_by(receipts_of(&reports)),
             doubtful: self.receipts.doubtful(),
             reports,
             limit,
@@ -325,7 +325,7 @@ impl Hands {
     /// Takes a committed round's reports off the books.
     pub(super) fn finish_round(&mut self, round: &Round, accepted: usize) {
         let Round { reports, finished_receipts, doubtful, .. } = round;
-        self.receipts.settled(reports, finished_receipts, doubtful);
+        self.receipts.settled(receipts_of(reports), finished_receipts, doubtful);
         self.stats.late += (reports.len() - accepted) as u64;
         self.batch = (self.batch * 2).min(BATCH);
         self.alone = false;
@@ -398,4 +398,9 @@ fn timed_out(limit: Duration) -> Failure {
     let message = format!("the step ran longer than its timeout of {} s", limit.as_secs_f64());
     let error = Json::of(&serde_json::json!({ "class": "Timeout", "message": message }));
     Failure { error: error.unwrap_or_else(|_| Json::empty_object()), permanent: false, retry_after: None }
+}
+
+/// The receipts under which what is reported was held.
+fn receipts_of(reports: &[Report]) -> impl Iterator<Item = ReceiptId> {
+    reports.iter().map(|report| report.assignment.receipt)
 }

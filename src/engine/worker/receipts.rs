@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use crate::domain::id::ReceiptId;
-use crate::engine::transactions::settle::Report;
 
 /// See the module.
 #[derive(Default)]
@@ -55,21 +54,50 @@ impl Receipts {
     }
 
     /// Those with nothing to settle once these reports are.
-    pub(super) fn finished_by(&self, reports: &[Report]) -> Vec<ReceiptId> {
+    pub(super) fn finished_by(&self, reported: impl Iterator<Item = ReceiptId>) -> Vec<ReceiptId> {
         let mut settled: HashMap<ReceiptId, usize> = HashMap::new();
-        for report in reports {
-            *settled.entry(report.assignment.receipt).or_default() += 1;
+        for receipt in reported {
+            *settled.entry(receipt).or_default() += 1;
         }
         let finished = settled.into_iter().filter(|(id, n)| self.unsettled.get(id).is_none_or(|left| left <= n));
         finished.map(|(id, _)| id).chain(self.empty.iter().copied()).collect()
     }
 
-    /// Takes what was committed off the books.
-    pub(super) fn settled(&mut self, reports: &[Report], finished: &[ReceiptId], doubtful: &[ReceiptId]) {
+    /// Takes what was committed off the books. A receipt may have lost its other steps since the commit began,
+    /// which then did not delete it.
+    pub(super) fn settled(
+        &mut self,
+        reported: impl Iterator<Item = ReceiptId>,
+        finished: &[ReceiptId],
+        doubtful: &[ReceiptId],
+    ) {
         self.doubtful.retain(|receipt| !doubtful.contains(receipt));
         self.empty.retain(|receipt| !finished.contains(receipt));
-        for report in reports {
-            self.settle(report.assignment.receipt);
+        for receipt in reported {
+            if self.settle(receipt) && !finished.contains(&receipt) {
+                self.empty.push(receipt);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_loses_its_last_step_while_the_others_are_committed_is_deleted_next() {
+        let receipt = ReceiptId::generate();
+        let mut receipts = Receipts::default();
+        receipts.add(receipt);
+        receipts.add(receipt);
+        let finished = receipts.finished_by([receipt].into_iter());
+        assert_eq!(finished, [], "another step is left");
+        receipts.forgo(receipt);
+        assert!(!receipts.are_due(), "one is being committed");
+        receipts.settled([receipt].into_iter(), &finished, &[]);
+        assert_eq!(receipts.finished_by(std::iter::empty()), [receipt]);
+        receipts.settled(std::iter::empty(), &[receipt], &[]);
+        assert!(!receipts.are_due());
     }
 }
