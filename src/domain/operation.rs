@@ -398,6 +398,10 @@ impl Standing<'_> {
             Operation::Step(index, asked) => {
                 let state = self.step(*index).ok_or(Obstacle::Step)?;
                 let to = state.settle(asked.event()).map_err(|_| Obstacle::Step)?;
+                // What it left out is skipped by now, and what it chose may run: it decides anew when it is restarted.
+                if self.steps.get(*index as usize).is_some_and(|step| step.route.is_some()) {
+                    return Err(Obstacle::Step);
+                }
                 // Nobody waits for the items of a list any more that goes on without them.
                 let ends = to.satisfies_children();
                 let mut moves = self.moved(StepEvent::Cancel, |_, step| ends && step.group == Some(*index));

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::PostgresTx;
 use crate::domain::id::{NamedTaskId, TaskId};
-use crate::storage::Result;
 use crate::storage::postgres::values::{get, instant_option, task_id};
 use crate::storage::rows::{KeyRow, NewSteps, NewTask};
+use crate::storage::{Result, StoreError};
 
 /// Probes of the primary key, locked in id order. KEY SHARE: creators do not wait for one another,
 /// whoever replaces the version waits for them.
@@ -90,8 +90,14 @@ pub(super) async fn take_keys(tx: &mut PostgresTx, rows: &[KeyRow]) -> Result<Ve
         for row in tx.rows(found).await? {
             taken.insert((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?), task_id(&row, 3)?);
         }
+        let mut free = 0;
         for row in inserted {
             taken.remove(&(get(&row, 0)?, get(&row, 1)?, get(&row, 2)?));
+            free += 1;
+        }
+        if free + taken.len() < owners.len() {
+            // Who had it was purged in between: the key is free by now, and nobody took it.
+            return Err(StoreError::Conflict("the owner of a key was deleted meanwhile".into()));
         }
     }
     let mut seen = HashSet::new();

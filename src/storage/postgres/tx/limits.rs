@@ -28,17 +28,18 @@ const MAKE_LOCKS: &str = "
 
 const FORGET: &str = "DELETE FROM tasker_limit_locks WHERE key = ANY ($1)";
 
-/// Walks the index for each key, and probes the steps. A slot counts while its step has its token.
+/// Walks the index for each key, and probes the steps. A slot counts while its step has its token. One that was
+/// taken anew since, under another key, is not deleted: token and key are tested again when its row was waited for.
 const COUNT: &str = "
     WITH found AS MATERIALIZED (
-        SELECT l.key, l.task_id, l.idx, EXISTS (
+        SELECT l.key, l.task_id, l.idx, l.token, EXISTS (
             SELECT FROM tasker_workflow_steps AS s
             WHERE s.task_id = l.task_id AND s.idx = l.idx AND s.token = l.token
               AND s.state IN ('pending', 'waiting_for_retry')) AS taken
         FROM tasker_slots AS l WHERE l.key = ANY ($1)
     ), gone AS (
         DELETE FROM tasker_slots AS l USING found AS f
-        WHERE NOT f.taken AND l.task_id = f.task_id AND l.idx = f.idx
+        WHERE NOT f.taken AND l.task_id = f.task_id AND l.idx = f.idx AND l.token = f.token AND l.key = f.key
     )
     SELECT key, count(*) FROM found WHERE taken GROUP BY key";
 

@@ -89,6 +89,8 @@ pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: D
         return tx.run(sqlx::query(LOCK_STEPS_NOW).bind(task.0)).await;
     }
     tx.run(sqlx::query(WAIT_AT_MOST).bind(patience.as_millis().to_string())).await?;
+    tx.run(sqlx::query(LOCK_STEPS).bind(task.0)).await?;
+    // What it waited for may have made steps of a list's items, which it did not see. Lists are all locked now.
     tx.run(sqlx::query(LOCK_STEPS).bind(task.0)).await
 }
 

@@ -57,12 +57,14 @@ const SAVE_CHECKPOINTS: &str = "
 
 /// Two probes of the primary key for each: one that locks, in key order whatever the plan, one that
 /// counts down from the locked value. Two parents that finish at once meet at the lock, and the
-/// second sees what the first left.
+/// second sees what the first left. Others than pending ones are not locked: a decision's cascade, which took the
+/// pending ones in their order before, would come to them out of it.
 const RELEASE: &str = "
     WITH held AS MATERIALIZED (
         SELECT s.task_id, s.idx, f.parents
         FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
         JOIN tasker_workflow_steps AS s ON s.task_id = f.task_id AND s.idx = f.idx
+        WHERE s.state = 'pending'
         ORDER BY s.task_id, s.idx
         FOR NO KEY UPDATE OF s
     )
