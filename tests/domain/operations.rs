@@ -169,6 +169,23 @@ fn a_decision_by_hand_leaves_out_as_a_handlers_does() {
     assert_eq!((change.arrangement.waiting[4], &change.task[..]), (1, &[TaskState::InProgress][..]));
 }
 
+#[test]
+fn a_decision_that_was_made_by_hand_is_made_anew_by_a_restart_only() {
+    use StepState::{Pending, ResolvedManually, Skipped};
+    let needs: Vec<Vec<usize>> = vec![vec![], vec![0], vec![0]];
+    let mut case = Case::new(&needs, &[ResolvedManually, Pending, Skipped], TaskState::InProgress);
+    case.steps[0].route = Some(vec![1]);
+    case.steps[0].result = Some(Json::null());
+    case.steps[2].bypassed = true;
+    let other = Operation::Step(0, StepOperation::Decide(Json::null(), vec![2]));
+    let plain = Operation::Step(0, StepOperation::Resolve(Json::from_trusted("1")));
+    for refused in [other, plain] {
+        assert_eq!(case.decide(&refused).unwrap_err().allowed, [""; 0], "{refused:?}");
+    }
+    let same = Operation::Step(0, StepOperation::Decide(Json::null(), vec![1]));
+    assert_eq!(case.decide(&same), Ok(None));
+}
+
 /// 0 → 1 (a list of 5 and 6) → 2, 3 → 4: with the steps of the items behind the others.
 fn with_items(state: TaskState, of_items: [StepState; 2], of_list: StepState) -> Case {
     use StepState::{Complete, Pending};
