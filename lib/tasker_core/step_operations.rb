@@ -11,6 +11,9 @@ module TaskerCore
   # | {#resolve} | all but complete and skipped | resolved_manually, with the given result |
   # | {#skip} | pending, waiting_for_retry, error | skipped |
   #
+  # A decision that was resolved with a route stands: its branches were skipped by then. Another choice takes
+  # {TaskOperations#restart_from}.
+  #
   # @example
   #   handle = TaskerCore.open("sqlite::memory:")
   #   handle.register({ name: "pair", steps: [{ name: "a", retryable: false }, { name: "b", depends_on: "a" }] },
