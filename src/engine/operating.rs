@@ -42,7 +42,10 @@ impl Engine {
             let catalog = self.catalog.clone();
             match self.store.write(Operate { task, operation, note, dry_run: false, patience, catalog }).await {
                 Ok(operated) => return Ok(operated.map(|operated| self.tell_of(operated))),
-                Err(StoreError::Conflict(_)) if begun.elapsed() < PATIENCE => patience = PER_STEP,
+                // Where an earlier try was committed and its answer lost, this one finds the task at its aim.
+                Err(StoreError::Conflict(_) | StoreError::Disconnected(_)) if begun.elapsed() < PATIENCE => {
+                    patience = PER_STEP;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

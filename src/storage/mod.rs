@@ -127,6 +127,9 @@ pub trait Tx: Send {
     /// Locks the session so that it cannot be swept until this transaction ends; false when its
     /// epoch was raised or it is gone. Does not conflict with itself in other transactions.
     fn hold_session(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;
+    /// Locks the session as [`Tx::hold_session`] does, but waits for every other transaction that holds it: what
+    /// those did is seen from here on, be it that nobody heard of their ends.
+    fn hold_session_alone(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;
     /// Raises the epoch of every session that is past its end by the database's clock, skipping
     /// locked ones, and returns them and those raised before that still hold receipts.
     fn expire_sessions(&mut self) -> impl Future<Output = Result<Vec<SessionId>>> + Send;

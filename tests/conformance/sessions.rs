@@ -45,6 +45,7 @@ on_each_store! {
         db.travel(MINUTE);
         assert_eq!(db.write(ExpireSessions {}).await, [id]);
         assert!(!db.write(HoldSession { key: fresh(id) }).await);
+        assert!(!db.write(HoldSessionAlone { key: fresh(id) }).await);
         assert!(!db.write(RenewSession { key: fresh(id), ttl: MINUTE }).await);
         assert!(!db.write(HoldSession { key: SessionKey { id, epoch: 7 } }).await);
         assert_eq!(db.read(LiveSessions {}).await, 0);
@@ -95,7 +96,9 @@ on_each_store! {
         let id = session();
         db.write(OpenSession { id, ttl: MINUTE }).await;
         let holds = (0..50).map(|_| db.write(HoldSession { key: fresh(id) }));
-        assert!(futures_util::future::join_all(holds).await.into_iter().all(|held| held));
+        let alone = (0..5).map(|_| db.write(HoldSessionAlone { key: fresh(id) }));
+        let (holds, alone) = tokio::join!(futures_util::future::join_all(holds), futures_util::future::join_all(alone));
+        assert!(holds.into_iter().chain(alone).all(|held| held));
     }
 
     async fn a_sweep_and_a_renewal_agree_on_who_won(db: &Database) {

@@ -87,7 +87,7 @@ impl Transaction for Settle {
     type Output = Settled;
 
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Settled> {
-        if !tx.hold_session(self.session).await? {
+        if !self.hold_session(tx).await? {
             return Err(StoreError::SessionLost);
         }
         let now = tx.now().await?;
@@ -129,6 +129,15 @@ impl Transaction for Settle {
 }
 
 impl Settle {
+    /// What an earlier try did of which no answer came, or may still be about to commit, is waited for: it holds the
+    /// session, and this transaction could not see its receipt.
+    async fn hold_session<T: Tx>(&self, tx: &mut T) -> Result<bool> {
+        if tx.resent() || !self.doubtful.is_empty() {
+            return tx.hold_session_alone(self.session).await;
+        }
+        tx.hold_session(self.session).await
+    }
+
     /// An earlier try was committed and its answer lost: what it claimed is under its receipt, and
     /// every report that held its token then was recorded then.
     async fn recall<T: Tx>(&self, tx: &mut T, receipt: &Receipt) -> Result<Settled> {

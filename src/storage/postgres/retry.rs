@@ -34,22 +34,21 @@ impl Tries {
     ///
     /// # Errors
     /// The failure, when it is final. Once a try may have been committed, a server that stays away
-    /// is [`StoreError::Disconnected`] and not unreachable: the outcome is unknown.
+    /// is [`StoreError::Disconnected`] and not unreachable, and so is a conflict: the outcome is unknown.
     pub async fn after(&mut self, failure: Failure) -> Result<()> {
         let Failure { error, begun } = failure;
         match &error {
             StoreError::Conflict(_) => {
                 self.conflicts += 1;
                 if self.conflicts >= CONFLICTS {
-                    return Err(error);
+                    return Err(self.unknown(error));
                 }
                 pause(Duration::from_millis(1 << self.conflicts.min(6))).await;
                 Ok(())
             }
             StoreError::Disconnected(said) => {
                 self.resent |= begun;
-                let unknown = self.resent;
-                let final_error = match unknown {
+                let final_error = match self.resent {
                     true => error.clone(),
                     false => StoreError::Unreachable(said.clone()),
                 };
@@ -64,6 +63,14 @@ impl Tries {
                 self.lost(StoreError::Disconnected(message.into())).await
             }
             _ => Err(error),
+        }
+    }
+
+    /// The final failure of a try, when an earlier one may have been committed.
+    fn unknown(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Conflict(said) if self.resent => StoreError::Disconnected(said),
+            error => error,
         }
     }
 

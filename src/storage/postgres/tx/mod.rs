@@ -218,6 +218,9 @@ impl Tx for PostgresTx {
     async fn hold_session(&mut self, session: SessionKey) -> Result<bool> {
         sessions::hold(self, session).await
     }
+    async fn hold_session_alone(&mut self, session: SessionKey) -> Result<bool> {
+        sessions::hold_alone(self, session).await
+    }
     async fn expire_sessions(&mut self) -> Result<Vec<SessionId>> {
         sessions::expire(self).await
     }

@@ -2,7 +2,8 @@
 //!
 //! A session's row is locked in three strengths that fit together: whoever works under it takes KEY
 //! SHARE, which any number of its transactions share and which a renewal (a plain update) does not
-//! wait for; the sweep and the deletion take FOR UPDATE, which excludes the holders.
+//! wait for; the sweep, the deletion and whoever looks for what an earlier transaction left take FOR UPDATE,
+//! which excludes the holders.
 
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ const RENEW: &str = "
 /// One probe of the primary key. Waits for a sweep under way, then sees the epoch it wrote.
 const HOLD: &str = "
     SELECT clock_timestamp() FROM tasker_sessions WHERE id = $1 AND epoch = $2 FOR KEY SHARE";
+
+/// The same, and waits for all who have it.
+const HOLD_ALONE: &str = "
+    SELECT clock_timestamp() FROM tasker_sessions WHERE id = $1 AND epoch = $2 FOR UPDATE";
 
 /// Reads all sessions: there are as many as processes. Skips those whose holder is at work; what it
 /// locks it has re-tested, so a session renewed in between stays alive. Those raised before are
@@ -94,7 +99,15 @@ pub(super) async fn renew(tx: &mut PostgresTx, session: SessionKey, ttl: Duratio
 }
 
 pub(super) async fn hold(tx: &mut PostgresTx, session: SessionKey) -> Result<bool> {
-    let Some(row) = tx.row(sqlx::query(HOLD).bind(session.id.0).bind(session.epoch)).await? else {
+    hold_by(tx, HOLD, session).await
+}
+
+pub(super) async fn hold_alone(tx: &mut PostgresTx, session: SessionKey) -> Result<bool> {
+    hold_by(tx, HOLD_ALONE, session).await
+}
+
+async fn hold_by(tx: &mut PostgresTx, sql: &'static str, session: SessionKey) -> Result<bool> {
+    let Some(row) = tx.row(sqlx::query(sql).bind(session.id.0).bind(session.epoch)).await? else {
         return Ok(false);
     };
     tx.saw_clock(get(&row, 0)?);

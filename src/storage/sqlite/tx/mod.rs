@@ -95,6 +95,10 @@ impl Tx for SqliteTx<'_> {
         sessions::hold(self.connection, session)
     }
 
+    async fn hold_session_alone(&mut self, session: SessionKey) -> Result<bool> {
+        sessions::hold(self.connection, session)
+    }
+
     async fn expire_sessions(&mut self) -> Result<Vec<SessionId>> {
         sessions::expire(self.connection, self.now)
     }

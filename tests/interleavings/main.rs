@@ -1,0 +1,10 @@
+//! Transactions on PostgreSQL that meet, each stepped to where the other gets in between.
+
+#[path = "../support/mod.rs"]
+mod support;
+#[macro_use]
+#[path = "../support/transaction.rs"]
+mod transaction;
+
+mod resending;
+mod stepping;
