@@ -13,6 +13,7 @@ use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 use tasker_core::storage::{AnyStore, Result, Store, Transaction};
 
 use crate::calls::*;
+pub use crate::support::behind::*;
 
 /// Declares tests that run on a fresh database of each kind.
 macro_rules! on_each_store {
@@ -80,38 +81,6 @@ impl Database {
 
     pub async fn step(&self, key: StepKey) -> StepRow {
         self.read(Steps { task: key.task }).await.remove(key.index as usize)
-    }
-}
-
-/// Runs SQL that every database understands, behind the store's back.
-pub async fn behind_the_back(url: &str, sql: &str) {
-    match DatabaseUrl::parse(url).unwrap() {
-        DatabaseUrl::Sqlite(place) => {
-            let connection = rusqlite::Connection::open(place.path.unwrap()).unwrap();
-            connection.execute_batch(sql).unwrap();
-        }
-        DatabaseUrl::Postgres(place) => {
-            use sqlx::Connection;
-            let mut connection = sqlx::PgConnection::connect(place.url.as_str()).await.unwrap();
-            crate::support::postgres::execute(&mut connection, sql.to_owned()).await;
-        }
-    }
-}
-
-/// The texts that a query gives, behind the store's back.
-pub async fn rows_behind_the_back(url: &str, sql: &'static str) -> Vec<String> {
-    match DatabaseUrl::parse(url).unwrap() {
-        DatabaseUrl::Sqlite(place) => {
-            let connection = rusqlite::Connection::open(place.path.unwrap()).unwrap();
-            let mut statement = connection.prepare(sql).unwrap();
-            let rows = statement.query_map((), |row| row.get(0)).unwrap();
-            rows.collect::<rusqlite::Result<_>>().unwrap()
-        }
-        DatabaseUrl::Postgres(place) => {
-            use sqlx::Connection;
-            let mut connection = sqlx::PgConnection::connect(place.url.as_str()).await.unwrap();
-            sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What every store must do, each test on every database. It sees nothing but the traits `Store`
-//! and `Tx`: a third store is added to `on_each_database!` and to [`bench::behind_the_back`], and
-//! runs all of it.
+//! and `Tx`: a third store is added to `on_each_database!` and to [`support::behind`], and runs all of it.
 //!
 //! * [`bench`]: a fresh database and a clock to move. [`calls`]: each primitive as a transaction.
 //! * One module a theme: [`opening`], [`transactions`], [`sessions`], [`templates`], [`creation`],

@@ -11,6 +11,7 @@ mod handles;
 mod helpers;
 mod revocation;
 mod running;
+mod summing;
 mod tasks;
 mod templates;
 mod workers;

@@ -1,6 +1,7 @@
 //! What the suites share.
 #![allow(dead_code)]
 
+pub mod behind;
 pub mod host;
 pub mod lab;
 pub mod postgres;

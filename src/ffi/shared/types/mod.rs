@@ -25,7 +25,9 @@ mod template;
 mod upkeep;
 mod views;
 
-pub use analytics::{Analytics, SlowStep, SlowTask, SystemHealth, WindowInput};
+pub use analytics::{
+    Analytics, Durations, Outcomes, SlowStep, SlowTask, StepAnalytics, SystemHealth, TemplateAnalytics, WindowInput,
+};
 pub use annotations::{AnnotateInput, AnnotationView, AnnotationsInput};
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
