@@ -131,7 +131,8 @@ pub trait Tx: Send {
     /// those did is seen from here on, be it that nobody heard of their ends.
     fn hold_session_alone(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;
     /// Raises the epoch of every session that is past its end by the database's clock, skipping
-    /// locked ones, and returns them and those raised before that still hold receipts.
+    /// locked ones, and returns them and those raised before that still hold receipts. Others that were raised
+    /// before are deleted.
     fn expire_sessions(&mut self) -> impl Future<Output = Result<Vec<SessionId>>> + Send;
     /// Deletes a session that holds no receipts; does nothing to one that does.
     fn delete_session(&mut self, session: SessionId) -> impl Future<Output = Result<()>> + Send;

@@ -82,6 +82,23 @@ on_each_store! {
         assert!(db.write(ExpireSessions {}).await.is_empty());
     }
 
+    async fn a_swept_session_goes_though_whoever_swept_it_died(db: &Database) {
+        let (holding, idle) = (session(), session());
+        let held = receipt(holding, vec![]);
+        for id in [holding, idle] {
+            db.write(OpenSession { id, ttl: MINUTE }).await;
+        }
+        db.write(PutReceipt { receipt: held.clone() }).await;
+        let stored = async || rows_behind_the_back(&db.url, "SELECT label FROM tasker_sessions").await.len();
+        db.travel(2 * MINUTE);
+        assert_eq!((db.write(ExpireSessions {}).await.len(), stored().await), (2, 2), "they may hold receipts");
+        db.write(ExpireSessions {}).await;
+        assert_eq!(stored().await, 1, "the other one holds a receipt");
+        db.write(DropReceipts { ids: vec![held.id] }).await;
+        db.write(ExpireSessions {}).await;
+        assert_eq!(stored().await, 0);
+    }
+
     async fn a_deleted_session_is_gone(db: &Database) {
         let id = session();
         db.write(OpenSession { id, ttl: MINUTE }).await;

@@ -40,7 +40,8 @@ const HOLD_ALONE: &str = "
 
 /// Reads all sessions: there are as many as processes. Skips those whose holder is at work; what it
 /// locks it has re-tested, so a session renewed in between stays alive. Those raised before are
-/// found by their receipts.
+/// found by their receipts; those that hold none go, as whoever raised them did not live to delete them.
+/// They get no receipts any more, and all that they ever had were committed before they were raised.
 const EXPIRE: &str = "
     WITH past AS MATERIALIZED (
         SELECT id FROM tasker_sessions
@@ -49,6 +50,13 @@ const EXPIRE: &str = "
         FOR UPDATE SKIP LOCKED
     ), raised AS (
         UPDATE tasker_sessions AS s SET epoch = s.epoch + 1 FROM past WHERE s.id = past.id RETURNING s.id
+    ), abandoned AS MATERIALIZED (
+        SELECT s.id FROM tasker_sessions AS s
+        WHERE s.epoch > 0 AND NOT EXISTS (SELECT FROM tasker_receipts AS r WHERE r.session_id = s.id)
+        ORDER BY s.id
+        FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM tasker_sessions AS s USING abandoned WHERE s.id = abandoned.id
     )
     SELECT id FROM raised
     UNION ALL
