@@ -396,7 +396,8 @@ pub trait Tx: Send {
     /// steps that were moved by hand, which is late.
     fn purge_tasks(&mut self, ids: &[TaskId], before: Timestamp) -> impl Future<Output = Result<usize>> + Send;
     /// Gives up to `pages` pages of what was deleted back to the file system, where the database has
-    /// a file of its own and does not do so by itself; whether there may be more.
+    /// a file of its own and does not do so by itself; or as many locks of limits that nothing counts for, where
+    /// these are stored. Whether there may be more.
     fn give_back_space(&mut self, pages: usize) -> impl Future<Output = Result<bool>> + Send;
     /// Whether nobody began this chore within `every`: then it is begun now, and others pass.
     fn begin_chore(&mut self, name: &str, every: Duration) -> impl Future<Output = Result<bool>> + Send;

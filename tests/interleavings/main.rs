@@ -6,5 +6,6 @@ mod support;
 #[path = "../support/transaction.rs"]
 mod transaction;
 
+mod limits;
 mod resending;
 mod stepping;

@@ -137,7 +137,8 @@ impl Gate {
         Self { reached: Arc::new(Semaphore::new(0)), open: Arc::new(Semaphore::new(0)) }
     }
 
-    async fn pass(&self) {
+    /// Stands here until it may go on.
+    pub async fn pass(&self) {
         self.reached.add_permits(1);
         self.open.acquire().await.expect("an open gate").forget();
     }

@@ -9,27 +9,36 @@ use super::PostgresTx;
 use crate::domain::id::StepKey;
 use crate::domain::json::Json;
 use crate::domain::limit::LimitKey;
+use crate::storage::Result;
 use crate::storage::postgres::values::{ReadyArrays, get, json, key_arrays, limit, ready_row, step_key, stored_index};
 use crate::storage::rows::{Parked, ReadyRow, Slot};
-use crate::storage::{Result, StoreError};
 
-/// A probe of the primary key for each, locked in the order of the keys' bytes, in which all lock.
+/// A probe of the primary key for each. One after the other in the order of the keys' bytes, in which all lock, each
+/// row is made or, where it is there, locked: whoever waits for a key has none behind it. The update is never
+/// carried out; that its condition fails leaves the lock.
 const LOCK: &str = "
-    SELECT l.key FROM unnest($1::text[]) AS w (key)
-    JOIN tasker_limit_locks AS l ON l.key = w.key
-    ORDER BY l.key COLLATE \"C\"
-    FOR UPDATE OF l";
-
-/// In the same order: who meets another's row that is not committed waits for it.
-const MAKE_LOCKS: &str = "
-    INSERT INTO tasker_limit_locks (key)
+    INSERT INTO tasker_limit_locks AS l (key)
     SELECT w.key FROM unnest($1::text[]) AS w (key) ORDER BY w.key COLLATE \"C\"
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT (key) DO UPDATE SET key = excluded.key WHERE false";
 
 const FORGET: &str = "DELETE FROM tasker_limit_locks WHERE key = ANY ($1)";
 
-/// Walks the index for each key, and probes the steps. A slot counts while its step has its token. One that was
-/// taken anew since, under another key, is not deleted: token and key are tested again when its row was waited for.
+/// Reads the table, which has few rows beside those of keys that are in use: of attempts that were ended by hand, and
+/// whose keys nobody used again. What somebody has, or waits for, is left alone.
+const FORGET_UNUSED: &str = "
+    WITH unused AS MATERIALIZED (
+        SELECT l.key FROM tasker_limit_locks AS l
+        WHERE NOT EXISTS (SELECT FROM tasker_slots AS s WHERE s.key = l.key)
+        ORDER BY l.key
+        LIMIT $1
+        FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM tasker_limit_locks AS l USING unused WHERE l.key = unused.key
+    RETURNING 1";
+
+/// Walks the index for each key, and probes the steps. A slot counts while its step has its token. One that is being
+/// taken anew, under another key, is not deleted, nor waited for, since its taker may wait for others that are; nor is
+/// one that was: token and key are tested again under its lock.
 const COUNT: &str = "
     WITH found AS MATERIALIZED (
         SELECT l.key, l.task_id, l.idx, l.token, EXISTS (
@@ -37,9 +46,14 @@ const COUNT: &str = "
             WHERE s.task_id = l.task_id AND s.idx = l.idx AND s.token = l.token
               AND s.state IN ('pending', 'waiting_for_retry')) AS taken
         FROM tasker_slots AS l WHERE l.key = ANY ($1)
+    ), stale AS MATERIALIZED (
+        SELECT l.task_id, l.idx
+        FROM found AS f
+        JOIN tasker_slots AS l ON l.task_id = f.task_id AND l.idx = f.idx AND l.token = f.token AND l.key = f.key
+        WHERE NOT f.taken
+        FOR UPDATE OF l SKIP LOCKED
     ), gone AS (
-        DELETE FROM tasker_slots AS l USING found AS f
-        WHERE NOT f.taken AND l.task_id = f.task_id AND l.idx = f.idx AND l.token = f.token AND l.key = f.key
+        DELETE FROM tasker_slots AS l USING stale AS s WHERE l.task_id = s.task_id AND l.idx = s.idx
     )
     SELECT key, count(*) FROM found WHERE taken GROUP BY key";
 
@@ -104,9 +118,6 @@ const KEEP_MADE: &str = "
     FROM unnest($1::uuid[], $2::int[], $3::text[]) AS m (task_id, idx, made)
     WHERE s.task_id = m.task_id AND s.idx = m.idx";
 
-/// How often a lock is looked for that others delete at the same time.
-const TRIES: usize = 100;
-
 pub(super) async fn made(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -131,14 +142,7 @@ pub(super) async fn lock(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
-    let names = texts(keys);
-    for _ in 0..TRIES {
-        if tx.rows(sqlx::query(LOCK).bind(names.clone())).await?.len() == names.len() {
-            return Ok(());
-        }
-        tx.run(sqlx::query(MAKE_LOCKS).bind(names.clone())).await?;
-    }
-    Err(StoreError::Conflict("the lock of a limit was deleted again and again".into()))
+    tx.run(sqlx::query(LOCK).bind(texts(keys))).await
 }
 
 pub(super) async fn forget(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
@@ -146,6 +150,10 @@ pub(super) async fn forget(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()>
         return Ok(());
     }
     tx.run(sqlx::query(FORGET).bind(texts(keys))).await
+}
+
+pub(super) async fn forget_unused(tx: &mut PostgresTx, most: usize) -> Result<bool> {
+    Ok(tx.rows(sqlx::query(FORGET_UNUSED).bind(limit(most))).await?.len() == most)
 }
 
 pub(super) async fn count(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {

@@ -495,8 +495,8 @@ impl Tx for PostgresTx {
         deletion::purge_tasks(self, ids, before).await
     }
     /// Autovacuum does.
-    async fn give_back_space(&mut self, _pages: usize) -> Result<bool> {
-        Ok(false)
+    async fn give_back_space(&mut self, pages: usize) -> Result<bool> {
+        limits::forget_unused(self, pages).await
     }
     async fn begin_chore(&mut self, name: &str, every: Duration) -> Result<bool> {
         chores::begin(self, name, every).await
