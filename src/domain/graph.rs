@@ -31,6 +31,8 @@ impl Graph {
         }
 
         let mut graph = Self { parents: vec![Vec::new(); steps.len()], children: vec![Vec::new(); steps.len()] };
+        // By parent the last step that named it: a search among a step's parents would be quadratic in dense graphs.
+        let mut named_by = vec![usize::MAX; steps.len()];
         for (i, (name, needed)) in steps.iter().enumerate() {
             for parent in *needed {
                 let path = || format!("steps[{i}].depends_on");
@@ -45,10 +47,11 @@ impl Graph {
                     Some(_) if parent == name => {
                         faults.push(Fault::new(path(), format!("the step {name:?} depends on itself")))
                     }
-                    Some(&p) if graph.parents[i].contains(&(p as StepIndex)) => {
+                    Some(&p) if named_by[p] == i => {
                         faults.push(Fault::new(path(), format!("{parent:?} is named twice")));
                     }
                     Some(&p) => {
+                        named_by[p] = i;
                         graph.parents[i].push(p as StepIndex);
                         graph.children[p].push(i as StepIndex);
                     }

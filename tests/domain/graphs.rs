@@ -1,9 +1,9 @@
 //! Graphs that are refused, and large ones.
 
-use std::time::{Duration, Instant};
-
 use tasker_core::domain::fault::Fault;
 use tasker_core::domain::graph::Graph;
+
+use crate::growth;
 
 fn build(steps: &[(&str, &[&str])]) -> Result<Graph, Vec<Fault>> {
     let owned: Vec<(&str, Vec<String>)> =
@@ -48,31 +48,31 @@ fn a_cycle_is_listed_in_the_order_of_its_edges() {
 }
 
 #[test]
-fn a_chain_of_ten_thousand_is_built_at_once() {
-    let names: Vec<String> = (0..10_000).map(|n| format!("step {n}")).collect();
-    let needs: Vec<&[String]> = (0..names.len()).map(|n| if n == 0 { &[][..] } else { &names[n - 1..n] }).collect();
-    let started = Instant::now();
-    let steps: Vec<(&str, &[String])> = names.iter().map(String::as_str).zip(needs).collect();
-    let graph = Graph::build(&steps).unwrap();
-    assert_eq!(graph.edges().count(), 9_999);
-    let backwards: Vec<(&str, &[String])> = names
-        .iter()
-        .map(String::as_str)
-        .zip((0..10_000).map(|n| {
-            let next = (n + 1) % 10_000;
-            &names[next..=next]
-        }))
-        .collect();
-    assert_eq!(Graph::build(&backwards).unwrap_err().len(), 1);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+fn a_chain_and_a_ring_are_built_in_linear_time() {
+    let names: Vec<String> = (0..8_000).map(|n| format!("step {n}")).collect();
+    // Quadratic would be 64 times as long.
+    growth::at_most(24.0, [1_000, 8_000], |size| {
+        let chain: Vec<(&str, &[String])> =
+            (0..size).map(|n| (names[n].as_str(), if n == 0 { &[][..] } else { &names[n - 1..n] })).collect();
+        assert_eq!(Graph::build(&chain).unwrap().edges().count(), size - 1);
+        let ring: Vec<(&str, &[String])> = (0..size)
+            .map(|n| {
+                let next = (n + 1) % size;
+                (names[n].as_str(), &names[next..=next])
+            })
+            .collect();
+        assert_eq!(Graph::build(&ring).unwrap_err().len(), 1);
+    });
 }
 
 #[test]
-fn a_dense_graph_is_built_in_time() {
-    let names: Vec<String> = (0..1_000).map(|n| format!("s{n}")).collect();
-    let steps: Vec<(&str, &[String])> = (0..1_000).map(|n| (names[n].as_str(), &names[..n])).collect();
-    let started = Instant::now();
-    let graph = Graph::build(&steps).unwrap();
-    assert_eq!((graph.parents(999).len(), graph.children(0).len()), (999, 999));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+fn a_dense_graph_is_built_in_time_linear_in_its_edges() {
+    let names: Vec<String> = (0..800).map(|n| format!("s{n}")).collect();
+    // It has 16 times the edges; looking through the parents for each would be 64 times as long.
+    growth::at_most(32.0, [200, 800], |size| {
+        let steps: Vec<(&str, &[String])> = (0..size).map(|n| (names[n].as_str(), &names[..n])).collect();
+        let graph = Graph::build(&steps).unwrap();
+        let last = size as u32 - 1;
+        assert_eq!((graph.parents(last).len(), graph.children(0).len()), (size - 1, size - 1));
+    });
 }

@@ -5,6 +5,7 @@ mod branches;
 mod differences;
 mod fan_out;
 mod graphs;
+mod growth;
 mod identities;
 mod limits;
 mod operations;
