@@ -52,6 +52,19 @@ RSpec.describe "Environments of a template" do
       end
     end
 
+    it "lay theirs over a limit for every step, and are checked with it" do
+      limit = ->(**own) { { defaults: { limit: own } } }
+      given = { name: "flow", steps: [{ name: "a", handler: EnvironmentsSpec::Tell }],
+                **limit.call(key: "context.customer", running: 2) }
+      in_environment(TASKER_ENV: "test") do
+        own = { test: limit.call(running: 1), production: limit.call(running: 0) }
+        expect(refusal({ **given, environments: own }).path).to eq("environments.production.defaults.limit.running")
+        own[:production] = limit.call(key: ->(_) { 1 })
+        template = handle.register({ **given, environments: own })
+        expect(template.to_h[:defaults]).to eq(limit: { key: "context.customer", running: 1 })
+      end
+    end
+
     it "take the place of lists and of single values" do
       own = { steps: [{ name: "a", config: { url: ["one"], params: nil } }] }
       in_environment(TASKER_ENV: "test") do

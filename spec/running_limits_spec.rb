@@ -192,6 +192,36 @@ RSpec.describe "A step's limit" do
       expect(handle.register(template.to_h, **callables)).to eq(template)
     end
 
+    it "may stand in a template's defaults, for each step that has none of its own" do
+      counts = self.counts
+      key = ->(ctx) { ctx.context["n"] % 2 }
+      flow = workflow do
+        defaults limit: { key: key, running: 1 }
+        run = lambda do |ctx, counted|
+          counts.enter(counted)
+          sleep 0.005
+        ensure
+          counts.leave(counted)
+          ctx.step_name
+        end
+        step(:a) { |ctx| run.call(ctx, [:a, ctx.context["n"] % 2]) }
+        step(:b) { |ctx| run.call(ctx, [:b, ctx.context["n"] % 2]) }
+        step(:own, limit: { running: 3 }) { |ctx| run.call(ctx, :own) }
+      end
+      template = handle.register(flow)
+      expect(template.limit_keys).to eq("a" => key, "b" => key)
+      expect(template.to_yaml).to include("defaults:\n  limit:\n    key: true\n    running: 1\n")
+      handle.create_tasks("flow", contexts: Array.new(16) { |n| { n: n } })
+      expect(handle.work(until: :idle, threads: 10, timeout: 60).ran).to eq(16 * 3)
+      expect(counts.most).to eq([:a, 0] => 1, [:a, 1] => 1, [:b, 0] => 1, [:b, 1] => 1, own: 3)
+      expect(handle.register(template)).to eq(template)
+      given = { handlers: template.handlers, limit_keys: template.limit_keys }
+      expect(handle.register(YAML.safe_load(template.to_yaml), **given)).to eq(template)
+      error = error_of { handle.register(template.to_h, handlers: template.handlers, limit_keys: { a: key, own: key }) }
+      expect(error.faults.map { |fault| fault[:path] }).to contain_exactly("defaults.limit.key", "limit_keys.own")
+      expect(error.message).to include("limit_keys: { \"b\" => … }")
+    end
+
     it "counts it as a failure of the attempt when its key can't be made" do
       flow = single(limit: { key: ->(_) { raise "no key" }, running: 1 }, retry_limit: 2, backoff: "none") { 1 }
       expect(run_task(flow).step(:only)).to have_attributes(status: "error", attempts: 2)

@@ -32,7 +32,7 @@ module TemplatePropertiesSpec
       needed = before.sample(@random.rand(before.size + 1), random: @random)
       needed = needed.first if needed.size == 1 && chance?
       { name: name, handler: "TemplatePropertiesSpec::Handler", **needs(needed),
-        **some(description: -> { word }, output: -> { schema }, limit: -> { limit }), **options }
+        **some(description: -> { word }, output: -> { schema }), **options }
     end
 
     def limit
@@ -58,7 +58,8 @@ module TemplatePropertiesSpec
     def options
       some(retryable: -> { chance? }, retry_limit: -> { 1 + @random.rand(9) }, backoff: -> { backoff },
            timeout: -> { pick([1, 0.5, 3600]) }, queue: -> { plain_word }, priority: -> { @random.rand(-9..9) },
-           config: -> { hash(3) }, on_failure: -> { pick(%w[fail skip]) }, interrupt: -> { chance? })
+           config: -> { hash(3) }, on_failure: -> { pick(%w[fail skip]) }, interrupt: -> { chance? },
+           limit: -> { limit })
     end
 
     def backoff

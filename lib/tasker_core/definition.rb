@@ -15,9 +15,9 @@ module TaskerCore
       @file = YamlTemplate.new(given) if given.is_a?(String) || given.respond_to?(:to_path)
       @given_handlers = by_step(given, handlers)
       @lists = Lists.new(given.is_a?(Template) && lists.is_a?(Hash) ? { **given.lists, **lists } : lists)
-      @limit_keys = LimitKeys.new(with_own(given, limit_keys))
       @environments = Environments.new(definition_of(given))
       @template = @environments.template
+      @limit_keys = LimitKeys.new(with_own(given, limit_keys), EitherKey.of(@template, "defaults"))
       @handlers = {}
       @faults = []
       split
@@ -64,13 +64,11 @@ module TaskerCore
 
     # For another environment, whose handlers need not exist in this one.
     def without_handlers(template)
-      key = template.key?("steps") ? "steps" : :steps
-      return template unless template[key].is_a?(Array)
-
-      steps = template[key].map do |step|
-        step.is_a?(Hash) ? LimitKeys.without(Lists.without(step.reject { |name, _| handler?(name) })) : step
-      end
-      { **template, key => steps }
+      with_plain_defaults(with_steps(template) do |steps|
+        steps.map do |step|
+          step.is_a?(Hash) ? LimitKeys.without(Lists.without(step.reject { |name, _| handler?(name) })) : step
+        end
+      end)
     end
 
     def as_given(error)
@@ -104,15 +102,26 @@ module TaskerCore
     end
 
     def split
-      key = template.key?("steps") ? "steps" : :steps
-      steps = template[key]
-      return unless steps.is_a?(Array)
+      @template = with_plain_defaults(with_steps(template) do |steps|
+        split = steps.each_with_index.map { |step, index| split_step(step, index) }
+        names = steps.map { |step| name_of(step) }
+        refuse_unknown(names)
+        @lists.refuse_others(names)
+        @limit_keys.refuse_others(names)
+        split
+      end)
+    end
 
-      @template = { **template, key => steps.each_with_index.map { |step, index| split_step(step, index) } }
-      names = steps.map { |step| name_of(step) }
-      refuse_unknown(names)
-      @lists.refuse_others(names)
-      @limit_keys.refuse_others(names)
+    # The template with what the block makes of its steps. What are no steps is left for the engine to refuse.
+    def with_steps(template)
+      key = template.key?("steps") ? "steps" : :steps
+      template[key].is_a?(Array) ? { **template, key => yield(template[key]) } : template
+    end
+
+    # What makes the keys of limits is kept by step.
+    def with_plain_defaults(template)
+      key = template.key?("defaults") ? "defaults" : :defaults
+      template[key].is_a?(Hash) ? { **template, key => LimitKeys.without(template[key]) } : template
     end
 
     # A step that is no Hash, or has two handlers, is left for the engine to refuse.

@@ -1,8 +1,7 @@
 # frozen_string_literal: true
 
 module TaskerCore
-  # What makes the lists of steps with `each:`, in place of which the engine is told that there is something. A list
-  # that stands in a parent's result is the engine's own affair.
+  # What makes the lists of steps with `each:`.
   #
   # @api private
   class Lists < Makers
@@ -23,9 +22,14 @@ module TaskerCore
     end
     private_class_method :takes_context?
 
-    # The step of another environment, whose list is not called.
-    def self.without(step)
-      step.to_h { |key, value| [key, key.to_s == "each" && value.respond_to?(:call) ? true : value] }
+    # @return [Object, nil] what a step has as its list
+    def self.asked(step)
+      EitherKey.of(step, "each")
+    end
+
+    # @return [Hash] the step with `true` for its list
+    def self.with_true(step)
+      { **step.reject { |name, _| name.to_s == "each" }, each: true }
     end
 
     # @param given [Hash{String, Symbol => #call}] lists by step, for steps that say `each: true`
@@ -33,26 +37,11 @@ module TaskerCore
       super(given, "each", "lists")
     end
 
-    # @return [Hash] the step for the engine
-    def take(step, name, index)
-      each = EitherKey.of(step, "each")
-      return step unless each == true || each.respond_to?(:call)
-
-      list = keep(name, each)
-      refuse(name, index, list) unless list.respond_to?(:call)
-      { **step.reject { |key, _| key.to_s == "each" }, each: true }
-    end
-
     private
 
+    def place = "each"
+    def called = "list"
+    def expected = "what has call, or a path into a parent's result"
     def unasked = "does not say each: true"
-
-    def refuse(name, index, list)
-      problem = "has nothing that makes it; give it as each: { #{name.inspect} => … }" if list.nil?
-      problem ||= "has no method call"
-      @faults << ValidationError.fault("steps[#{index}].each", "the list of the step #{name.inspect} #{problem}",
-                                       expected: "what has call, or a path into a parent's result",
-                                       got: Native.shown(list))
-    end
   end
 end

@@ -53,8 +53,8 @@ module TaskerCore
     #   YAML file, or a template that was registered elsewhere
     # @param handlers [Hash{String, Symbol => Class, #call}] handlers by step, for steps that name none
     # @param each [Hash{String, Symbol => #call}] what makes lists, by step, for steps that say `each: true`
-    # @param limit_keys [Hash{String, Symbol => #call}] what makes the keys of limits, by step, for steps whose limit
-    #   says `key: true`
+    # @param limit_keys [Hash{String, Symbol => #call}] what makes the keys of limits, by step, for steps whose limit,
+    #   or that of the template's defaults, says `key: true`
     # @return [Template]
     # @raise [ValidationError] with all faults, when something is wrong with it; or when tasks use this version with
     #   another graph or other schemas, with a fault for every difference: steps that are new, missing or renamed,

@@ -126,9 +126,21 @@ module TaskerCore
       end
 
       # What every step has unless it says otherwise: `retryable, retry_limit, backoff, timeout, interrupt, queue,
-      # priority, config, on_failure`.
+      # priority, config, limit, on_failure`. A limit counts for each step on its own; a callable that makes its key is
+      # called for each step that has no limit itself.
       #
       # @return [Hash]
+      # @example At most two attempts at each step for one customer
+      #   class Order < TaskerCore::Workflow
+      #     defaults timeout: 60, limit: { key: "context.customer_id", running: 2 }
+      #     step(:reserve) { |ctx| ctx.context["customer_id"] }
+      #     step(:charge, depends_on: :reserve, limit: { running: 10 }) { |ctx| ctx.result(:reserve) }
+      #   end
+      #
+      #   handle = TaskerCore.open("sqlite::memory:")
+      #   task = handle.create_task(Order, context: { customer_id: 7 })
+      #   handle.work(until: :idle)
+      #   task.reload.step(:charge).result # => 7
       def defaults(options = nil, **keywords)
         options ||= keywords unless keywords.empty?
         @defaults = { **inherited_from(:defaults, {}), **options } if options

@@ -51,3 +51,27 @@ fn what_is_no_limit_is_told() {
         assert_eq!(build(limit.clone()).err(), Some(vec![path.to_owned()]), "{limit}");
     }
 }
+
+#[test]
+fn a_step_has_the_limit_of_the_template_unless_it_has_its_own() {
+    let template = json!({ "name": "t", "defaults": { "limit": { "key": "context.a", "running": 2 } }, "steps": [
+        { "name": "plain" }, { "name": "own", "limit": { "running": 5 } }, { "name": "again" },
+        { "name": "list", "depends_on": "plain", "each": true },
+    ]});
+    let template = Template::build(serde_json::from_value(template).expect("a template")).expect("a valid template");
+    let context = Json::of(&json!({ "a": 1 })).expect("JSON");
+    let limit = |index| template.limit_of(index, &context, None).map(|(key, running)| (key.0, running));
+    // Each counts on its own.
+    assert_eq!(limit(0), Some(("default/t/plain 1".into(), 2)));
+    assert_eq!(limit(1), Some(("default/t/own".into(), 5)));
+    assert_eq!(limit(2), Some(("default/t/again 1".into(), 2)));
+    // Its items have it.
+    assert_eq!(limit(3), None);
+    let item = template.groups.item_index(3, 0).expect("an index");
+    assert_eq!(limit(item), Some(("default/t/list 1".into(), 2)));
+
+    let bad =
+        json!({ "name": "t", "defaults": { "limit": { "running": 0 } }, "steps": [{ "name": "a" }, { "name": "b" }] });
+    let faults = Template::build(serde_json::from_value(bad).expect("a template")).expect_err("a fault");
+    assert_eq!(faults.all().iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), ["defaults.limit.running"]);
+}

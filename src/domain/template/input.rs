@@ -125,6 +125,9 @@ pub struct StepOptions {
     /// See [`StepInput::config`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Json>,
+    /// See [`StepInput::limit`]: of each step on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitInput>,
     /// See [`StepInput::on_failure`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
@@ -140,6 +143,7 @@ impl StepOptions {
             && self.queue.is_none()
             && self.priority.is_none()
             && self.config.is_none()
+            && self.limit.is_none()
             && self.on_failure.is_none()
     }
 }

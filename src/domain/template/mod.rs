@@ -154,12 +154,12 @@ impl Template {
         let defaults = &input.defaults;
         let queue = check_queue(defaults.queue.as_deref(), "defaults.queue", &mut faults);
         let priority = check_priority(defaults.priority, "defaults.priority", &mut faults);
-        let steps: Vec<StepTemplate> = input
-            .steps
-            .iter()
-            .enumerate()
-            .map(|(i, step)| StepTemplate::build(step, defaults, &format!("steps[{i}]"), &mut faults))
-            .collect();
+        let limit = defaults.limit.as_ref().map(|limit| Limit::build(limit, "defaults.limit", &mut faults));
+        let build = |(i, step): (usize, &StepInput)| {
+            let step = StepTemplate::build(step, defaults, &format!("steps[{i}]"), &mut faults);
+            StepTemplate { limit: step.limit.or_else(|| limit.clone()), ..step }
+        };
+        let steps: Vec<StepTemplate> = input.steps.iter().enumerate().map(build).collect();
 
         let edges: Vec<(&str, &[String])> =
             input.steps.iter().map(|step| (step.name.as_str(), step.depends_on.as_slice())).collect();
