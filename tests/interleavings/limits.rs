@@ -119,6 +119,26 @@ transaction!(Count { key: LimitKey, tries: Arc<AtomicU32> } -> usize, |self, tx|
     Ok(tx.count_slots(&keys).await?.first().map_or(0, |&(_, taken)| taken))
 });
 
+#[test]
+fn a_slot_that_is_taken_under_another_key_meanwhile_stays() {
+    let scene = Scene::with(&[single()]);
+    let task = scene.host.create("single", TaskIntent::default());
+    let (between, gate) = (Gate::new(), Gate::new());
+    between.open();
+    between.open();
+    scene.run(TakeEach { slots: vec![slot("a", task, 7)], between: between.clone() });
+    let transaction = TakeEach { slots: vec![slot("b", task, 0)], between };
+    let taking = scene.begin(Committing { transaction, gate: gate.clone() });
+    gate.until_reached();
+    let tries = Arc::new(AtomicU32::new(0));
+    let count = |key: &str| Count { key: LimitKey(key.into()), tries: tries.clone() };
+    let counting = scene.begin(count("a"));
+    scene.until_waiting(1, &counting);
+    gate.open();
+    taking.end();
+    assert_eq!((counting.end(), scene.run(count("b"))), (0, 1));
+}
+
 /// Both slots were left by attempts that an operation ended; their steps are claimed under another key by now.
 #[test]
 fn slots_that_change_their_key_are_not_waited_for() {

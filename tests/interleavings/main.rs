@@ -6,6 +6,7 @@ mod support;
 #[path = "../support/transaction.rs"]
 mod transaction;
 
+mod gaps;
 mod limits;
 mod resending;
 mod stepping;

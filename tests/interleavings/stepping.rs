@@ -116,6 +116,10 @@ pub fn report(assignment: &Assignment, outcome: Outcome) -> Report {
 pub struct Running<T>(JoinHandle<Result<T>>);
 
 impl<T> Running<T> {
+    pub fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+
     pub fn outcome(self) -> Result<T> {
         block(self.0).expect("no panic")
     }

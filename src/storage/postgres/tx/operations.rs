@@ -85,13 +85,14 @@ const PLACE_TASK: &str = "
     WHERE id = $2";
 
 pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: Duration) -> Result<()> {
-    if patience.is_zero() {
-        return tx.run(sqlx::query(LOCK_STEPS_NOW).bind(task.0)).await;
+    let lock = if patience.is_zero() { LOCK_STEPS_NOW } else { LOCK_STEPS };
+    if !patience.is_zero() {
+        tx.run(sqlx::query(WAIT_AT_MOST).bind(patience.as_millis().to_string())).await?;
     }
-    tx.run(sqlx::query(WAIT_AT_MOST).bind(patience.as_millis().to_string())).await?;
-    tx.run(sqlx::query(LOCK_STEPS).bind(task.0)).await?;
-    // What it waited for may have made steps of a list's items, which it did not see. Lists are all locked now.
-    tx.run(sqlx::query(LOCK_STEPS).bind(task.0)).await
+    tx.run(sqlx::query(lock).bind(task.0)).await?;
+    // Until a list was locked, somebody may have made steps of its items, which the statement did not see. Lists are
+    // all locked now.
+    tx.run(sqlx::query(lock).bind(task.0)).await
 }
 
 pub(super) async fn take_task_out(tx: &mut PostgresTx, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
