@@ -2,7 +2,8 @@
 
 RSpec.describe TaskerCore::Error do
   names = %i[ConfigurationError ValidationError NotFoundError DuplicateTaskError StateTransitionError HandleExpiredError
-             HandleClosedError DatabaseError PoolTimeoutError TimeoutError InternalError RetryableError PermanentError]
+             HandleClosedError DatabaseError PoolTimeoutError TimeoutError InternalError RetryableError PermanentError
+             InvalidOutput]
 
   it "is a StandardError, and what every other error is" do
     expect(described_class.superclass).to eq(StandardError)

@@ -81,6 +81,30 @@ RSpec.describe "A step's output schema" do
       expect([summary.ran, summary.failed]).to eq([1, 1])
     end
 
+    it "is told to on_error as what a handler raised is, with the step's context", limit: 60 do
+      told = Queue.new
+      handle.register(returning({ lines: ["a", 1] }, retry_limit: 5))
+      task = handle.create_task("flow")
+      handle.work(until: :idle, timeout: 20, on_error: ->(error, context) { told << [error, context] })
+      expect(told.size).to eq(1)
+      error, context = told.pop
+      expect(error).to be_a(TaskerCore::InvalidOutput).and be_a(TaskerCore::ValidationError)
+      expect(error.faults.map { |fault| fault[:path] }).to contain_exactly("result", "result.lines[1]")
+      expect(task.step(:price).error["message"]).to include(error.message)
+      expect(context).to have_attributes(step_name: "price", task_id: task.id, attempt: 1, heartbeat: false)
+    end
+
+    it "is told once for every breach, whichever thread hears of it, and with a worker that is idle", limit: 60 do
+      told = Queue.new
+      handle.register(returning({ total: "x" }))
+      worker = handle.worker(threads: 3, on_error: ->(error) { told << error.class }).start
+      handle.create_tasks("flow", contexts: Array.new(40) { {} })
+      eventually(within: 30) { told.size == 40 }
+      expect(worker.stats).to include(ran: 40, failed: 40)
+      worker.stop
+      expect(Array.new(told.size) { told.pop }.uniq).to eq([TaskerCore::InvalidOutput])
+    end
+
     it "has a say in on_failure, and keeps a huge result out of the error" do
       task = run_task(returning({ total: "x" * 100_000 }, on_failure: :skip))
       expect(task.steps.map(&:status)).to eq(%w[skipped complete])

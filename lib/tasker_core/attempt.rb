@@ -46,6 +46,14 @@ module TaskerCore
       Thread.current.thread_variable_set(:tasker_core_attempt, nil)
     end
 
+    # Tells that its result was not what the step's output schema asks for. That is found, and recorded, when its thread
+    # has gone on.
+    #
+    # @param error [ValidationError]
+    def breach(error)
+      tell(InvalidOutput.new(error.message, faults: error.faults), true)
+    end
+
     private
 
     def call_handler

@@ -15,8 +15,9 @@ module TaskerCore
     MOST_BYTES = 256 << 20
     private_constant :MOST_BYTES
 
-    # @return [#call, nil] called with what a handler raised and its {StepContext}; with nil in its place when the
-    #   worker itself met a problem
+    # @return [#call, nil] called with what a handler raised and its {StepContext}, or with an {InvalidOutput} where it
+    #   returned what its step's `output` schema does not allow; with nil in place of the context when the worker itself
+    #   met a problem
     attr_reader :on_error
     # @return [Integer] the most connections; a URL's `pool` wins. Default: 5
     attr_reader :pool

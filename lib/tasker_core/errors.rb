@@ -52,6 +52,18 @@ module TaskerCore
     end
   end
 
+  # A handler returned what its step's `output` schema does not allow: {#faults} has everything that is wrong, with paths
+  # such as `"result.lines[1]"`. The step fails for good; nothing raises it, {Configuration#on_error} is called with it.
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   handle.register({ name: "sum", steps: [{ name: "add", output: { type: "integer" }, handler: ->(_ctx) { "3" } }] })
+  #   handle.create_task("sum")
+  #   told = []
+  #   handle.work(until: :idle, on_error: ->(error, ctx) { told << [error.class, error.path, ctx.step_name] })
+  #   told # => [[TaskerCore::InvalidOutput, "result", "add"]]
+  class InvalidOutput < ValidationError; end
+
   # What was asked for does not exist.
   class NotFoundError < Error
     # @return [String, nil] what kind of thing it is: `"task"`, `"template"`, `"version"`, `"step"` or `"handler"`

@@ -220,9 +220,14 @@ module TaskerCore
     # A child that a handler forked comes here when the handler returns in it, and ends.
     def run_steps
       while mine? && (assignment = next_assignment)
-        Attempt.new(assignment, @native, @registry, @settings, @interrupter).run
+        attempt_at(assignment).run
         report_troubles
       end
+      report_troubles if mine?
+    end
+
+    def attempt_at(assignment)
+      Attempt.new(assignment, @native, @registry, @settings, @interrupter)
     end
 
     def next_assignment
@@ -252,7 +257,7 @@ module TaskerCore
     end
 
     def report_troubles
-      @native.troubles.each { |error| tell(error) }
+      @native.troubles.each { |error, assignment| assignment ? attempt_at(assignment).breach(error) : tell(error) }
     end
 
     def tell(error)

@@ -35,6 +35,23 @@ on_each_database! {
         close(&handle);
     }
 
+    fn a_breach_of_an_output_schema_fails_for_good_and_the_host_hears_of_it(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({ "retry_limit": 3, "output": { "type": "integer" } })));
+        let bad = create(&handle, json!({ "name": "single" })).expect("a task");
+        let crew = Crew::start(&handle, 1, None, Arc::new(|_| done(json!("three"))));
+        assert!(crew.until_idle(runtime()), "not idle in time");
+        let breaches = crew.worker.breaches();
+        assert_eq!(breaches.len(), 1);
+        assert_eq!(breaches[0].ticket.assignment.row.key.task, bad.row.id);
+        assert_eq!(breaches[0].faults.all()[0].path, "result");
+        assert!(!crew.worker.heartbeat(breaches[0].ticket.number), "no thread has it any more");
+        assert!(crew.worker.breaches().is_empty(), "each is told once");
+        assert_eq!((one(&handle, &bad).row.attempts, crew.worker.stats().failed), (1, 1));
+        crew.stop(runtime());
+        close(&handle);
+    }
+
     fn a_permanent_failure_is_not_tried_again_and_its_branch_stays(url: &str) {
         let handle = open(url);
         register(&handle, diamond());

@@ -8,7 +8,7 @@ use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
 use tasker_core::domain::json::Json;
 use tasker_core::engine::error::EngineError;
 use tasker_core::engine::transactions::verdict::Outcome;
-use tasker_core::engine::worker::{Phase, Worker as CoreWorker};
+use tasker_core::engine::worker::{Breach, Phase, Worker as CoreWorker};
 use tasker_core::ffi::shared::call::Call as CoreCall;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::path::Segment;
@@ -153,12 +153,16 @@ impl Worker {
         self.core.phase() == Phase::Working
     }
 
-    /// What went wrong in the background, as exceptions.
+    /// What went wrong where no thread could be told: exceptions, each with the assignment whose result broke its output
+    /// schema, or nil.
     fn troubles(ruby: &Ruby, this: &Self) -> Result<RArray, Failure> {
         guarded(|| {
             let errors = ruby.ary_new();
             for trouble in this.core.troubles() {
-                errors.push(exception(ruby, trouble.into())?)?;
+                errors.push((exception(ruby, trouble.into())?, ruby.qnil()))?;
+            }
+            for Breach { ticket, faults } in this.core.breaches() {
+                errors.push((exception(ruby, faults.into())?, ruby.obj_wrap(Assignment::new(ticket))))?;
             }
             Ok(errors)
         })

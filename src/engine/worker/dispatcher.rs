@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hands::Round;
-use super::outputs;
 use super::revocation::Watch;
 use super::{Phase, Worker};
 use crate::domain::id::{ReceiptId, SessionKey};
@@ -201,10 +200,7 @@ impl Worker {
 
     /// Commits one round. A round that fails goes back to the hands, to be tried again.
     async fn perform(self: &Arc<Self>, mut round: Round, clock: &mut Clock) -> Result<(), StoreError> {
-        let refused = outputs::refuse_breaches(&mut round.reports);
-        if refused > 0 {
-            self.hands.lock().count_failed(refused);
-        }
+        self.refuse_breaches(&mut round.reports);
         let Round { reports, limit, look, session, .. } = &round;
         let receipt = ReceiptId::generate();
         let due = clock.due_at.is_some_and(|due| due <= Instant::now());

@@ -38,6 +38,8 @@ use crate::storage::rows::{Checkpoint, Outlook, QueuePause};
 use crate::storage::{Store, StoreError};
 use crate::troubles::Trouble;
 use hands::Hands;
+pub use outputs::Breach;
+use outputs::Breaches;
 
 /// How long a worker that is stopped by force tries to settle what it holds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(4);
@@ -75,6 +77,11 @@ impl Ticket {
     pub fn new(number: u64, assignment: Assignment) -> Self {
         Self { number, assignment: Arc::new(assignment), held_since: std::time::Instant::now() }
     }
+
+    /// A step that no thread has any more: its number is none that is known.
+    fn given_back(assignment: Arc<Assignment>) -> Self {
+        Self { number: u64::MAX, assignment, held_since: std::time::Instant::now() }
+    }
 }
 
 /// What a worker has done and holds.
@@ -109,6 +116,7 @@ pub struct Worker {
     registry: Arc<Registry>,
     options: WorkerOptions,
     hands: Mutex<Hands>,
+    breaches: Breaches,
     /// Wakes the dispatcher: a report came, hands became free, the phase changed.
     stir: Notify,
     phase: watch::Sender<Phase>,
@@ -130,6 +138,7 @@ impl Worker {
             registry,
             options,
             hands,
+            breaches: Breaches::default(),
             stir: Notify::new(),
             phase,
             clock_moved: AtomicBool::new(false),
