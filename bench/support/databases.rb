@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-require "open3"
 require "tmpdir"
+require_relative "psql"
 
 module Bench
   # The databases that a suite measures on: an SQLite file of its own, and one on the server that bin/bench started.
@@ -16,9 +16,12 @@ module Bench
 
     # @yieldparam kind [String]
     # @yieldparam fresh [Proc] the URL of a database that nothing is in, another one each time
-    def each
-      @wanted.each do |kind|
-        Dir.mktmpdir("tasker-bench") { |folder| yield kind, -> { kind == "sqlite" ? file(folder) : database } }
+    def each(&) = all { |fresh| fresh.each(&) }
+
+    # @yieldparam fresh [Hash{String => Proc}] the same of all kinds that are wanted, at once
+    def all
+      Dir.mktmpdir("tasker-bench") do |folder|
+        yield @wanted.to_h { |kind| [kind, -> { kind == "sqlite" ? file(folder) : database }] }
       end
     end
 
@@ -31,9 +34,7 @@ module Bench
     def database
       server = ENV.fetch("TASKER_TEST_DATABASE_URL") { raise "bin/bench starts a PostgreSQL; use that" }
       name = "bench_#{Process.pid}_#{number}"
-      output, status = Open3.capture2e("psql", "--quiet", "--no-psqlrc", server, "--command", "CREATE DATABASE #{name}")
-      raise "no database could be made: #{output}" unless status.success?
-
+      Bench.psql(server, "CREATE DATABASE #{name}")
       server.sub(%r{/[^/]*\z}, "/#{name}")
     end
 

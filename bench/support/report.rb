@@ -34,6 +34,12 @@ module Bench
       @out.puts "  #{columns.join("  ")}".rstrip
     end
 
+    # What can't be measured here, and why.
+    def absent(name, reason)
+      @rows << { name: name, value: nil, unit: nil, target: nil, ok: nil, absent: reason }
+      @out.puts "  #{name.ljust(58)}  not here: #{reason}"
+    end
+
     # Rows for how long a call takes and what it allocates.
     def call(name, result)
       row("#{name}: time", result.median.round(1), "ns")

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "shapes"
+
 module Bench
   module Work
     # The diamond that throughput is measured with: four steps that do nothing, of which the last sees what the two
@@ -10,18 +12,16 @@ module Bench
       def initialize(url)
         @handle = TaskerCore.open(url)
         @calls = Queue.new
-        @handle.register(template, handlers: handlers)
+        @handle.register(Shapes.diamond, handlers: handlers)
       end
 
       attr_reader :handle
 
       # Creates so many, in transactions of a thousand.
       def create(count)
-        left = count
-        while left.positive?
-          size = [left, 1_000].min
-          @handle.create_tasks("diamond", contexts: Array.new(size) { |n| { "n" => n } })
-          left -= size
+        @before = complete
+        (1..count).each_slice(1_000) do |numbers|
+          @made = @handle.create_tasks("diamond", contexts: numbers.map { |n| { "n" => n } })
         end
       end
 
@@ -37,11 +37,6 @@ module Bench
       def close = @handle.close
 
       private
-
-      def template
-        { name: "diamond", steps: [{ name: "a" }, { name: "b", depends_on: "a" }, { name: "c", depends_on: "a" },
-                                   { name: "d", depends_on: %w[b c] }] }
-      end
 
       def handlers
         calls = @calls
@@ -61,11 +56,13 @@ module Bench
         called = @calls.size
         @calls.clear
         raise "#{called} calls of handlers for #{count} diamonds" unless called == count * STEPS
-        raise "not every task is complete" unless @handle.tasks(status: "complete").count >= count
+        raise "#{complete - @before} of #{count} diamonds are complete" unless complete - @before == count
 
-        wrong = @handle.tasks(limit: 50).reject { |task| task.step("d").result == 2 }
-        raise "wrong results: #{wrong.map(&:id).join(", ")}" unless wrong.empty?
+        wrong = @made.last(50).reject { |id| @handle.task(id).step("d").result == 2 }
+        raise "wrong results: #{wrong.join(", ")}" unless wrong.empty?
       end
+
+      def complete = @handle.tasks(status: "complete").count
     end
   end
 end

@@ -15,7 +15,8 @@ as_postgres() {
 
 free_port() { ruby -rsocket -e 'server = TCPServer.new("127.0.0.1", 0); puts server.addr[1]'; }
 
-# Starts both and exports TASKER_TEST_DATABASE_URL and TASKER_TEST_PGBOUNCER_URL.
+# start_postgres [SETTINGS]: starts both and exports TASKER_TEST_DATABASE_URL and TASKER_TEST_PGBOUNCER_URL. SETTINGS
+# are options of the server, such as "-c autovacuum=off".
 start_postgres() {
   local bin port pool_port
   bin=$(postgres_folder)
@@ -27,7 +28,7 @@ start_postgres() {
   as_postgres "$bin/initdb" --pgdata data --username postgres --auth trust --encoding UTF8 --locale C.UTF-8 \
     >"$postgres_home/initdb.log" 2>&1 || { cat "$postgres_home/initdb.log" >&2; die "initdb failed"; }
   as_postgres "$bin/pg_ctl" --pgdata data --log server.log --wait --timeout 60 --silent \
-    --options "-p $port -k $postgres_home -c listen_addresses=127.0.0.1 -c max_connections=300" start ||
+    --options "-p $port -k $postgres_home -c listen_addresses=127.0.0.1 -c max_connections=300 ${1:-}" start ||
     { cat "$postgres_home/server.log" >&2; die "PostgreSQL did not start"; }
   as_postgres "$bin/createdb" --host 127.0.0.1 --port "$port" --username postgres tasker_test
   export TASKER_TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/tasker_test"
