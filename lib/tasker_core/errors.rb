@@ -52,8 +52,8 @@ module TaskerCore
     end
   end
 
-  # A handler returned what its step's `output` schema does not allow: {#faults} has everything that is wrong, with paths
-  # such as `"result.lines[1]"`. The step fails for good; nothing raises it, {Configuration#on_error} is called with it.
+  # A handler returned what its step's `output` schema does not allow. {#faults} has everything that is wrong, with its
+  # path (`"result.lines[1]"`). The step fails for good; nothing raises this, {Configuration#on_error} is called with it.
   #
   # @example
   #   handle = TaskerCore.open("sqlite::memory:")
