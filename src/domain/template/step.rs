@@ -1,0 +1,160 @@
+//! One step of a template, normalised.
+
+use std::time::Duration;
+
+use super::checks::{check_name, check_priority, check_queue, check_schema};
+use super::input::{BackoffInput, OnFailure, StepInput, StepOptions};
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::json::Json;
+use crate::domain::limit::Limit;
+use crate::domain::retry::Backoff;
+use crate::domain::schema::Schema;
+use crate::domain::time::seconds;
+
+/// How many attempts a step has when nothing else was said.
+pub const DEFAULT_RETRY_LIMIT: u16 = 3;
+/// How long one attempt may take when nothing else was said, in seconds.
+pub const DEFAULT_TIMEOUT: f64 = 300.0;
+
+/// How a step is tried: what its attempts may cost and when they repeat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepPolicy {
+    /// Whether a failure may be tried again.
+    pub retryable: bool,
+    /// How many attempts it has.
+    pub retry_limit: u16,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Whether the host interrupts its handler when nothing that it reports is recorded any more: its
+    /// time is over, it was moved by hand, or its worker gave it up or lost it.
+    pub interrupt: bool,
+    /// What its final failure means to its children.
+    pub on_failure: OnFailure,
+}
+
+/// One step of a template, normalised.
+#[derive(Clone)]
+pub struct StepTemplate {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The name by which the host language finds the handler.
+    pub handler: Option<String>,
+    /// How it is tried.
+    pub policy: StepPolicy,
+    /// Its own queue, if it has one.
+    pub queue: Option<String>,
+    /// Its own priority, if it has one.
+    pub priority: Option<i16>,
+    /// Free values for the handler; an object.
+    pub config: Json,
+    /// How many attempts of it may run at once.
+    pub limit: Option<Limit>,
+    /// The schema of the result, compiled.
+    pub output: Option<Schema>,
+}
+
+impl StepTemplate {
+    pub(super) fn build(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> Self {
+        check_name(&input.name, &format!("{path}.name"), faults);
+        let retryable = input.retryable.or(defaults.retryable).unwrap_or(true);
+        let retry_limit = match (input.retry_limit.or(defaults.retry_limit), retryable) {
+            (limit, false) if limit.is_none_or(|limit| limit == 1) || input.retry_limit.is_none() => 1,
+            (None, _) => DEFAULT_RETRY_LIMIT,
+            (Some(limit), _) => u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
+                let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
+                faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
+                DEFAULT_RETRY_LIMIT
+            }),
+        };
+        let timeout = input.timeout.or(defaults.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
+            faults.push(
+                Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero")
+                    .with("seconds above 0", timeout.to_string()),
+            );
+            Duration::from_secs_f64(DEFAULT_TIMEOUT)
+        });
+        let config = merge_config(defaults.config.as_ref(), input.config.as_ref(), path, faults);
+        Self {
+            name: input.name.clone(),
+            description: input.description.clone(),
+            handler: input.handler.clone(),
+            policy: StepPolicy {
+                retryable,
+                retry_limit,
+                backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
+                timeout,
+                interrupt: input.interrupt.or(defaults.interrupt).unwrap_or(false),
+                on_failure: check_on_failure(input, defaults, path, faults),
+            },
+            queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
+            priority: check_priority(input.priority, &format!("{path}.priority"), faults),
+            config,
+            limit: input.limit.as_ref().map(|limit| Limit::build(limit, &format!("{path}.limit"), faults)),
+            output: check_schema(input.output.as_ref(), &format!("{path}.output"), faults),
+        }
+    }
+
+    /// Holds a result against the schema of this step's results, if it has one.
+    ///
+    /// # Errors
+    /// Everything in it that breaks the schema, each with its path below `result`.
+    pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
+        self.output.as_ref().map_or(Ok(()), |schema| schema.check(result, "result"))
+    }
+}
+
+/// What the step's final failure means. Nobody would have chosen among the branches of a decision that
+/// failed: it can't be left out, and what the template says for every step is not for it.
+fn check_on_failure(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> OnFailure {
+    if input.branches.is_empty() {
+        return input.on_failure.or(defaults.on_failure).unwrap_or_default();
+    }
+    if input.on_failure == Some(OnFailure::Skip) {
+        let message = "a step with branches can't be skipped when it fails: nothing would have been chosen";
+        faults.push(Fault::new(format!("{path}.on_failure"), message).with("fail", "skip"));
+    }
+    OnFailure::Fail
+}
+
+fn check_backoff(input: Option<&BackoffInput>, path: &str, faults: &mut Vec<Fault>) -> Backoff {
+    let standard = Backoff::default();
+    let Some(BackoffInput(figures)) = input else { return standard };
+    let mut figure = |name: &str, value: Option<f64>, standard: f64, most: f64| match value {
+        Some(value) if value.is_finite() && (0.0..=most).contains(&value) => value,
+        Some(value) => {
+            let message = format!("{name} is a number from 0 to {most}");
+            faults.push(
+                Fault::new(format!("{path}.backoff.{name}"), message).with(format!("0 to {most}"), value.to_string()),
+            );
+            standard
+        }
+        None => standard,
+    };
+    const YEAR: f64 = 366.0 * 86_400.0;
+    Backoff {
+        kind: figures.kind.unwrap_or_default(),
+        base: figure("base", figures.base, standard.base, YEAR),
+        cap: figure("cap", figures.cap, standard.cap, YEAR),
+        jitter: figure("jitter", figures.jitter, standard.jitter, 1.0),
+    }
+}
+
+/// The step's config over the template's, key by key.
+fn merge_config(defaults: Option<&Json>, own: Option<&Json>, path: &str, faults: &mut Vec<Fault>) -> Json {
+    let mut merged = serde_json::Map::new();
+    for (config, path) in [(defaults, "defaults.config".to_owned()), (own, format!("{path}.config"))] {
+        match config.map(Json::tree) {
+            None => {}
+            Some(Ok(serde_json::Value::Object(map))) => merged.extend(map),
+            Some(_) => {
+                faults.push(Fault::new(path, "config is an object").with("an object", config.map_or("", Json::as_str)))
+            }
+        }
+    }
+    Json::of(&merged).unwrap_or_else(|_| Json::empty_object())
+}
