@@ -1,17 +1,34 @@
-//! What the primitives of [`super::Tx`] take and give: one struct a kind of row. `finding` has what tasks are
-//! listed and found by.
+//! What the primitives of [`super::Tx`] take and give: one struct a kind of row. Here is what tasks are made of, what
+//! waits and is held, how it is settled, and the record of it.
+//!
+//! * [`templates`]: versions of templates. [`reading`]: what people look at. [`finding`]: what tasks are listed and found
+//!   by. [`items`]: steps that are made while a task runs. [`operations`]: what people do by hand. [`limits`],
+//!   [`pauses`]: what holds steps back. [`statistics`]: counts.
 
 mod finding;
+mod items;
+mod limits;
+mod operations;
+mod pauses;
+mod reading;
+mod statistics;
+mod templates;
 
 use std::sync::Arc;
 
 use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
-use crate::domain::limit::LimitKey;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 pub(super) use finding::MANY;
 pub use finding::{AnnotationRow, NewAnnotation, Span, TaskFilter, TermRow};
+pub use items::{ExpandedStep, NewItems};
+pub use limits::{Parked, Slot};
+pub use operations::{HeldTask, LastTransition, StepPlacement, StepWait, TaskPlacement};
+pub use pauses::QueuePause;
+pub use reading::{StepProgress, StepRow, TaskRow};
+pub use statistics::{Census, EndedTask, StoreFacts, Window};
+pub use templates::{LaneRow, NamedTaskRow, NewNamedTask, RevisionRow, VersionRow};
 
 /// A task to insert.
 #[derive(Clone, Debug)]
@@ -236,131 +253,6 @@ pub struct SettledStep {
     pub stale: bool,
 }
 
-/// A task under its row's lock.
-#[derive(Clone, Debug)]
-pub struct HeldTask {
-    /// Its state.
-    pub state: TaskState,
-    /// The place of its last transition in its history.
-    pub seq: i32,
-    /// When its first step was claimed.
-    pub started_at: Option<Timestamp>,
-    /// Not before this moment.
-    pub run_at: Option<Timestamp>,
-    /// The error it keeps.
-    pub error: Option<Json>,
-}
-
-/// What an operation by hand makes of a task; see [`super::Tx::place_task`].
-#[derive(Clone, Debug)]
-pub struct TaskPlacement {
-    /// The task.
-    pub id: TaskId,
-    /// Its state.
-    pub state: TaskState,
-    /// How many of its steps are ready, held or waiting for a time.
-    pub live: i32,
-    /// How many of its steps are in error.
-    pub failed: i32,
-    /// The place of its last transition in its history.
-    pub seq: i32,
-    /// How many times it was started.
-    pub run: i32,
-    /// Its own priority.
-    pub priority: Option<i16>,
-    /// Its own queue.
-    pub queue: Option<String>,
-    /// The error it keeps.
-    pub error: Option<Json>,
-    /// Whether it counts as started, now if not before.
-    pub started: bool,
-}
-
-/// What an operation by hand makes of a step that it moves; see [`super::Tx::place_steps`].
-#[derive(Clone, Debug)]
-pub struct StepPlacement {
-    /// The step.
-    pub key: StepKey,
-    /// Its stored state.
-    pub state: StepState,
-    /// Its next token.
-    pub token: Token,
-    /// Attempts used.
-    pub attempts: u16,
-    /// Crashes counted.
-    pub crashes: u16,
-    /// What it waits for.
-    pub waiting: i32,
-    /// Its result.
-    pub result: Option<Json>,
-    /// Whether nothing is left of its earlier attempts: no error, no checkpoint, no times.
-    pub fresh: bool,
-    /// Whether a decision skips it.
-    pub bypassed: bool,
-}
-
-/// What an unmoved step waits for after an operation by hand.
-#[derive(Clone, Copy, Debug)]
-pub struct StepWait {
-    /// The step.
-    pub key: StepKey,
-    /// What it waits for.
-    pub waiting: i32,
-    /// Whether its holder does not know its task's queue and priority any more.
-    pub stale: bool,
-}
-
-/// The items of a group to insert, each as a step.
-#[derive(Clone, Debug)]
-pub struct NewItems {
-    /// The group.
-    pub group: StepKey,
-    /// The index of the first item's step; the others follow.
-    pub first: StepIndex,
-    /// What each step waits for: 1 where the task is paused, else nothing.
-    pub waiting: i32,
-    /// The items in their order, each with the first token of its step.
-    pub items: Vec<(Json, Token)>,
-}
-
-impl NewItems {
-    /// The steps with their places in the list, items and tokens.
-    pub fn steps(&self) -> impl Iterator<Item = (StepKey, StepIndex, &Json, Token)> {
-        (0..).zip(&self.items).map(|(position, (item, token))| {
-            (StepKey { task: self.group.task, index: self.first + position }, position, item, *token)
-        })
-    }
-}
-
-/// A group whose list was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExpandedStep {
-    /// The group.
-    pub key: StepKey,
-    /// How many items its list has.
-    pub items: u32,
-    /// Attempts used: by making the list.
-    pub attempts: u16,
-}
-
-/// The last transition of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastTransition {
-    /// The step.
-    pub key: StepKey,
-    /// Its place in the step's history.
-    pub seq: i32,
-    /// The state it led to.
-    pub to: StepState,
-}
-
-impl LastTransition {
-    /// The first token that the step had not had when this was recorded.
-    pub fn next_token(&self) -> Token {
-        Token(self.seq / 2 + 1)
-    }
-}
-
 /// A child that waits for nothing any more.
 #[derive(Clone, Copy, Debug)]
 pub struct ReleasedStep {
@@ -475,208 +367,6 @@ pub struct HistoryRow {
     pub detail: Option<Json>,
 }
 
-/// A stored task.
-#[derive(Clone, Debug)]
-pub struct TaskRow {
-    /// Its id.
-    pub id: TaskId,
-    /// Its template's namespace.
-    pub namespace: String,
-    /// Its template's name.
-    pub name: String,
-    /// Its template's version.
-    pub version: String,
-    /// Its settings.
-    pub revision: RevisionId,
-    /// Its state.
-    pub state: TaskState,
-    /// The caller's key.
-    pub key: Option<String>,
-    /// Its own priority.
-    pub priority: Option<i16>,
-    /// Its own queue.
-    pub queue: Option<String>,
-    /// Free words to find it by.
-    pub tags: Vec<String>,
-    /// Who asked for it.
-    pub initiator: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// Not before this moment.
-    pub run_at: Option<Timestamp>,
-    /// Its input.
-    pub context: Json,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When its first step was claimed.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// The first final failure of one of its steps: an object with step, class, message and more.
-    pub error: Option<Json>,
-}
-
-/// A stored step.
-#[derive(Clone, Debug)]
-pub struct StepRow {
-    /// Its index in the task.
-    pub index: StepIndex,
-    /// Its state; in_progress when a receipt names it.
-    pub state: StepState,
-    /// Attempts used; one under way is counted. That a list's results are being put together is none.
-    pub attempts: u16,
-    /// Crashes counted.
-    pub crashes: u16,
-    /// Unfinished parents.
-    pub waiting: i32,
-    /// Its token.
-    pub token: Token,
-    /// Its result.
-    pub result: Option<Json>,
-    /// Its last error.
-    pub error: Option<Json>,
-    /// When its last attempt began.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// When it will be tried again.
-    pub next_retry_at: Option<Timestamp>,
-    /// What its handler saved last.
-    pub checkpoint: Option<Json>,
-    /// Of a decision that is done, the indexes of the branches that it chose.
-    pub route: Option<Vec<StepIndex>>,
-    /// Whether it was skipped by a decision.
-    pub bypassed: bool,
-    /// Of an item's step, the item.
-    pub item: Option<Json>,
-    /// How many items its list has, once it has made one.
-    pub items: Option<u32>,
-}
-
-/// How far a step has come: a [`StepRow`] without what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepProgress {
-    /// Its index in the task.
-    pub index: StepIndex,
-    /// Its state; in_progress when a receipt names it.
-    pub state: StepState,
-    /// Attempts used; one under way is counted.
-    pub attempts: u16,
-    /// When the last attempt that ended had begun.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// When it will be tried again.
-    pub next_retry_at: Option<Timestamp>,
-    /// How many items its list has, once it has made one.
-    pub items: Option<u32>,
-}
-
-/// A template version to store.
-#[derive(Clone, Debug)]
-pub struct NewNamedTask {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// What the version fixes once a task uses it.
-    pub fixed: Json,
-    /// Names of its steps by index.
-    pub steps: Vec<String>,
-    /// (parent, child) pairs.
-    pub edges: Vec<(StepIndex, StepIndex)>,
-}
-
-/// A stored template version.
-#[derive(Clone, Debug)]
-pub struct NamedTaskRow {
-    /// Its id.
-    pub id: NamedTaskId,
-    /// What the version fixes.
-    pub fixed: Json,
-    /// Its latest settings.
-    pub latest: Option<(RevisionId, Json)>,
-}
-
-/// One stored version of a template name.
-#[derive(Clone, Debug)]
-pub struct VersionRow {
-    /// Its id.
-    pub id: NamedTaskId,
-    /// The version.
-    pub version: String,
-    /// Its latest settings.
-    pub revision: RevisionId,
-}
-
-/// A stored revision.
-#[derive(Clone, Debug)]
-pub struct RevisionRow {
-    /// Its id.
-    pub id: RevisionId,
-    /// The template version it belongs to.
-    pub named_task: NamedTaskId,
-    /// The normalised template.
-    pub template: Json,
-}
-
-/// A stored lane.
-#[derive(Clone, Debug)]
-pub struct LaneRow {
-    /// Its id.
-    pub id: LaneId,
-    /// The template version.
-    pub named_task: NamedTaskId,
-    /// The queue.
-    pub queue: String,
-}
-
-/// A running attempt of a step that has a limit.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// What it counts for.
-    pub key: LimitKey,
-    /// The step.
-    pub step: StepKey,
-    /// The token under which it is held: the slot counts as long as the step has it.
-    pub token: Token,
-}
-
-/// A claimable step that waits because as many run as its limit allows.
-#[derive(Clone, Debug)]
-pub struct Parked {
-    /// What it waits for.
-    pub key: LimitKey,
-    /// How many may run at once.
-    pub running: usize,
-    /// What becomes claimable again.
-    pub ready: ReadyRow,
-}
-
-/// A queue of which nothing is claimed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueuePause {
-    /// The queue.
-    pub queue: String,
-    /// Of the templates of this namespace; of all where `None`.
-    pub namespace: Option<String>,
-    /// Since when.
-    pub at: Timestamp,
-    /// Who paused it.
-    pub by: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-}
-
-impl QueuePause {
-    /// Whether it pauses a queue of the templates of a namespace.
-    pub fn covers(&self, queue: &str, namespace: &str) -> bool {
-        self.queue == queue && self.namespace.as_deref().is_none_or(|own| own == namespace)
-    }
-}
-
 /// What there is to wait for in some lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
@@ -691,79 +381,4 @@ pub struct Outlook {
     /// How long until the next timer of any kind and any lane is due, in microseconds; 0 when it
     /// is overdue.
     pub next_due_us: Option<u64>,
-}
-
-/// What a store's pool looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreFacts {
-    /// `sqlite` or `postgres`.
-    pub backend: &'static str,
-    /// How many connections are open.
-    pub size: u32,
-    /// How many of them nobody uses.
-    pub idle: u32,
-    /// How many connections there may be.
-    pub max: u32,
-}
-
-/// What there is, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Tasks by state, in the order of [`TaskState::ALL`].
-    pub tasks: [u64; TaskState::ALL.len()],
-    /// Steps that may be claimed.
-    pub ready: u64,
-    /// Since when the one of them that has waited the longest is ready, where that is known.
-    pub ready_since: Option<Timestamp>,
-    /// Steps that wait for a retry.
-    pub retrying: u64,
-    /// Steps that wait for their task's time.
-    pub scheduled: u64,
-    /// Steps that sessions hold.
-    pub held: u64,
-    /// Steps that sessions hold which are past their end.
-    pub expired: u64,
-    /// Sessions that are not.
-    pub sessions: u64,
-}
-
-impl Census {
-    /// Makes the tasks that are complete those that ended in no other way.
-    pub(super) fn rest_is_complete(&mut self, ended: u64) {
-        let others: u64 = [TaskState::Error, TaskState::Cancelled, TaskState::ResolvedManually]
-            .iter()
-            .map(|&state| self.tasks[state as usize])
-            .sum();
-        self.tasks[TaskState::Complete as usize] = ended.saturating_sub(others);
-    }
-}
-
-/// Which ended tasks to sum up.
-#[derive(Clone, Debug)]
-pub struct Window {
-    /// Those that ended at this moment or later.
-    pub since: Timestamp,
-    /// Of this namespace.
-    pub namespace: Option<String>,
-    /// Of this template name.
-    pub name: Option<String>,
-}
-
-/// A task that ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndedTask {
-    /// Its id.
-    pub id: TaskId,
-    /// Its settings.
-    pub revision: RevisionId,
-    /// How it ended.
-    pub state: TaskState,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// Not before this moment.
-    pub run_at: Option<Timestamp>,
-    /// When its first step was claimed.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Timestamp,
 }
