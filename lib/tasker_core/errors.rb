@@ -53,7 +53,7 @@ module TaskerCore
   end
 
   # A handler returned what its step's `output` schema does not allow. {#faults} has everything that is wrong, with its
-  # path (`"result.lines[1]"`). The step fails for good; nothing raises this, {Configuration#on_error} is called with it.
+  # path (`"result.lines[1]"`). The step fails for good; nothing raises it, {Configuration#on_error} is called with it.
   #
   # @example
   #   handle = TaskerCore.open("sqlite::memory:")
