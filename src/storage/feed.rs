@@ -112,6 +112,11 @@ impl Recording {
         Self(None)
     }
 
+    /// Whether anything is kept.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Keeps transitions of steps. A transaction that has no time yet recorded none.
     pub fn steps(&mut self, rows: &[StepTransition], at: Option<Timestamp>) {
         if let (Some(recorded), Some(at)) = (&mut self.0, at) {

@@ -139,8 +139,8 @@ pub trait Tx: Send {
 
     // Receipts: which session holds which steps.
 
-    /// Records that a session holds these steps.
-    fn put_receipt(&mut self, receipt: &Receipt) -> impl Future<Output = Result<()>> + Send;
+    /// Records that a session holds these steps, and says since when.
+    fn put_receipt(&mut self, receipt: &NewReceipt) -> impl Future<Output = Result<Timestamp>> + Send;
     /// The receipt with this id.
     fn find_receipt(&mut self, id: ReceiptId) -> impl Future<Output = Result<Option<Receipt>>> + Send;
     /// Up to `limit` receipts of a session, oldest first, locked.
@@ -300,6 +300,13 @@ pub trait Tx: Send {
     fn record_steps(&mut self, rows: &[StepTransition]) -> impl Future<Output = Result<()>> + Send;
     /// Records transitions of tasks at the transaction's [`Tx::now`].
     fn record_tasks(&mut self, rows: &[TaskTransition]) -> impl Future<Output = Result<()>> + Send;
+    /// Whether anybody listens to what this transaction commits.
+    fn is_heard(&self) -> bool;
+    /// Tells whoever listens, once this is committed, of transitions of steps that other rows say: creations (the task's
+    /// row) and claims (the receipt, then what ends them).
+    fn tell_steps(&mut self, rows: &[StepTransition]);
+    /// Tells of transitions of tasks that other rows say: creations.
+    fn tell_tasks(&mut self, rows: &[TaskTransition]);
 
     // Operations by hand.
 
@@ -355,10 +362,12 @@ pub trait Tx: Send {
     fn progress(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepProgress>>> + Send;
     /// The steps of a task that wait for a slot of their limit.
     fn parked(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StepIndex>>> + Send;
-    /// The transitions of a task, oldest first.
+    /// The stored transitions of a task, oldest first.
     fn task_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
-    /// The transitions of a task's steps, by index, oldest first.
-    fn step_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HistoryRow>>> + Send;
+    /// The stored transitions of a task's steps, by index, oldest first.
+    fn step_history(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<StoredTransition>>> + Send;
+    /// The steps of a task that are held, by index.
+    fn held_now(&mut self, task: TaskId) -> impl Future<Output = Result<Vec<HeldNow>>> + Send;
     /// Those of `ids` that ended or do not exist.
     fn ended(&mut self, ids: &[TaskId]) -> impl Future<Output = Result<Vec<TaskId>>> + Send;
     /// Those of these steps whose token is another one by now, or that do not exist.

@@ -161,6 +161,27 @@ pub struct LaneCursor {
     pub from: Option<(i16, StepKey)>,
 }
 
+/// Which steps a session is to hold from now on.
+#[derive(Clone, Debug)]
+pub struct NewReceipt {
+    /// Made by the claimer.
+    pub id: ReceiptId,
+    /// The holder.
+    pub session: SessionId,
+    /// The steps as they are claimed.
+    pub steps: Vec<ReadyRow>,
+}
+
+impl NewReceipt {
+    /// The lanes of its steps, each once.
+    pub fn lanes(&self) -> Vec<LaneId> {
+        let mut lanes: Vec<_> = self.steps.iter().map(|row| row.lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        lanes
+    }
+}
+
 /// Which steps a session holds.
 #[derive(Clone, Debug)]
 pub struct Receipt {
@@ -168,10 +189,34 @@ pub struct Receipt {
     pub id: ReceiptId,
     /// The holder.
     pub session: SessionId,
-    /// The lanes of its steps, each once.
-    pub lanes: Vec<LaneId>,
     /// The steps as they were claimed.
     pub steps: Vec<ReadyRow>,
+    /// When they were.
+    pub claimed_at: Timestamp,
+}
+
+/// Since when a step is held, and by which session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// When it was claimed.
+    pub since: Timestamp,
+    /// Who holds it.
+    pub by: SessionId,
+}
+
+/// A step that is held.
+#[derive(Clone, Debug)]
+pub struct HeldNow {
+    /// The step.
+    pub index: StepIndex,
+    /// The token under which it is held.
+    pub token: Token,
+    /// Where it was before.
+    pub from: StepState,
+    /// The attempt.
+    pub attempt: u16,
+    /// Since when, by whom.
+    pub hold: Hold,
 }
 
 /// What a task says to every one of its steps.
@@ -310,15 +355,23 @@ pub struct StepTransition {
     pub attempt: u16,
     /// The session that did it, where one did.
     pub by: Option<SessionId>,
+    /// The claim that it ends. That is stored with it, and until then in the receipt alone.
+    pub hold: Option<Hold>,
     /// Error, reason and the like; an object.
     pub detail: Option<Json>,
 }
 
 impl StepTransition {
-    /// A step's creation.
+    /// The claim that it ends as it is stored: by whom only where that is not who ended it.
+    pub(crate) fn stored_hold(&self) -> (Option<Timestamp>, Option<SessionId>) {
+        let by = self.hold.map(|hold| hold.by).filter(|by| self.by != Some(*by));
+        (self.hold.map(|hold| hold.since), by)
+    }
+
+    /// A step's creation. That of a step of the template is stored with its task.
     pub fn created(key: StepKey, revision: RevisionId) -> Self {
         let seq = Token(0).entered();
-        Self { key, revision, seq, from: None, to: StepState::Pending, attempt: 0, by: None, detail: None }
+        Self { key, revision, seq, from: None, to: StepState::Pending, attempt: 0, by: None, hold: None, detail: None }
     }
 }
 
@@ -344,6 +397,15 @@ impl TaskTransition {
     pub fn created(id: TaskId, revision: RevisionId) -> Self {
         Self { id, revision, seq: 0, from: None, to: TaskState::Pending, detail: None }
     }
+}
+
+/// A stored transition of a step, and the claim that it ended.
+#[derive(Clone, Debug)]
+pub struct StoredTransition {
+    /// What it says by itself.
+    pub row: HistoryRow,
+    /// The claim, which was a transition too.
+    pub hold: Option<Hold>,
 }
 
 /// A recorded transition, of a task or a step.

@@ -190,11 +190,8 @@ pub fn touch(id: TaskId, start: bool, live: i32, failed: i32) -> TaskTouch {
 }
 
 /// The receipt of a session that holds `steps`.
-pub fn receipt(session: SessionId, steps: Vec<ReadyRow>) -> Receipt {
-    let mut lanes: Vec<LaneId> = steps.iter().map(|step| step.lane).collect();
-    lanes.sort_unstable();
-    lanes.dedup();
-    Receipt { id: ReceiptId::generate(), session, lanes, steps }
+pub fn receipt(session: SessionId, steps: Vec<ReadyRow>) -> NewReceipt {
+    NewReceipt { id: ReceiptId::generate(), session, steps }
 }
 
 pub fn json(text: &str) -> Json {

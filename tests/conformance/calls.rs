@@ -29,7 +29,7 @@ transaction!(ExpireSessions {} -> Vec<SessionId>, |self, tx| tx.expire_sessions(
 transaction!(DeleteSession { id: SessionId } -> (), |self, tx| tx.delete_session(self.id).await);
 transaction!(LiveSessions {} -> u64, |self, tx| tx.live_sessions().await);
 
-transaction!(PutReceipt { receipt: Receipt } -> (), |self, tx| tx.put_receipt(&self.receipt).await);
+transaction!(PutReceipt { receipt: NewReceipt } -> Timestamp, |self, tx| tx.put_receipt(&self.receipt).await);
 transaction!(FindReceipt { id: ReceiptId } -> Option<Receipt>, |self, tx| tx.find_receipt(self.id).await);
 transaction!(ReceiptsOf { session: SessionId, limit: usize } -> Vec<Receipt>, |self, tx| {
     tx.receipts_of(self.session, self.limit).await
@@ -131,7 +131,7 @@ transaction!(Steps { task: TaskId } -> Vec<StepRow>, |self, tx| tx.steps(self.ta
 transaction!(Progress { task: TaskId } -> Vec<StepProgress>, |self, tx| tx.progress(self.task).await);
 transaction!(ParkedOf { task: TaskId } -> Vec<StepIndex>, |self, tx| tx.parked(self.task).await);
 transaction!(TaskHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.task_history(self.task).await);
-transaction!(StepHistory { task: TaskId } -> Vec<HistoryRow>, |self, tx| tx.step_history(self.task).await);
+transaction!(StepHistory { task: TaskId } -> Vec<StoredTransition>, |self, tx| tx.step_history(self.task).await);
 transaction!(Ended { ids: Vec<TaskId> } -> Vec<TaskId>, |self, tx| tx.ended(&self.ids).await);
 transaction!(Superseded { held: Vec<(StepKey, Token)> } -> Vec<(StepKey, Token)>, |self, tx| {
     tx.superseded(&self.held).await

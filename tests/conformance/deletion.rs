@@ -11,7 +11,7 @@ use crate::calls::*;
 // Takes all that is ready of a lane, as a worker claims it.
 transaction!(ClaimAll { lane: LaneId, session: SessionId } -> (), |self, tx| {
     let steps = tx.take_ready(&from_the_start(&[self.lane]), 7).await?;
-    if steps.is_empty() { Ok(()) } else { tx.put_receipt(&receipt(self.session, steps)).await }
+    if steps.is_empty() { Ok(()) } else { tx.put_receipt(&receipt(self.session, steps)).await.map(drop) }
 });
 
 /// A task that stands in every table: with a key, a ready step, a timer and a history.
@@ -33,6 +33,7 @@ async fn task_everywhere(db: &Database, diamond: &Diamond, key: &str) -> TaskId 
         to: StepState::Pending,
         attempt: 0,
         by: None,
+        hold: None,
         detail: None,
     });
     let task = TaskTransition { id, revision, seq: 0, from: None, to: TaskState::Pending, detail: None };
@@ -91,7 +92,10 @@ on_each_store! {
 
         db.write(DeleteTasks { ids: vec![gone] }).await;
         let found = db.read(FindReceipt { id: shared.id }).await.unwrap();
-        assert_eq!((found.steps, found.lanes), (vec![steps[0].clone(), steps[2].clone()], vec![other.lane]));
+        assert_eq!(found.steps, [steps[0].clone(), steps[2].clone()]);
+        for (lane, held) in [(diamond.lane, false), (other.lane, true)] {
+            assert_eq!(db.read(LookOut { lanes: vec![lane] }).await.held, held);
+        }
         assert!(db.read(FindReceipt { id: alone.id }).await.is_none());
         assert_eq!(db.step(StepKey { task: kept, index: 2 }).await.state, StepState::InProgress);
     }

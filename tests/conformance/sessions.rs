@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tasker_core::domain::id::{LaneId, ReceiptId, SessionKey, Token};
 use tasker_core::domain::state::StepState;
-use tasker_core::storage::rows::{ReadyRow, Receipt};
+use tasker_core::storage::rows::{NewReceipt, ReadyRow};
 
 use crate::bench::*;
 use crate::calls::*;
@@ -147,16 +147,16 @@ on_each_store! {
             ready(LaneId(2), i16::MAX, tasks[0], 1),
         ];
         let put = receipt(session(), steps);
-        db.write(PutReceipt { receipt: put.clone() }).await;
+        let since = db.write(PutReceipt { receipt: put.clone() }).await;
         let found = db.read(FindReceipt { id: put.id }).await.unwrap();
         assert_eq!((found.id, found.session), (put.id, put.session));
-        assert_eq!((found.lanes, found.steps), (put.lanes, put.steps));
+        assert_eq!((found.steps, found.claimed_at), (put.steps, since));
         assert!(db.read(FindReceipt { id: ReceiptId::generate() }).await.is_none());
     }
 
     async fn receipts_are_listed_from_the_oldest_and_dropped(db: &Database) {
         let (mine, other) = (session(), session());
-        let receipts: Vec<Receipt> = (0..5).map(|_| receipt(mine, vec![])).collect();
+        let receipts: Vec<NewReceipt> = (0..5).map(|_| receipt(mine, vec![])).collect();
         let ids: Vec<ReceiptId> = receipts.iter().map(|receipt| receipt.id).collect();
         for put in receipts.into_iter().rev() {
             db.write(PutReceipt { receipt: put }).await;

@@ -4,7 +4,7 @@ use tasker_core::domain::id::{RevisionId, StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::StoreError;
-use tasker_core::storage::rows::{Checkpoint, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
+use tasker_core::storage::rows::{Checkpoint, Hold, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition};
 
 use crate::bench::*;
 use crate::calls::*;
@@ -209,12 +209,14 @@ on_each_store! {
     async fn history_comes_back_as_it_was_recorded(db: &Database) {
         let task = TaskId::generate();
         let by = session();
+        let hold = Hold { since: Timestamp(7), by: session() };
         let step = |index, seq, from, to| StepTransition {
             key: StepKey { task, index },
             revision: RevisionId(1),
             seq, from, to,
             attempt: 2,
             by: Some(by),
+            hold: (from == Some(StepState::InProgress)).then_some(hold),
             detail: Some(json(r#"{ "error":{"x": 1e20}}"#)),
         };
         let created = StepTransition::created(StepKey { task, index: 1 }, RevisionId(1));
@@ -230,7 +232,9 @@ on_each_store! {
             born,
         ];
         let now = db.write(Record { steps, tasks }).await;
-        let found = db.read(StepHistory { task }).await;
+        let stored = db.read(StepHistory { task }).await;
+        assert_eq!(stored.iter().map(|stored| stored.hold).collect::<Vec<_>>(), [None, None, None, Some(hold)]);
+        let found: Vec<_> = stored.into_iter().map(|stored| stored.row).collect();
         assert_eq!(found.iter().map(|row| (row.index, row.seq)).collect::<Vec<_>>(),
             [(Some(0), 5), (Some(1), 0), (Some(1), 1), (Some(1), 2)]);
         assert!(found.iter().all(|row| row.at == now));

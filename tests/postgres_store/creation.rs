@@ -149,6 +149,7 @@ async fn history_is_recorded_once() {
         to: StepState::InProgress,
         attempt: 1,
         by,
+        hold: None,
         detail: Some(Json::from_trusted("{\"a\":1}")),
     };
     let born = TaskTransition::created(task, RevisionId(0));
@@ -160,15 +161,15 @@ async fn history_is_recorded_once() {
     };
     record().await.expect("recorded");
     assert!(record().await.is_err());
-    let (steps, tasks) = transact!(store.read(task: TaskId) |tx| -> (Vec<HistoryRow>, Vec<HistoryRow>) {
+    let (steps, tasks) = transact!(store.read(task: TaskId) |tx| -> (Vec<StoredTransition>, Vec<HistoryRow>) {
         Ok((tx.step_history(*task).await?, tx.task_history(*task).await?))
     })
     .expect("history");
     assert_eq!(
-        (steps[0].index, steps[0].from.as_deref(), steps[0].to.as_str()),
+        (steps[0].row.index, steps[0].row.from.as_deref(), steps[0].row.to.as_str()),
         (Some(1), Some("pending"), "in_progress")
     );
-    assert_eq!((steps[0].by, steps[0].attempt), (by, 1));
+    assert_eq!((steps[0].row.by, steps[0].row.attempt), (by, 1));
     assert_eq!(
         (tasks.len(), tasks[0].index, tasks[0].from.as_deref(), tasks[0].to.as_str()),
         (1, None, None, "pending")

@@ -145,20 +145,16 @@ async fn a_crash_of_the_server_loses_nothing_and_repeats_nothing() {
             (Arc::clone(&store), Arc::clone(&written), Arc::clone(&resent), Arc::clone(&stop));
         tokio::spawn(async move {
             while !stop.load(Ordering::SeqCst) {
-                let receipt = Receipt {
-                    id: ReceiptId::generate(),
-                    session: SessionId(uuid::Uuid::nil()),
-                    lanes: Vec::new(),
-                    steps: Vec::new(),
-                };
-                transact!(store.write(receipt: Receipt, resent: Arc<AtomicU32>) |tx| -> () {
+                let receipt =
+                    NewReceipt { id: ReceiptId::generate(), session: SessionId(uuid::Uuid::nil()), steps: Vec::new() };
+                transact!(store.write(receipt: NewReceipt, resent: Arc<AtomicU32>) |tx| -> () {
                     if tx.resent() {
                         resent.fetch_add(1, Ordering::SeqCst);
                         if tx.find_receipt(receipt.id).await?.is_some() {
                             return Ok(());
                         }
                     }
-                    tx.put_receipt(receipt).await
+                    tx.put_receipt(receipt).await.map(drop)
                 })
                 .expect("it is written in the end");
                 written.fetch_add(1, Ordering::SeqCst);

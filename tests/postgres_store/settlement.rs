@@ -107,13 +107,8 @@ async fn held_steps_are_in_progress_until_they_are_settled() {
     let named = template(&store).await;
     let task = create(&store, named, 1).await[0];
     let taken = take(&store, vec![LaneCursor { lane: named.2, from: None }], 1).await;
-    let held = Receipt {
-        id: ReceiptId::generate(),
-        session: SessionId(uuid::Uuid::now_v7()),
-        lanes: vec![named.2],
-        steps: taken,
-    };
-    transact!(store.write(held: Receipt) |tx| -> () { tx.put_receipt(held).await }).expect("stored");
+    let held = NewReceipt { id: ReceiptId::generate(), session: SessionId(uuid::Uuid::now_v7()), steps: taken };
+    transact!(store.write(held: NewReceipt) |tx| -> () { tx.put_receipt(held).await.map(drop) }).expect("stored");
     let first = || async {
         let steps = transact!(store.read(task: TaskId) |tx| -> Vec<StepRow> { tx.steps(*task).await }).expect("steps");
         (steps[0].state, steps[0].attempts, steps[1].state)

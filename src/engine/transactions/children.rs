@@ -163,6 +163,7 @@ async fn skip<T: Tx>(tx: &mut T, decided: &BTreeMap<TaskId, Decided<'_>>, finish
                 to,
                 attempt: held.attempts,
                 by: None,
+                hold: None,
                 detail: Some(of_task.reason(step)?),
             });
         }

@@ -92,12 +92,15 @@ impl Transaction for Create {
         }
         tx.insert_tasks(&batch.tasks).await?;
         tx.insert_steps(&batch.steps).await?;
-        tx.record_tasks(&batch.task_transitions).await?;
-        tx.record_steps(&batch.step_transitions).await?;
         tx.put_terms(&batch.terms).await?;
         tx.put_ready(&batch.ready).await?;
         tx.put_timers(&batch.timers).await?;
         let at = tx.now().await?;
+        if tx.is_heard() {
+            let created = |plan: &&TaskPlan| TaskTransition::created(plan.row.id, plan.row.revision);
+            tx.tell_tasks(&plans.iter().map(created).collect::<Vec<_>>());
+            tx.tell_steps(&plans.iter().flat_map(|plan| plan.created_steps()).collect::<Vec<_>>());
+        }
         let (taken, started) = match taker {
             Some(taker) => self.hand_over(tx, taker, batch.taken, &plans).await?,
             None => Default::default(),
@@ -191,6 +194,12 @@ impl Create {
 }
 
 impl TaskPlan {
+    fn created_steps(&self) -> impl Iterator<Item = StepTransition> {
+        let (task, revision) = (self.row.id, self.row.revision);
+        let steps = 0..self.stored.template.graph.len() as StepIndex;
+        steps.map(move |index| StepTransition::created(StepKey { task, index }, revision))
+    }
+
     /// The task as its steps will see it.
     pub fn info(&self) -> Arc<TaskInfo> {
         let row = &self.row;
@@ -212,8 +221,6 @@ impl TaskPlan {
 struct Batch {
     tasks: Vec<NewTask>,
     steps: Vec<NewSteps>,
-    task_transitions: Vec<TaskTransition>,
-    step_transitions: Vec<StepTransition>,
     ready: Vec<ReadyRow>,
     timers: Vec<TimerRow>,
     taken: Vec<ReadyRow>,
@@ -228,15 +235,9 @@ impl Batch {
         self.tasks.push(NewTask { live: roots.len() as i32, state: TaskState::Pending, ..plan.row.clone() });
         let tags = plan.row.tags.iter().map(|tag| Term::tag(tag));
         self.terms.extend(plan.terms.iter().cloned().chain(tags).map(|term| TermRow { task: id, term }));
-        let revision = plan.row.revision;
-        self.task_transitions.push(TaskTransition::created(id, revision));
         let steps = 0..graph.len() as StepIndex;
-        self.steps.push(NewSteps {
-            task: id,
-            waiting: steps.clone().map(|index| graph.parents(index).len() as i32).collect(),
-        });
-        let created = steps.map(|index| StepTransition::created(StepKey { task: id, index }, revision));
-        self.step_transitions.extend(created);
+        let waiting = steps.map(|index| graph.parents(index).len() as i32).collect();
+        self.steps.push(NewSteps { task: id, waiting });
         roots.into_iter().try_for_each(|root| self.place(plan, root, taker, lanes))
     }
 

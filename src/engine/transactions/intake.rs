@@ -14,7 +14,7 @@ use crate::domain::state::StepState;
 use crate::domain::template::{StepTemplate, Template};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
-use crate::storage::rows::{ReadyRow, Receipt, StepTransition, TaskHead};
+use crate::storage::rows::{NewReceipt, ReadyRow, Receipt, StepTransition, TaskHead};
 use crate::storage::{Result, StoreError, Tx};
 
 /// A task as its held steps see it.
@@ -119,18 +119,18 @@ pub async fn take_in<T: Tx>(
     if rows.is_empty() {
         return Ok(TakenIn { made_ready, ..TakenIn::default() });
     }
-    let mut lanes: Vec<_> = rows.iter().map(|row| row.lane).collect();
-    lanes.sort_unstable();
-    lanes.dedup();
-    let receipt = Receipt { id, session, lanes, steps: rows };
-    tx.put_receipt(&receipt).await?;
+    let claim = NewReceipt { id, session, steps: rows };
+    let claimed_at = tx.put_receipt(&claim).await?;
+    let receipt = Receipt { id, session, steps: claim.steps, claimed_at };
     let assignments = gather(tx, catalog, &receipt, known).await?;
     if assignments.is_empty() {
         // Nothing will be reported that would end it.
         tx.drop_receipts(&[id]).await?;
     }
-    let claims: Vec<StepTransition> = assignments.iter().map(|held| claim_of(held, session)).collect();
-    tx.record_steps(&claims).await?;
+    if tx.is_heard() {
+        let claims: Vec<StepTransition> = assignments.iter().map(|held| claim_of(held, session)).collect();
+        tx.tell_steps(&claims);
+    }
     let started = assignments.iter().filter(|step| step.may_start_task());
     let mut started: Vec<_> = started.map(|step| (step.row.key.task, step.task.stored.revision)).collect();
     started.sort_unstable();
@@ -197,6 +197,7 @@ fn claim_of(held: &Assignment, session: SessionId) -> StepTransition {
         to: StepState::InProgress,
         attempt: held.attempt(),
         by: Some(session),
+        hold: None,
         detail: None,
     }
 }
@@ -209,7 +210,6 @@ pub async fn gather<T: Tx>(
     receipt: &Receipt,
     mut known: Known,
 ) -> Result<Vec<Assignment>> {
-    let claimed_at = tx.now().await?;
     known.find_tasks(tx, catalog, &receipt.steps).await?;
     known.find_limit_keys(tx, &receipt.steps).await?;
     let mut works = works(tx, &receipt.steps, &known).await?;
@@ -248,7 +248,7 @@ pub async fn gather<T: Tx>(
             _ => parents.extend(task.template().parents(row.key.index).iter().map(|&index| (index, result(index)))),
         }
         let checkpoint = checkpoints.remove(&row.key);
-        let (receipt, limit_key) = (receipt.id, limit_key.flatten());
+        let (receipt, claimed_at, limit_key) = (receipt.id, receipt.claimed_at, limit_key.flatten());
         Assignment { row, task, parents, checkpoint, receipt, claimed_at, work, limit_key }
     });
     Ok(held.collect())

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepIndex, StepKey, TaskId, Token};
+use super::history;
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepKey, TaskId, Token};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
 use crate::storage::rows::{
@@ -93,25 +94,15 @@ look! {
     History {
         /// The task.
         task: TaskId,
+        /// When it was created.
+        created_at: Timestamp,
+        /// How many steps its template has.
+        steps: usize,
     } -> Vec<HistoryRow>, |self, tx| {
-        let mut rows = tx.task_history(self.task).await?;
-        rows.extend(tx.step_history(self.task).await?);
-        Ok(in_order(rows))
+        let (of_task, of_steps) = (tx.task_history(self.task).await?, tx.step_history(self.task).await?);
+        let held = tx.held_now(self.task).await?;
+        Ok(history::told(self.created_at, self.steps, of_task, of_steps, held))
     }
-}
-
-/// One history out of those of a task and of its steps, each of which is in order: by time, but no
-/// transition before an earlier one of the same step, whatever its clock said.
-fn in_order(rows: Vec<HistoryRow>) -> Vec<HistoryRow> {
-    let mut before: Option<(Option<StepIndex>, Timestamp)> = None;
-    let timed = rows.into_iter().map(|row| {
-        let at = before.filter(|(index, _)| *index == row.index).map_or(row.at, |(_, at)| at.max(row.at));
-        before = Some((row.index, at));
-        (at, row)
-    });
-    let mut timed: Vec<_> = timed.collect();
-    timed.sort_by_key(|(at, row)| (*at, row.index.is_some(), row.index, row.seq));
-    timed.into_iter().map(|(_, row)| row).collect()
 }
 
 look! {

@@ -20,6 +20,7 @@ pub mod checkpoints;
 mod children;
 pub mod create;
 mod expand;
+pub mod history;
 pub mod intake;
 pub mod limits;
 pub mod look;

@@ -5,6 +5,7 @@
 //! receipts say is held. [`decide`](crate::domain::operation::decide) says what becomes of it; what differs is written, and what may run is put
 //! back. A held step that moves keeps its receipt and gets another token: its holder's report is late.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::domain::operation::{Arrangement, Change, Operation, StepOperation, Ta
 use crate::domain::state::StepState;
 use crate::engine::catalog::{Catalog, Lanes};
 use crate::storage::rows::{
-    HeldTask, StepPlacement, StepTransition, StepWait, TaskMoved, TaskPlacement, TaskTransition, TimerKind, TimerRow,
+    HeldTask, Hold, StepPlacement, StepTransition, StepWait, TaskMoved, TaskPlacement, TaskTransition, TimerKind,
+    TimerRow,
 };
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
@@ -94,7 +96,8 @@ impl Operate {
             task.head.priority = priority.unwrap_or(task.head.priority);
             task.head.queue = queue.clone().unwrap_or(task.head.queue);
         }
-        let moves = self.moves(&task, &change)?;
+        let holds = tx.held_now(self.task).await?.into_iter().map(|held| (held.index, held.hold)).collect();
+        let moves = self.moves(&task, &change, &holds)?;
         tx.place_steps(&moves.placements).await?;
         if let Operation::Step(index, StepOperation::Decide(_, route)) = &self.operation {
             tx.keep_routes(&[(StepKey { task: self.task, index: *index }, route.clone())]).await?;
@@ -117,7 +120,7 @@ impl Operate {
     }
 
     /// What the moved steps become, and what their histories gain.
-    fn moves(&self, task: &Taken, change: &Change) -> Result<Moves> {
+    fn moves(&self, task: &Taken, change: &Change, holds: &HashMap<StepIndex, Hold>) -> Result<Moves> {
         let mut moves = Moves::default();
         let lists_again = task.groups_of(&change.removed);
         for (place, to) in &change.steps {
@@ -155,6 +158,7 @@ impl Operate {
                 to: *to,
                 attempt: step.attempts,
                 by: None,
+                hold: holds.get(&step.index).copied(),
                 detail: Some(self.detail(before)?),
             });
         }

@@ -16,7 +16,7 @@ use crate::domain::retry::attempts_left;
 use crate::domain::state::{StepEvent, StepState};
 use crate::domain::template::OnFailure;
 use crate::domain::time::Timestamp;
-use crate::storage::rows::{ReadyRow, StepMove, StepTransition};
+use crate::storage::rows::{Hold, ReadyRow, StepMove, StepTransition};
 use crate::storage::{Result, StoreError};
 
 /// How many times a worker may die with a step in its hands before the step is in error.
@@ -113,6 +113,7 @@ impl Verdict {
             to: settled,
             attempt,
             by: Some(session),
+            hold: Some(Hold { since: held.claimed_at, by: session }),
             detail: match &route {
                 Some(route) => Some(object("route", &held.task.template().names(route).collect::<Vec<_>>())?),
                 None if !items.is_empty() => Some(object("items", &items.len())?),
@@ -159,6 +160,7 @@ impl Verdict {
                 to: settled,
                 attempt,
                 by: Some(session),
+                hold: Some(Hold { since: held.claimed_at, by: session }),
                 detail: Some(object("error", &error)?),
             }],
             again: crashes_left.then_some((again, Duration::ZERO)),
@@ -188,6 +190,7 @@ impl Verdict {
             to: skipped,
             attempt: last,
             by: None,
+            hold: None,
             detail: Some(Json::from_trusted(r#"{"reason":"on_failure: skip"}"#)),
         });
         self.step_move.to = skipped;

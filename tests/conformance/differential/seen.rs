@@ -10,6 +10,7 @@ use tasker_core::domain::id::*;
 use tasker_core::domain::json::Json;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::template::Template;
+use tasker_core::engine::transactions::history::told;
 use tasker_core::storage::StoreError;
 use tasker_core::storage::rows::{HistoryRow, ReadyRow, StepRow, TaskMoved, TaskRow};
 
@@ -85,10 +86,12 @@ transaction!(Look {
     let mut steps: BTreeMap<StepKey, StepRow> = BTreeMap::new();
     let mut histories: Vec<(TaskId, Vec<HistoryRow>)> = Vec::new();
     for &task in &self.tasks {
-        let rows = tx.steps(task).await?.into_iter();
-        steps.extend(rows.map(|row| (StepKey { task, index: row.index }, row)));
-        let mut history = tx.task_history(task).await?;
-        history.extend(tx.step_history(task).await?);
+        let rows = tx.steps(task).await?;
+        let of_template = rows.iter().filter(|row| row.item.is_none()).count();
+        steps.extend(rows.into_iter().map(|row| (StepKey { task, index: row.index }, row)));
+        let (of_task, of_steps) = (tx.task_history(task).await?, tx.step_history(task).await?);
+        let Some(row) = tx.tasks(&[task]).await?.pop() else { continue };
+        let history = told(row.created_at, of_template, of_task, of_steps, tx.held_now(task).await?);
         histories.push((task, history));
     }
     let tasks = tx.tasks(&self.tasks).await?;

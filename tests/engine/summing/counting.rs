@@ -9,7 +9,7 @@ use tasker_core::domain::id::{NamedTaskId, ReceiptId, SessionId, TaskId};
 use tasker_core::domain::state::TaskState;
 use tasker_core::domain::time::Timestamp;
 use tasker_core::ffi::shared::types::Moment;
-use tasker_core::storage::rows::{LaneCursor, Receipt};
+use tasker_core::storage::rows::{LaneCursor, NewReceipt};
 use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
 use tasker_core::storage::{AnyStore, Store};
 use uuid::Uuid;
@@ -26,10 +26,10 @@ use crate::support::lab::*;
 transaction!(Take { template: NamedTaskId, steps: usize, ttl: Duration } -> (), |self, tx| {
     let session = SessionId(Uuid::now_v7());
     tx.open_session(session, "a test", self.ttl).await?;
-    let lanes: Vec<_> = tx.lanes_of(&[self.template]).await?.into_iter().map(|lane| lane.id).collect();
-    let cursors: Vec<LaneCursor> = lanes.iter().map(|&lane| LaneCursor { lane, from: None }).collect();
+    let lanes = tx.lanes_of(&[self.template]).await?.into_iter();
+    let cursors: Vec<LaneCursor> = lanes.map(|lane| LaneCursor { lane: lane.id, from: None }).collect();
     let steps = tx.take_ready(&cursors, self.steps).await?;
-    tx.put_receipt(&Receipt { id: ReceiptId::generate(), session, lanes, steps }).await
+    tx.put_receipt(&NewReceipt { id: ReceiptId::generate(), session, steps }).await.map(drop)
 });
 
 /// One that waits for a retry, for an hour from now.

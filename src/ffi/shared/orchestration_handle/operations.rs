@@ -267,7 +267,8 @@ async fn steps_of(engine: &Engine, task: TaskId) -> Result<Vec<StepView>> {
 
 async fn history_of(engine: &Engine, task: &TaskView) -> Result<Vec<HistoryView>> {
     let id = task.row.id;
-    let rows = engine.store().read(History { task: id }).await?;
+    let (created_at, steps) = (task.row.created_at, task.template().graph.len());
+    let rows = engine.store().read(History { task: id, created_at, steps }).await?;
     let name = |index| task.template().name_of(index).map(Cow::into_owned);
     Ok(rows.into_iter().map(|row| HistoryView { task: id, step: row.index.and_then(name), row }).collect())
 }

@@ -145,3 +145,15 @@ ALTER TABLE tasker_ready ADD COLUMN ready_at timestamptz NOT NULL DEFAULT clock_
 
 -- What the host made of a step for its limit, where it makes the key; json as checkpoints are.
 ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key json;
+
+-- A claim stands in its receipt, and from its end on in the transition that ended it. claimed_by: where that was not
+-- the session which did so.
+ALTER TABLE tasker_receipts ADD COLUMN claimed_at timestamptz NOT NULL DEFAULT clock_timestamp();
+ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_at timestamptz;
+ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_by uuid;
+
+-- A batch changes most steps of a page, some of them twice: only where half of the page is free do all these updates
+-- stay HOT. Measured with diamonds at 70, 140,000 updates: 83,000 HOT, 179 and 173 bytes of WAL for each step that was
+-- settled and released; at 50: 127,000, 150 and 101 bytes.
+ALTER TABLE tasker_workflow_steps SET (fillfactor = 50);
+ALTER TABLE tasker_tasks SET (fillfactor = 50);

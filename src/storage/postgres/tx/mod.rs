@@ -178,9 +178,8 @@ impl PostgresTx {
     }
 
     /// Moves the transaction's time on.
-    fn move_on(&mut self, clock: DateTime<Utc>) {
-        self.now = None;
-        self.saw_clock(clock);
+    fn move_to(&mut self, now: Timestamp) {
+        self.now = Some(now);
     }
 
     /// The transaction's time for a statement that would otherwise read the clock itself:
@@ -231,7 +230,7 @@ impl Tx for PostgresTx {
         sessions::live(self).await
     }
 
-    async fn put_receipt(&mut self, receipt: &Receipt) -> Result<()> {
+    async fn put_receipt(&mut self, receipt: &NewReceipt) -> Result<Timestamp> {
         sessions::put_receipt(self, receipt).await
     }
     async fn find_receipt(&mut self, id: ReceiptId) -> Result<Option<Receipt>> {
@@ -400,6 +399,15 @@ impl Tx for PostgresTx {
         self.recording.tasks(rows, self.now);
         Ok(())
     }
+    fn is_heard(&self) -> bool {
+        self.recording.is_on()
+    }
+    fn tell_steps(&mut self, rows: &[StepTransition]) {
+        self.recording.steps(rows, self.now);
+    }
+    fn tell_tasks(&mut self, rows: &[TaskTransition]) {
+        self.recording.tasks(rows, self.now);
+    }
 
     async fn lock_steps_of(&mut self, task: TaskId, patience: Duration) -> Result<()> {
         operations::lock_steps_of(self, task, patience).await
@@ -457,8 +465,11 @@ impl Tx for PostgresTx {
     async fn task_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
         reading::task_history(self, task).await
     }
-    async fn step_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+    async fn step_history(&mut self, task: TaskId) -> Result<Vec<StoredTransition>> {
         reading::step_history(self, task).await
+    }
+    async fn held_now(&mut self, task: TaskId) -> Result<Vec<HeldNow>> {
+        reading::held_now(self, task).await
     }
     async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
         reading::ended(self, ids).await

@@ -9,7 +9,7 @@ use crate::storage::Result;
 use crate::storage::postgres::values::{
     count, get, id_array, index, json_option, key_arrays, step_key, step_state, task_id, timestamp, timestamp_option,
 };
-use crate::storage::rows::{HistoryRow, Outlook, StepProgress, StepRow};
+use crate::storage::rows::{HeldNow, HistoryRow, Hold, Outlook, StepProgress, StepRow, StoredTransition};
 
 /// A statement on the steps of a task, `s`, which sees those that receipts name as `held`.
 ///
@@ -56,9 +56,23 @@ const TASK_HISTORY: &str = "
 
 /// Walks the primary key.
 const STEP_HISTORY: &str = "
-    SELECT idx, seq, from_state::text, to_state::text, at, attempt, session_id, detail::text
+    SELECT idx, seq, from_state::text, to_state::text, at, attempt, session_id, detail::text,
+        claimed_at, coalesce(claimed_by, session_id)
     FROM tasker_workflow_step_transitions WHERE task_id = $1
     ORDER BY task_id, idx, seq";
+
+/// Reads all receipts, as [`STEPS`] does, and probes the primary key for each of the task's steps in them.
+const HELD_NOW: &str = "
+    SELECT s.idx, s.token, s.state::text, s.attempts + (s.items IS NULL)::int::smallint, h.claimed_at, h.session_id
+    FROM (
+        SELECT u.idx, u.token, r.claimed_at, r.session_id
+        FROM tasker_receipts AS r
+        CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS u (task_id, idx, token)
+        WHERE r.task_ids @> ARRAY [$1] AND u.task_id = $1
+    ) AS h
+    JOIN tasker_workflow_steps AS s ON s.task_id = $1 AND s.idx = h.idx AND s.token = h.token
+    WHERE s.state IN ('pending', 'waiting_for_retry')
+    ORDER BY s.idx";
 
 /// A probe of the primary key for each.
 const ENDED: &str = "
@@ -142,28 +156,44 @@ pub(super) async fn parked(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<Step
 }
 
 pub(super) async fn task_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {
-    history(tx, TASK_HISTORY, task).await
+    tx.rows(sqlx::query(TASK_HISTORY).bind(task.0)).await?.iter().map(history_row).collect()
 }
 
-pub(super) async fn step_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {
-    history(tx, STEP_HISTORY, task).await
+pub(super) async fn step_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StoredTransition>> {
+    let rows = tx.rows(sqlx::query(STEP_HISTORY).bind(task.0)).await?;
+    let stored = |row: &PgRow| {
+        let by = get::<Option<uuid::Uuid>>(row, 9)?.map(SessionId);
+        let hold = timestamp_option(row, 8)?.zip(by).map(|(since, by)| Hold { since, by });
+        Ok(StoredTransition { row: history_row(row)?, hold })
+    };
+    rows.iter().map(stored).collect()
 }
 
-async fn history(tx: &mut PostgresTx, statement: &'static str, task: TaskId) -> Result<Vec<HistoryRow>> {
-    let rows = tx.rows(sqlx::query(statement).bind(task.0)).await?;
-    let transition = |row: &PgRow| {
-        Ok(HistoryRow {
-            index: get::<Option<i32>>(row, 0)?.map(index),
-            seq: get(row, 1)?,
-            from: get(row, 2)?,
-            to: get(row, 3)?,
-            at: timestamp(row, 4)?,
-            attempt: count(get(row, 5)?),
-            by: get::<Option<uuid::Uuid>>(row, 6)?.map(SessionId),
-            detail: json_option(row, 7)?,
+fn history_row(row: &PgRow) -> Result<HistoryRow> {
+    Ok(HistoryRow {
+        index: get::<Option<i32>>(row, 0)?.map(index),
+        seq: get(row, 1)?,
+        from: get(row, 2)?,
+        to: get(row, 3)?,
+        at: timestamp(row, 4)?,
+        attempt: count(get(row, 5)?),
+        by: get::<Option<uuid::Uuid>>(row, 6)?.map(SessionId),
+        detail: json_option(row, 7)?,
+    })
+}
+
+pub(super) async fn held_now(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HeldNow>> {
+    let rows = tx.rows(sqlx::query(HELD_NOW).bind(task.0)).await?;
+    let held = |row: &PgRow| {
+        Ok(HeldNow {
+            index: index(get(row, 0)?),
+            token: Token(get(row, 1)?),
+            from: step_state(row, 2)?,
+            attempt: count(get(row, 3)?),
+            hold: Hold { since: timestamp(row, 4)?, by: SessionId(get(row, 5)?) },
         })
     };
-    rows.iter().map(transition).collect()
+    rows.iter().map(held).collect()
 }
 
 pub(super) async fn ended(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskId>> {

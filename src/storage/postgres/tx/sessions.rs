@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::PostgresTx;
 use crate::domain::id::{LaneId, ReceiptId, SessionId, SessionKey, StepKey, TaskId, Token};
-use crate::storage::postgres::values::{ReadyArrays, count, get, index, limit, priority, step_state_named};
-use crate::storage::rows::{ReadyRow, Receipt};
+use crate::domain::time::Timestamp;
+use crate::storage::postgres::values::{ReadyArrays, count, get, index, limit, priority, step_state_named, timestamp};
+use crate::storage::rows::{NewReceipt, ReadyRow, Receipt};
 use crate::storage::{Result, StoreError};
 
 /// Opened twice when the answer to the first commit was lost.
@@ -76,18 +77,20 @@ const LIVE: &str = "
 
 /// Gives the clock: what is claimed was claimed after everything that this transaction waited for.
 const PUT_RECEIPT: &str = "
-    INSERT INTO tasker_receipts (id, session_id, lanes, step_lanes, ranks, task_ids, idxs, tokens, attempts, states)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::tasker_step_state[])
-    RETURNING clock_timestamp()";
+    INSERT INTO tasker_receipts
+        (id, session_id, lanes, step_lanes, ranks, task_ids, idxs, tokens, attempts, states, claimed_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::tasker_step_state[],
+        clock_timestamp() + $11 * interval '1 microsecond')
+    RETURNING claimed_at";
 
 /// One probe of the primary key.
 const FIND_RECEIPT: &str = "
-    SELECT id, session_id, lanes, step_lanes, ranks, task_ids, idxs, tokens, attempts, states::text[]
+    SELECT id, session_id, claimed_at, step_lanes, ranks, task_ids, idxs, tokens, attempts, states::text[]
     FROM tasker_receipts WHERE id = $1";
 
 /// Walks the index on (session, id), so the oldest come first; their ids are in order of time.
 const RECEIPTS_OF: &str = "
-    SELECT id, session_id, lanes, step_lanes, ranks, task_ids, idxs, tokens, attempts, states::text[]
+    SELECT id, session_id, claimed_at, step_lanes, ranks, task_ids, idxs, tokens, attempts, states::text[]
     FROM tasker_receipts WHERE session_id = $1
     ORDER BY session_id, id LIMIT $2
     FOR UPDATE";
@@ -140,15 +143,17 @@ pub(super) async fn live(tx: &mut PostgresTx) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &Receipt) -> Result<()> {
+pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &NewReceipt) -> Result<Timestamp> {
     let steps: ReadyArrays = receipt.steps.iter().collect();
-    let lanes: Vec<i32> = receipt.lanes.iter().map(|lane| lane.0).collect();
+    let lanes: Vec<i32> = receipt.lanes().iter().map(|lane| lane.0).collect();
+    let offset = tx.offset();
     let statement = sqlx::query(PUT_RECEIPT).bind(receipt.id.0).bind(receipt.session.0).bind(lanes);
     let statement = statement.bind(steps.lanes).bind(steps.ranks).bind(steps.tasks).bind(steps.idxs);
-    let row = tx.row(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states)).await?;
+    let row = tx.row(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states).bind(offset)).await?;
     let row = row.ok_or_else(|| StoreError::Database("a receipt was not stored".into()))?;
-    tx.move_on(get(&row, 0)?);
-    Ok(())
+    let claimed_at = timestamp(&row, 0)?;
+    tx.move_to(claimed_at);
+    Ok(claimed_at)
 }
 
 pub(super) async fn find_receipt(tx: &mut PostgresTx, id: ReceiptId) -> Result<Option<Receipt>> {
@@ -170,7 +175,6 @@ pub(super) async fn drop_receipts(tx: &mut PostgresTx, ids: &[ReceiptId]) -> Res
 }
 
 fn receipt(row: &PgRow) -> Result<Receipt> {
-    let lanes: Vec<i32> = get(row, 2)?;
     let step_lanes: Vec<i32> = get(row, 3)?;
     let ranks: Vec<i32> = get(row, 4)?;
     let tasks: Vec<Uuid> = get(row, 5)?;
@@ -192,8 +196,8 @@ fn receipt(row: &PgRow) -> Result<Receipt> {
     Ok(Receipt {
         id: ReceiptId(get(row, 0)?),
         session: SessionId(get(row, 1)?),
-        lanes: lanes.into_iter().map(LaneId).collect(),
         steps: steps.collect::<Result<_>>()?,
+        claimed_at: timestamp(row, 2)?,
     })
 }
 

@@ -112,11 +112,12 @@ const TOUCH: &str = "
 /// Appends; the primary key refuses to record anything twice.
 const RECORD_STEPS: &str = "
     INSERT INTO tasker_workflow_step_transitions
-        (at, task_id, idx, seq, from_state, to_state, attempt, session_id, detail)
+        (at, task_id, idx, seq, from_state, to_state, attempt, session_id, detail, claimed_at, claimed_by)
     SELECT $1, r.task_id, r.idx, r.seq, r.from_state::tasker_step_state, r.to_state::tasker_step_state, r.attempt,
-        r.session_id, r.detail::json
-    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::smallint[], $8::uuid[], $9::text[])
-        AS r (task_id, idx, seq, from_state, to_state, attempt, session_id, detail)";
+        r.session_id, r.detail::json, r.claimed_at, r.claimed_by
+    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::smallint[], $8::uuid[], $9::text[],
+                $10::timestamptz[], $11::uuid[])
+        AS r (task_id, idx, seq, from_state, to_state, attempt, session_id, detail, claimed_at, claimed_by)";
 
 /// Appends; the primary key refuses to record anything twice.
 const RECORD_TASKS: &str = "
@@ -245,6 +246,8 @@ pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -
         return Ok(());
     }
     let now = tx.now_stored().await?;
+    let holds: Vec<_> = rows.iter().map(StepTransition::stored_hold).collect();
+    let claimed = holds.iter().map(|(since, _)| instant_option(*since)).collect::<Result<Vec<_>>>()?;
     let statement = sqlx::query(RECORD_STEPS)
         .bind(now)
         .bind(rows.iter().map(|row| row.key.task.0).collect::<Vec<_>>())
@@ -254,7 +257,9 @@ pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -
         .bind(rows.iter().map(|row| row.to.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| stored_count(row.attempt)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.by.map(|session| session.0)).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.detail.as_ref().map(|json| json.as_str())).collect::<Vec<_>>());
+        .bind(rows.iter().map(|row| row.detail.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
+        .bind(claimed)
+        .bind(holds.iter().map(|(_, by)| by.map(|session| session.0)).collect::<Vec<_>>());
     tx.run(statement).await
 }
 

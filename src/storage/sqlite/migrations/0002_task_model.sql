@@ -141,3 +141,9 @@ ALTER TABLE tasker_ready ADD COLUMN ready_at INTEGER;
 
 -- What the host made of a step for its limit, where it makes the key.
 ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key TEXT;
+
+-- A claim stands in its receipt, and from its end on in the transition that ended it. claimed_by: where that was not
+-- the session which did so.
+ALTER TABLE tasker_receipts ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_at INTEGER;
+ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_by BLOB;

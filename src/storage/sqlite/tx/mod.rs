@@ -107,8 +107,9 @@ impl Tx for SqliteTx<'_> {
         sessions::delete(self.connection, session)
     }
 
-    async fn put_receipt(&mut self, receipt: &Receipt) -> Result<()> {
-        sessions::put_receipt(self.connection, receipt)
+    async fn put_receipt(&mut self, receipt: &NewReceipt) -> Result<Timestamp> {
+        sessions::put_receipt(self.connection, receipt, self.now)?;
+        Ok(self.now)
     }
 
     async fn find_receipt(&mut self, id: ReceiptId) -> Result<Option<Receipt>> {
@@ -323,6 +324,18 @@ impl Tx for SqliteTx<'_> {
         settlement::record_tasks(self.connection, rows, self.now)
     }
 
+    fn is_heard(&self) -> bool {
+        self.recording.is_on()
+    }
+
+    fn tell_steps(&mut self, rows: &[StepTransition]) {
+        self.recording.steps(rows, Some(self.now));
+    }
+
+    fn tell_tasks(&mut self, rows: &[TaskTransition]) {
+        self.recording.tasks(rows, Some(self.now));
+    }
+
     /// Nothing: a transaction has the database for itself.
     async fn lock_steps_of(&mut self, _task: TaskId, _patience: Duration) -> Result<()> {
         Ok(())
@@ -396,8 +409,12 @@ impl Tx for SqliteTx<'_> {
         reading::task_history(self.connection, task)
     }
 
-    async fn step_history(&mut self, task: TaskId) -> Result<Vec<HistoryRow>> {
+    async fn step_history(&mut self, task: TaskId) -> Result<Vec<StoredTransition>> {
         reading::step_history(self.connection, task)
+    }
+
+    async fn held_now(&mut self, task: TaskId) -> Result<Vec<HeldNow>> {
+        reading::held_now(self.connection, task)
     }
 
     async fn ended(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {

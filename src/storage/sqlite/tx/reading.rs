@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{all, probe, sessions};
-use crate::domain::id::{StepIndex, StepKey, TaskId, Token};
+use crate::domain::id::{SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
-use crate::storage::rows::{HistoryRow, StepProgress, StepRow, TaskRow};
+use crate::domain::time::Timestamp;
+use crate::storage::rows::{HeldNow, HistoryRow, Hold, StepProgress, StepRow, StoredTransition, TaskRow};
 use crate::storage::sqlite::values::Route;
 use crate::storage::{Result, StoreError};
 
@@ -58,7 +59,7 @@ pub(super) const TASK_HISTORY: &str = "
     ORDER BY seq";
 
 pub(super) const STEP_HISTORY: &str = "
-    SELECT idx, seq, from_state, to_state, at, attempt, session_id, detail
+    SELECT idx, seq, from_state, to_state, at, attempt, session_id, detail, claimed_at, coalesce(claimed_by, session_id)
     FROM tasker_workflow_step_transitions
     WHERE task_id = ?1
     ORDER BY idx, seq";
@@ -91,17 +92,17 @@ pub(super) fn progress(connection: &Connection, task: TaskId) -> Result<Vec<Step
     })
 }
 
-/// The steps of a task that receipts name, and the attempts that each had used. A step is in progress while a receipt
+/// The steps of a task that receipts name. A step is in progress while a receipt
 /// names it with the token that it still has: a receipt may outlive a step that was meanwhile moved by hand.
-struct Claimed(HashMap<(StepIndex, Token), u16>);
+struct Claimed(HashMap<(StepIndex, Token), Hold>);
 
 impl Claimed {
     fn of(connection: &Connection, task: TaskId) -> Result<Self> {
         let claimed = sessions::claimed_steps(connection, task)?.into_iter();
-        Ok(Self(claimed.map(|step| ((step.key.index, step.token), step.attempts)).collect()))
+        Ok(Self(claimed.map(|(step, hold)| ((step.key.index, step.token), hold)).collect()))
     }
 
-    /// The state and attempts of a step that is stored with these. That a list was made was the attempt of its group.
+    /// The state and attempts of a step that is stored with these.
     fn seen(
         &self,
         index: StepIndex,
@@ -110,11 +111,24 @@ impl Claimed {
         state: StepState,
         attempts: u16,
     ) -> (StepState, u16) {
-        match self.0.get(&(index, token)) {
-            Some(_) if state.is_unfinished() && items.is_some() => (StepState::InProgress, attempts),
-            Some(used) if state.is_unfinished() => (StepState::InProgress, used.saturating_add(1)),
-            _ => (state, attempts),
+        match self.held(index, token, items, state, attempts) {
+            Some(held) => (StepState::InProgress, held.attempt),
+            None => (state, attempts),
         }
+    }
+
+    /// The step as it is held, if it is. That a list was made was the attempt of its group.
+    fn held(
+        &self,
+        index: StepIndex,
+        token: Token,
+        items: Option<u32>,
+        state: StepState,
+        attempts: u16,
+    ) -> Option<HeldNow> {
+        let &hold = self.0.get(&(index, token)).filter(|_| state.is_unfinished())?;
+        let attempt = attempts.saturating_add(u16::from(items.is_none()));
+        Some(HeldNow { index, token, from: state, attempt, hold })
     }
 }
 
@@ -126,8 +140,20 @@ pub(super) fn task_history(connection: &Connection, task: TaskId) -> Result<Vec<
     all(connection, TASK_HISTORY, [task], history_row)
 }
 
-pub(super) fn step_history(connection: &Connection, task: TaskId) -> Result<Vec<HistoryRow>> {
-    all(connection, STEP_HISTORY, [task], history_row)
+pub(super) fn step_history(connection: &Connection, task: TaskId) -> Result<Vec<StoredTransition>> {
+    all(connection, STEP_HISTORY, [task], |row| {
+        let (since, by): (Option<Timestamp>, Option<SessionId>) = (row.get(8)?, row.get(9)?);
+        let hold = since.zip(by).map(|(since, by)| Hold { since, by });
+        Ok(StoredTransition { row: history_row(row)?, hold })
+    })
+}
+
+pub(super) fn held_now(connection: &Connection, task: TaskId) -> Result<Vec<HeldNow>> {
+    let claimed = Claimed::of(connection, task)?;
+    let held = all(connection, PROGRESS, [task], |row| {
+        Ok(claimed.held(row.get(0)?, row.get(6)?, row.get(7)?, row.get(1)?, row.get(2)?))
+    })?;
+    Ok(held.into_iter().flatten().collect())
 }
 
 pub(super) fn superseded(connection: &Connection, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {

@@ -10,7 +10,7 @@ use super::{all, each};
 use crate::domain::id::{LaneId, ReceiptId, SessionId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::state::StepState;
 use crate::domain::time::Timestamp;
-use crate::storage::rows::{ReadyRow, Receipt};
+use crate::storage::rows::{Hold, NewReceipt, ReadyRow, Receipt};
 use crate::storage::sqlite::values;
 use crate::storage::{Result, StoreError};
 
@@ -39,20 +39,22 @@ const DELETE: &str = "
 
 const COUNT_LIVE: &str = "SELECT count(*) FROM tasker_sessions WHERE epoch = 0 AND expires_at > ?1";
 
-const PUT_RECEIPT: &str = "INSERT INTO tasker_receipts (id, session_id, lanes, steps) VALUES (?1, ?2, ?3, ?4)";
+const PUT_RECEIPT: &str = "
+    INSERT INTO tasker_receipts (id, session_id, lanes, steps, claimed_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-const FIND_RECEIPT: &str = "SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE id = ?1";
+const FIND_RECEIPT: &str = "SELECT id, session_id, steps, claimed_at FROM tasker_receipts WHERE id = ?1";
 
 /// Receipts' ids are UUIDv7: their order is that of time. The index on (session_id, id) gives it.
 pub(super) const RECEIPTS_OF: &str = "
-    SELECT id, session_id, lanes, steps FROM tasker_receipts WHERE session_id = ?1 ORDER BY id LIMIT ?2";
+    SELECT id, session_id, steps, claimed_at FROM tasker_receipts WHERE session_id = ?1 ORDER BY id LIMIT ?2";
 
 const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";
 
 /// Reads the whole table, which has one row for each batch under way.
-const RECEIPTS_NAMING: &str = "SELECT steps FROM tasker_receipts WHERE instr(steps, ?1) > 0";
+const RECEIPTS_NAMING: &str = "
+    SELECT id, session_id, steps, claimed_at FROM tasker_receipts WHERE instr(steps, ?1) > 0";
 
-const ALL_RECEIPTS: &str = "SELECT id, session_id, lanes, steps FROM tasker_receipts";
+const ALL_RECEIPTS: &str = "SELECT id, session_id, steps, claimed_at FROM tasker_receipts";
 
 const CHANGE_RECEIPT: &str = "UPDATE tasker_receipts SET lanes = ?2, steps = ?3 WHERE id = ?1";
 
@@ -95,14 +97,15 @@ pub(super) fn count_live(connection: &Connection, now: Timestamp) -> Result<u64>
     Ok(count.unsigned_abs())
 }
 
-pub(super) fn put_receipt(connection: &Connection, receipt: &Receipt) -> Result<()> {
-    let lanes: Vec<i32> = receipt.lanes.iter().map(|lane| lane.0).collect();
+pub(super) fn put_receipt(connection: &Connection, receipt: &NewReceipt, now: Timestamp) -> Result<()> {
+    let lanes: Vec<i32> = receipt.lanes().iter().map(|lane| lane.0).collect();
     let steps: Vec<_> = receipt.steps.iter().map(stored).collect();
     connection.prepare_cached(PUT_RECEIPT)?.execute((
         receipt.id,
         receipt.session,
         encoded(&lanes)?,
         encoded(&steps)?,
+        now,
     ))?;
     Ok(())
 }
@@ -127,11 +130,13 @@ pub(super) fn drop_receipts(connection: &Connection, ids: &[ReceiptId]) -> Resul
 }
 
 /// The steps of `task` that receipts name, as they were claimed.
-pub(super) fn claimed_steps(connection: &Connection, task: TaskId) -> Result<Vec<ReadyRow>> {
-    let receipts = all(connection, RECEIPTS_NAMING, [task.to_string()], |row| row.get::<_, String>(0))?;
+pub(super) fn claimed_steps(connection: &Connection, task: TaskId) -> Result<Vec<(ReadyRow, Hold)>> {
     let mut claimed = Vec::new();
-    for steps in receipts {
-        claimed.extend(decode_steps(&steps)?.into_iter().filter(|step| step.key.task == task));
+    for receipt in all(connection, RECEIPTS_NAMING, [task.to_string()], RawReceipt::read)? {
+        let receipt = receipt.decode()?;
+        let hold = Hold { since: receipt.claimed_at, by: receipt.session };
+        let steps = receipt.steps.into_iter().filter(|step| step.key.task == task);
+        claimed.extend(steps.map(|step| (step, hold)));
     }
     Ok(claimed)
 }
@@ -157,19 +162,18 @@ pub(super) fn forget_tasks(connection: &Connection, tasks: &[TaskId]) -> Result<
 struct RawReceipt {
     id: ReceiptId,
     session: SessionId,
-    lanes: String,
     steps: String,
+    claimed_at: Timestamp,
 }
 
 impl RawReceipt {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { id: row.get(0)?, session: row.get(1)?, lanes: row.get(2)?, steps: row.get(3)? })
+        Ok(Self { id: row.get(0)?, session: row.get(1)?, steps: row.get(2)?, claimed_at: row.get(3)? })
     }
 
     fn decode(self) -> Result<Receipt> {
-        let lanes: Vec<i32> = serde_json::from_str(&self.lanes).map_err(damaged)?;
-        let lanes = lanes.into_iter().map(LaneId).collect();
-        Ok(Receipt { id: self.id, session: self.session, lanes, steps: decode_steps(&self.steps)? })
+        let Self { id, session, steps, claimed_at } = self;
+        Ok(Receipt { id, session, steps: decode_steps(&steps)?, claimed_at })
     }
 }
 

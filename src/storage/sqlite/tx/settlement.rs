@@ -55,8 +55,8 @@ pub(super) const TOUCH_TASK: &str = "
 
 const RECORD_STEP: &str = "
     INSERT INTO tasker_workflow_step_transitions
-        (task_id, idx, seq, from_state, to_state, at, attempt, session_id, detail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        (task_id, idx, seq, from_state, to_state, at, attempt, session_id, detail, claimed_at, claimed_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const RECORD_TASK: &str = "
     INSERT INTO tasker_task_transitions (task_id, seq, from_state, to_state, at, detail)
@@ -182,7 +182,8 @@ pub(super) fn touch_tasks(
 pub(super) fn record_steps(connection: &Connection, rows: &[StepTransition], now: Timestamp) -> Result<()> {
     each(connection, RECORD_STEP, rows, |row| {
         let StepKey { task, index } = row.key;
-        (task, index, row.seq, row.from, row.to, now, row.attempt, row.by, &row.detail)
+        let (since, by) = row.stored_hold();
+        (task, index, row.seq, row.from, row.to, now, row.attempt, row.by, &row.detail, since, by)
     })
 }
 
