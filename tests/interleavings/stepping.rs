@@ -94,6 +94,7 @@ impl Scene {
                 lanes: lanes.into_iter().map(|lane| LaneCursor { lane: LaneId(lane), from: None }).collect(),
                 look: limit > 0,
                 look_due: false,
+                keep: limit,
                 keep_from: None,
             },
             catalog: self.host.engine.catalog().clone(),

@@ -49,8 +49,10 @@ pub struct Report {
 pub struct Claim {
     /// The receipt to write, if anything is taken.
     pub receipt: ReceiptId,
-    /// How many steps at the most.
+    /// How many steps at the most, with those that stay.
     pub limit: usize,
+    /// How many released children may stay with the worker.
+    pub keep: usize,
     /// The lanes that the worker works, with where to start looking.
     pub lanes: Vec<LaneCursor>,
     /// Whether to look among the ready steps; false where there is nothing to expect.
@@ -101,7 +103,7 @@ impl Transaction for Settle {
             self.reports.iter().map(|report| Verdict::of(report, self.session.id, now)).collect::<Result<_>>()?;
         let keep = Keep {
             lanes: self.claim.lanes.iter().map(|cursor| cursor.lane).collect(),
-            limit: self.claim.limit,
+            limit: self.claim.keep,
             from: self.claim.keep_from,
         };
         let mut applied = apply(tx, &self.catalog, verdicts, &keep).await?;
@@ -166,7 +168,7 @@ impl Settle {
             settled.more = due.len() == DUE_LIMIT;
             tx.put_ready(&due).await?;
         }
-        let room = self.claim.limit - rows.len();
+        let room = self.claim.limit.saturating_sub(rows.len());
         if self.claim.look && room > 0 {
             let taken = tx.take_ready(&self.claim.lanes, room).await?;
             settled.more |= taken.len() == room;

@@ -201,7 +201,7 @@ impl Worker {
     /// Commits one round. A round that fails goes back to the hands, to be tried again.
     async fn perform(self: &Arc<Self>, mut round: Round, clock: &mut Clock) -> Result<(), StoreError> {
         self.refuse_breaches(&mut round.reports);
-        let Round { reports, limit, look, session, .. } = &round;
+        let Round { reports, limit, keep, look, session, .. } = &round;
         let receipt = ReceiptId::generate();
         let due = clock.due_at.is_some_and(|due| due <= Instant::now());
         let transaction = Settle {
@@ -212,6 +212,7 @@ impl Worker {
             claim: Claim {
                 receipt,
                 limit: *limit,
+                keep: *keep,
                 lanes: round.lanes.clone(),
                 look: *look,
                 look_due: *look && due,
@@ -287,7 +288,7 @@ impl Worker {
         let mut reports = round.reports;
         let count = reports.len();
         match reports.as_mut_slice() {
-            _ if round.limit > 0 => hands.settle_alone(),
+            _ if round.keep > 0 => hands.settle_alone(),
             [report] => report.outcome = Outcome::Failed(refused(why)),
             _ => hands.halve_batches(count),
         }

@@ -70,6 +70,7 @@ pub(super) struct Round {
     pub(super) finished_receipts: Vec<ReceiptId>,
     pub(super) doubtful: Vec<ReceiptId>,
     pub(super) limit: usize,
+    pub(super) keep: usize,
     pub(super) look: bool,
     pub(super) lanes: Vec<LaneCursor>,
     pub(super) keep_from: Option<i16>,
@@ -122,8 +123,11 @@ impl Hands {
     }
 
     fn free(&self) -> usize {
-        let held = self.queue.len() + self.attempts.count() + self.reserved + self.claiming;
-        self.pace.limit().saturating_sub(held)
+        self.pace.limit().saturating_sub(self.held())
+    }
+
+    fn held(&self) -> usize {
+        self.queue.len() + self.attempts.count() + self.reserved + self.claiming
     }
 
     /// Whether it is time to fetch more, though nothing was reported.
@@ -288,7 +292,10 @@ impl Hands {
     /// What there is to do now, if anything; its limit counts as held. Nothing is claimed unless
     /// `claim`.
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
-        let limit = if claim && !self.alone { self.free() } else { 0 };
+        let (limit, keep) = match claim && !self.alone {
+            true => (self.free(), self.pace.keep_limit().saturating_sub(self.held())),
+            false => (0, 0),
+        };
         let look = limit > 0 && self.expecting && (self.is_low() || !self.reports.is_empty());
         if self.reports.is_empty() && !self.receipts.are_due() && !look {
             return None;
@@ -302,16 +309,17 @@ impl Hands {
         let rest = self.reports.split_off(self.next_batch());
         let reports = std::mem::replace(&mut self.reports, rest);
         self.settling = reports.len();
-        self.claiming = limit;
+        self.claiming = keep;
         Some(Round {
             session: self.session,
             finished_receipts: self.receipts.finished_by(receipts_of(&reports)),
             doubtful: self.receipts.doubtful(),
             reports,
             limit,
+            keep,
             look,
             lanes: self.lanes.iter().map(|&lane| LaneCursor { lane, from: self.cursors.get(&lane).copied() }).collect(),
-            keep_from: (limit > 0 && !fair).then(|| self.backlog.unwrap_or(i16::MIN)),
+            keep_from: (keep > 0 && !fair).then(|| self.backlog.unwrap_or(i16::MIN)),
         })
     }
 

@@ -30,9 +30,18 @@ impl Pace {
     /// How many steps to hold: one for each thread, and what they do within [`AHEAD`]; twice the
     /// threads before anything is known.
     pub(super) fn limit(&self) -> usize {
-        let ahead = self.average.map_or(self.threads as f64, |average| {
+        (self.threads + (self.ahead().ceil() as usize).max(1)).min(MOST.max(self.threads + 1))
+    }
+
+    /// How many to hold where that saves children of what was reported the way through the queue: as much work again,
+    /// and nothing where one step takes longer than that.
+    pub(super) fn keep_limit(&self) -> usize {
+        self.limit() + self.average.map_or(0, |_| self.ahead() as usize)
+    }
+
+    fn ahead(&self) -> f64 {
+        self.average.map_or(self.threads as f64, |average| {
             (self.threads as f64 * AHEAD.as_secs_f64() / average.max(1e-6)).min(MOST as f64)
-        });
-        (self.threads + (ahead.ceil() as usize).max(1)).min(MOST.max(self.threads + 1))
+        })
     }
 }

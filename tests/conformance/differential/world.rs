@@ -271,6 +271,7 @@ impl World {
                 lanes: from_the_start(&self.lanes),
                 look: asked.look,
                 look_due: asked.look_due,
+                keep: asked.limit * 2,
                 keep_from: asked.keep_from,
             },
             catalog: self.catalog.clone(),

@@ -157,3 +157,6 @@ ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_by uuid;
 -- settled and released; at 50: 127,000, 150 and 101 bytes.
 ALTER TABLE tasker_workflow_steps SET (fillfactor = 50);
 ALTER TABLE tasker_tasks SET (fillfactor = 50);
+
+-- The state before the last touch: an update can't give back what it found.
+ALTER TABLE tasker_tasks ADD COLUMN was tasker_task_state;

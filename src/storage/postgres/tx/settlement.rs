@@ -55,59 +55,60 @@ const SAVE_CHECKPOINTS: &str = "
       AND s.token = c.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx";
 
-/// Two probes of the primary key for each: one that locks, in key order whatever the plan, one that
-/// counts down from the locked value. Two parents that finish at once meet at the lock, and the
-/// second sees what the first left. Others than pending ones are not locked: a decision's cascade, which took the
-/// pending ones in their order before, would come to them out of it.
+/// A probe of the primary key for each, in key order: that of the input, or of the index. Two parents that finish at once
+/// meet at the row's lock, and the second counts down from what the first left. Others than pending ones are not locked: a
+/// decision's cascade, which took the pending ones in their order before, would come to them out of it. HOT.
 const RELEASE: &str = "
-    WITH held AS MATERIALIZED (
-        SELECT s.task_id, s.idx, f.parents
-        FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
-        JOIN tasker_workflow_steps AS s ON s.task_id = f.task_id AND s.idx = f.idx
-        WHERE s.state = 'pending'
-        ORDER BY s.task_id, s.idx
-        FOR NO KEY UPDATE OF s
-    )
     UPDATE tasker_workflow_steps AS s
-    SET waiting = s.waiting - held.parents
-    FROM held
-    WHERE s.task_id = held.task_id AND s.idx = held.idx AND s.state = 'pending'
+    SET waiting = s.waiting - f.parents
+    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
+    WHERE s.task_id = f.task_id AND s.idx = f.idx AND s.state = 'pending'
     RETURNING s.task_id, s.idx, s.token, s.waiting";
 
-/// Two probes of the primary key for each: one that locks, in id order, one that changes. The move is
-/// settled from what the lock found. A task that is being started may come to rest at once: it then
-/// moves twice.
-const TOUCH: &str = "
-    WITH held AS MATERIALIZED (
-        SELECT t.id, t.state AS was, x.start, t.live + x.live AS live, t.failed + x.failed AS failed, x.error
-        FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
-        JOIN tasker_tasks AS t ON t.id = x.id
-        ORDER BY t.id
-        FOR NO KEY UPDATE OF t
-    ), settled AS MATERIALIZED (
-        SELECT held.*, CASE
-            WHEN NOT (was = 'in_progress' OR was = 'pending' AND start) THEN was
-            WHEN live = 0 AND failed > 0 THEN $9::text::tasker_task_state
-            WHEN live = 0 THEN $8::text::tasker_task_state
-            WHEN was = 'pending' THEN $7::text::tasker_task_state
-            ELSE was
-        END AS next
-        FROM held
-    ), touched AS (
+/// The state that a task `t` comes to with a touch `x`.
+macro_rules! next_state {
+    () => {
+        "CASE
+            WHEN NOT (t.state = 'in_progress' OR t.state = 'pending' AND x.start) THEN t.state
+            WHEN t.live + x.live = 0 AND t.failed + x.failed > 0 THEN $9::text::tasker_task_state
+            WHEN t.live + x.live = 0 THEN $8::text::tasker_task_state
+            WHEN t.state = 'pending' THEN $7::text::tasker_task_state
+            ELSE t.state
+        END"
+    };
+}
+
+/// A probe of the primary key for each, in id order: that of the input, or of the index. Everything is worked out from
+/// the row as its lock finds it, and what that was stays in `was`, which is all that tells of a move. A task that
+/// is being started may come to rest at once: it then moves twice.
+const TOUCH: &str = concat!(
+    "WITH touched AS (
         UPDATE tasker_tasks AS t
-        SET state = s.next,
-            live = s.live,
-            failed = s.failed,
-            error = coalesce(t.error, s.error::json),
-            seq = t.seq + (s.next <> s.was)::int
-                + (s.was = 'pending' AND s.next NOT IN ('pending', $7::text::tasker_task_state))::int,
-            started_at = CASE WHEN s.was = 'pending' AND s.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
-            finished_at = CASE WHEN s.next <> s.was AND s.live = 0 THEN $1 ELSE t.finished_at END
-        FROM settled AS s
-        WHERE t.id = s.id
-        RETURNING t.id, s.was, t.state, t.seq
+        SET was = t.state,
+            state = ",
+    next_state!(),
+    ",
+            live = t.live + x.live,
+            failed = t.failed + x.failed,
+            error = coalesce(t.error, x.error::json),
+            seq = t.seq + CASE ",
+    next_state!(),
+    "
+                WHEN t.state THEN 0
+                WHEN $7::text::tasker_task_state THEN 1
+                ELSE 1 + (t.state = 'pending')::int
+            END,
+            started_at = CASE WHEN t.state = 'pending' AND x.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
+            finished_at = CASE
+                WHEN t.live + x.live = 0 AND (t.state = 'in_progress' OR t.state = 'pending' AND x.start) THEN $1
+                ELSE t.finished_at
+            END
+        FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
+        WHERE t.id = x.id
+        RETURNING t.id, t.was, t.state, t.seq
     )
-    SELECT id, was::text, state::text, seq FROM touched WHERE was <> state";
+    SELECT id, was::text, state::text, seq FROM touched WHERE was <> state"
+);
 
 /// Appends; the primary key refuses to record anything twice.
 const RECORD_STEPS: &str = "

@@ -92,8 +92,8 @@ pub(super) fn progress(connection: &Connection, task: TaskId) -> Result<Vec<Step
     })
 }
 
-/// The steps of a task that receipts name. A step is in progress while a receipt
-/// names it with the token that it still has: a receipt may outlive a step that was meanwhile moved by hand.
+/// The steps of a task that receipts name. A step is in progress while a receipt names it with the token that it still
+/// has: a receipt may outlive a step that was meanwhile moved by hand.
 struct Claimed(HashMap<(StepIndex, Token), Hold>);
 
 impl Claimed {
