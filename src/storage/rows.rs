@@ -1,11 +1,14 @@
 //! What the primitives of [`super::Tx`] take and give: one struct a kind of row. Here is what tasks are made of, what
-//! waits and is held, how it is settled, and the record of it.
+//! waits, and how it is settled.
 //!
+//! * [`holding`]: what sessions hold. [`history`]: the record of what happened.
 //! * [`templates`]: versions of templates. [`reading`]: what people look at. [`finding`]: what tasks are listed and found
 //!   by. [`items`]: steps that are made while a task runs. [`operations`]: what people do by hand. [`limits`],
 //!   [`pauses`]: what holds steps back. [`statistics`]: counts.
 
 mod finding;
+mod history;
+mod holding;
 mod items;
 mod limits;
 mod operations;
@@ -16,12 +19,14 @@ mod templates;
 
 use std::sync::Arc;
 
-use crate::domain::id::{LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, StepIndex, StepKey, TaskId, Token};
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 pub(super) use finding::MANY;
 pub use finding::{AnnotationRow, NewAnnotation, Span, TaskFilter, TermRow};
+pub use history::{HistoryRow, StepTransition, StoredTransition, TaskTransition};
+pub use holding::{HeldNow, Hold, NewReceipt, Receipt};
 pub use items::{ExpandedStep, NewItems};
 pub use limits::{Parked, Slot};
 pub use operations::{HeldTask, LastTransition, StepPlacement, StepWait, TaskPlacement};
@@ -161,64 +166,6 @@ pub struct LaneCursor {
     pub from: Option<(i16, StepKey)>,
 }
 
-/// Which steps a session is to hold from now on.
-#[derive(Clone, Debug)]
-pub struct NewReceipt {
-    /// Made by the claimer.
-    pub id: ReceiptId,
-    /// The holder.
-    pub session: SessionId,
-    /// The steps as they are claimed.
-    pub steps: Vec<ReadyRow>,
-}
-
-impl NewReceipt {
-    /// The lanes of its steps, each once.
-    pub fn lanes(&self) -> Vec<LaneId> {
-        let mut lanes: Vec<_> = self.steps.iter().map(|row| row.lane).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        lanes
-    }
-}
-
-/// Which steps a session holds.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// Made by the claimer.
-    pub id: ReceiptId,
-    /// The holder.
-    pub session: SessionId,
-    /// The steps as they were claimed.
-    pub steps: Vec<ReadyRow>,
-    /// When they were.
-    pub claimed_at: Timestamp,
-}
-
-/// Since when a step is held, and by which session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// When it was claimed.
-    pub since: Timestamp,
-    /// Who holds it.
-    pub by: SessionId,
-}
-
-/// A step that is held.
-#[derive(Clone, Debug)]
-pub struct HeldNow {
-    /// The step.
-    pub index: StepIndex,
-    /// The token under which it is held.
-    pub token: Token,
-    /// Where it was before.
-    pub from: StepState,
-    /// The attempt.
-    pub attempt: u16,
-    /// Since when, by whom.
-    pub hold: Hold,
-}
-
 /// What a task says to every one of its steps.
 #[derive(Clone, Debug)]
 pub struct TaskHead {
@@ -336,97 +283,6 @@ pub struct TaskMoved {
     pub to: TaskState,
     /// The place of this transition in its history.
     pub seq: i32,
-}
-
-/// A transition of a step to record.
-#[derive(Clone, Debug)]
-pub struct StepTransition {
-    /// The step.
-    pub key: StepKey,
-    /// The settings that its task runs by: for those who listen, and not stored.
-    pub revision: RevisionId,
-    /// Its place in the step's history; see [`Token`].
-    pub seq: i32,
-    /// Where it was; `None` at creation.
-    pub from: Option<StepState>,
-    /// Where it is.
-    pub to: StepState,
-    /// The attempt it belongs to; 0 before the first.
-    pub attempt: u16,
-    /// The session that did it, where one did.
-    pub by: Option<SessionId>,
-    /// The claim that it ends. That is stored with it, and until then in the receipt alone.
-    pub hold: Option<Hold>,
-    /// Error, reason and the like; an object.
-    pub detail: Option<Json>,
-}
-
-impl StepTransition {
-    /// The claim that it ends as it is stored: by whom only where that is not who ended it.
-    pub(crate) fn stored_hold(&self) -> (Option<Timestamp>, Option<SessionId>) {
-        let by = self.hold.map(|hold| hold.by).filter(|by| self.by != Some(*by));
-        (self.hold.map(|hold| hold.since), by)
-    }
-
-    /// A step's creation. That of a step of the template is stored with its task.
-    pub fn created(key: StepKey, revision: RevisionId) -> Self {
-        let seq = Token(0).entered();
-        Self { key, revision, seq, from: None, to: StepState::Pending, attempt: 0, by: None, hold: None, detail: None }
-    }
-}
-
-/// A transition of a task to record.
-#[derive(Clone, Debug)]
-pub struct TaskTransition {
-    /// The task.
-    pub id: TaskId,
-    /// The settings that it runs by: for those who listen, and not stored.
-    pub revision: RevisionId,
-    /// Its place in the task's history; 0 is the creation.
-    pub seq: i32,
-    /// Where it was; `None` at creation.
-    pub from: Option<TaskState>,
-    /// Where it is.
-    pub to: TaskState,
-    /// Reason, initiator and the like; an object.
-    pub detail: Option<Json>,
-}
-
-impl TaskTransition {
-    /// A task's creation.
-    pub fn created(id: TaskId, revision: RevisionId) -> Self {
-        Self { id, revision, seq: 0, from: None, to: TaskState::Pending, detail: None }
-    }
-}
-
-/// A stored transition of a step, and the claim that it ended.
-#[derive(Clone, Debug)]
-pub struct StoredTransition {
-    /// What it says by itself.
-    pub row: HistoryRow,
-    /// The claim, which was a transition too.
-    pub hold: Option<Hold>,
-}
-
-/// A recorded transition, of a task or a step.
-#[derive(Clone, Debug)]
-pub struct HistoryRow {
-    /// The step's index; `None` for the task itself.
-    pub index: Option<StepIndex>,
-    /// Its place.
-    pub seq: i32,
-    /// The state before.
-    pub from: Option<String>,
-    /// The state after.
-    pub to: String,
-    /// When, by the database's clock.
-    pub at: Timestamp,
-    /// The attempt, of a step.
-    pub attempt: u16,
-    /// The session that did it.
-    pub by: Option<SessionId>,
-    /// Error, reason and the like.
-    pub detail: Option<Json>,
 }
 
 /// What there is to wait for in some lanes.
