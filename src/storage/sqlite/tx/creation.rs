@@ -17,7 +17,7 @@ const TAKE_KEY: &str = "
 
 const KEY_OWNER: &str = "SELECT task_id FROM tasker_task_keys WHERE namespace = ?1 AND name = ?2 AND key = ?3";
 
-const INSERT_TASK: &str = "
+pub(super) const INSERT_TASK: &str = "
     INSERT INTO tasker_tasks (id, named_task_id, revision_id, state, live, key, priority, queue, tags, initiator,
         reason, run_at, context, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
@@ -25,7 +25,7 @@ const INSERT_TASK: &str = "
 /// Writes only the first time.
 const MARK_USED: &str = "UPDATE tasker_named_tasks SET used = 1 WHERE id = ?1 AND used = 0";
 
-const INSERT_STEP: &str =
+pub(super) const INSERT_STEP: &str =
     "INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting) VALUES (?1, ?2, 'pending', ?3)";
 
 pub(super) fn take_keys(connection: &Connection, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {

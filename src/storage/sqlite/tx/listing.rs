@@ -31,7 +31,7 @@ const OF_TEMPLATES: &str = "t.named_task_id IN (
     SELECT d.id FROM tasker_named_tasks d JOIN tasker_task_namespaces n ON n.id = d.namespace_id WHERE true";
 
 /// The condition of the index `tasker_tasks_rare`, which a query must repeat to use it.
-const RARE: &str = " AND t.state NOT IN ('pending', 'in_progress', 'complete')";
+const RARE: &str = " AND t.state <> 'pending' AND t.state <> 'in_progress' AND t.state <> 'complete'";
 
 pub(super) fn list(
     connection: &Connection,

@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{decisions, deletion, items, listing, operations, queue, reading, sessions, settlement, templates};
+use super::{
+    creation, decisions, deletion, items, listing, operations, queue, reading, sessions, settlement, templates,
+};
 use crate::domain::id::TaskId;
 use crate::domain::search::Term;
 use crate::domain::state::TaskState;
@@ -57,6 +59,41 @@ fn the_hot_statements_search_by_key_and_sort_nothing() {
     ] {
         let plan = plan(&connection, sql);
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+/// A list of more than two, in a check or in what an index is of, made one for each row that was written; so would
+/// RETURNING.
+#[test]
+fn the_hot_statements_make_no_temporary_tree() {
+    let connection = migrated();
+    for sql in [
+        creation::INSERT_TASK,
+        creation::INSERT_STEP,
+        queue::PUT_READY,
+        queue::NEXT_READY,
+        queue::DELETE_READY,
+        queue::PUT_TIMER,
+        queue::DELETE_TIMER,
+        queue::HEAD,
+        queue::RESULT,
+        sessions::HOLD,
+        sessions::PUT_RECEIPT,
+        sessions::DROP_RECEIPT,
+        settlement::HOLD_STEP,
+        settlement::SETTLE_STEP,
+        settlement::FIND_CHILD,
+        settlement::RELEASE_STEP,
+        settlement::FIND_TASK,
+        settlement::TOUCH_TASK,
+        settlement::RECORD_STEP,
+        settlement::RECORD_TASK,
+    ] {
+        let mut statement = connection.prepare(&format!("EXPLAIN {sql}")).unwrap();
+        let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+        let codes = statement.query_map(params_from_iter(nulls), |row| row.get::<_, String>(1)).unwrap();
+        let codes = codes.collect::<Result<Vec<_>, _>>().unwrap();
+        assert!(!codes.iter().any(|code| code == "OpenEphemeral"), "{sql}\n{codes:?}");
     }
 }
 

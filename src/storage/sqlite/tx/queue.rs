@@ -10,7 +10,7 @@ use crate::storage::Result;
 use crate::storage::rows::{LaneCursor, Outlook, ReadyRow, TaskHead, TimerRow};
 use crate::storage::sqlite::values::{self, rank, ready_row, step_key};
 
-const PUT_READY: &str = "
+pub(super) const PUT_READY: &str = "
     INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
@@ -32,7 +32,7 @@ pub(super) const NEXT_READY: &str = "
 pub(super) const DELETE_READY: &str =
     "DELETE FROM tasker_ready WHERE lane = ?1 AND rank = ?2 AND task_id = ?3 AND idx = ?4";
 
-const PUT_TIMER: &str = "
+pub(super) const PUT_TIMER: &str = "
     INSERT INTO tasker_timers (due_at, kind, lane, rank, task_id, idx, token, attempts, state)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
@@ -45,10 +45,10 @@ pub(super) const DUE: &str = "
 
 pub(super) const DELETE_TIMER: &str = "DELETE FROM tasker_timers WHERE due_at = ?1 AND task_id = ?2 AND idx = ?3";
 
-const HEAD: &str =
+pub(super) const HEAD: &str =
     "SELECT id, named_task_id, revision_id, priority, queue, run, context FROM tasker_tasks WHERE id = ?1";
 
-const RESULT: &str = "
+pub(super) const RESULT: &str = "
     SELECT task_id, idx, result FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND result IS NOT NULL";
 
 const CHECKPOINT: &str = "

@@ -18,7 +18,7 @@ const OPEN: &str = "INSERT INTO tasker_sessions (id, label, expires_at, opened_a
 
 const RENEW: &str = "UPDATE tasker_sessions SET expires_at = ?3 WHERE id = ?1 AND epoch = ?2";
 
-const HOLD: &str = "SELECT 1 FROM tasker_sessions WHERE id = ?1 AND epoch = ?2";
+pub(super) const HOLD: &str = "SELECT 1 FROM tasker_sessions WHERE id = ?1 AND epoch = ?2";
 
 /// Those that were raised before and hold nothing any more: whoever raised them did not live to
 /// delete them.
@@ -39,7 +39,7 @@ const DELETE: &str = "
 
 const COUNT_LIVE: &str = "SELECT count(*) FROM tasker_sessions WHERE epoch = 0 AND expires_at > ?1";
 
-const PUT_RECEIPT: &str = "
+pub(super) const PUT_RECEIPT: &str = "
     INSERT INTO tasker_receipts (id, session_id, lanes, steps, claimed_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 const FIND_RECEIPT: &str = "SELECT id, session_id, steps, claimed_at FROM tasker_receipts WHERE id = ?1";
@@ -48,7 +48,7 @@ const FIND_RECEIPT: &str = "SELECT id, session_id, steps, claimed_at FROM tasker
 pub(super) const RECEIPTS_OF: &str = "
     SELECT id, session_id, steps, claimed_at FROM tasker_receipts WHERE session_id = ?1 ORDER BY id LIMIT ?2";
 
-const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";
+pub(super) const DROP_RECEIPT: &str = "DELETE FROM tasker_receipts WHERE id = ?1";
 
 /// Reads the whole table, which has one row for each batch under way.
 const RECEIPTS_NAMING: &str = "

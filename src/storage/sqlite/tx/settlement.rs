@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{each, probe};
-use crate::domain::id::{StepKey, TaskId, Token};
+use crate::domain::id::{StepKey, TaskId};
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::{
@@ -15,32 +15,38 @@ use crate::storage::{Result, TaskMoves};
 const FIND_STEP: &str = "
     SELECT task_id, idx, state, token, attempts, crashes FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2";
 
-/// The fence: what does not show the present token is late and moves nothing.
+/// The fence: what does not show the present token is late and moves nothing. It is read before the step is written:
+/// RETURNING would gather its one row in a temporary b-tree.
+pub(super) const HOLD_STEP: &str = "
+    SELECT waiting, stale FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')";
+
+/// After [`HOLD_STEP`].
 pub(super) const SETTLE_STEP: &str = "
     UPDATE tasker_workflow_steps SET
-        state = ?4,
+        state = ?3,
         token = token + 1,
-        attempts = ?5,
-        crashes = crashes + ?6,
-        result = ?7,
-        error = coalesce(?8, error),
-        started_at = coalesce(?9, started_at),
-        finished_at = ?10,
-        next_retry_at = ?11
-    WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')
-    RETURNING waiting, stale";
+        attempts = ?4,
+        crashes = crashes + ?5,
+        result = ?6,
+        error = coalesce(?7, error),
+        started_at = coalesce(?8, started_at),
+        finished_at = ?9,
+        next_retry_at = ?10
+    WHERE task_id = ?1 AND idx = ?2";
 
-/// Fenced as [`SETTLE_STEP`] is.
+/// Fenced as [`HOLD_STEP`] is.
 pub(super) const SAVE_CHECKPOINT: &str = "
     UPDATE tasker_workflow_steps SET checkpoint = ?4
     WHERE task_id = ?1 AND idx = ?2 AND token = ?3 AND state IN ('pending', 'waiting_for_retry')";
 
-const RELEASE_STEP: &str = "
-    UPDATE tasker_workflow_steps SET waiting = waiting - ?3
-    WHERE task_id = ?1 AND idx = ?2 AND state = 'pending'
-    RETURNING waiting, token";
+pub(super) const FIND_CHILD: &str = "
+    SELECT waiting, token FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND state = 'pending'";
 
-const FIND_TASK: &str = "SELECT state, live, failed, seq FROM tasker_tasks WHERE id = ?1";
+/// After [`FIND_CHILD`].
+pub(super) const RELEASE_STEP: &str = "UPDATE tasker_workflow_steps SET waiting = ?3 WHERE task_id = ?1 AND idx = ?2";
+
+pub(super) const FIND_TASK: &str = "SELECT state, live, failed, seq FROM tasker_tasks WHERE id = ?1";
 
 pub(super) const TOUCH_TASK: &str = "
     UPDATE tasker_tasks SET
@@ -53,12 +59,12 @@ pub(super) const TOUCH_TASK: &str = "
         error = coalesce(error, ?8)
     WHERE id = ?1";
 
-const RECORD_STEP: &str = "
+pub(super) const RECORD_STEP: &str = "
     INSERT INTO tasker_workflow_step_transitions
         (task_id, idx, seq, from_state, to_state, at, attempt, session_id, detail, claimed_at, claimed_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-const RECORD_TASK: &str = "
+pub(super) const RECORD_TASK: &str = "
     INSERT INTO tasker_task_transitions (task_id, seq, from_state, to_state, at, detail)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -78,14 +84,19 @@ pub(super) fn held_step(row: &Row<'_>) -> rusqlite::Result<HeldStep> {
 }
 
 pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Timestamp) -> Result<Vec<SettledStep>> {
+    let mut hold = connection.prepare_cached(HOLD_STEP)?;
     let mut settle = connection.prepare_cached(SETTLE_STEP)?;
     let mut moved = Vec::with_capacity(moves.len());
     for step in moves {
+        let StepKey { task, index } = step.key;
+        let found = hold.query_row((task, index, step.token), |row| {
+            Ok(SettledStep { key: step.key, parked: row.get::<_, i32>(0)? > 0, stale: row.get(1)? })
+        });
+        let Some(settled) = found.optional()? else { continue };
         let finished_at = (!step.to.is_unfinished()).then_some(now);
-        let values = params![
-            step.key.task,
-            step.key.index,
-            step.token,
+        settle.execute(params![
+            task,
+            index,
             step.to,
             step.attempts,
             step.crashed,
@@ -94,9 +105,8 @@ pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Tim
             step.started_at,
             finished_at,
             step.next_retry_at,
-        ];
-        let found = settle.query_row(values, |row| Ok((row.get::<_, i32>(0)?, row.get(1)?))).optional()?;
-        moved.extend(found.map(|(waiting, stale)| SettledStep { key: step.key, parked: waiting > 0, stale }));
+        ])?;
+        moved.push(settled);
     }
     Ok(moved)
 }
@@ -113,13 +123,16 @@ pub(super) fn save_checkpoints(connection: &Connection, rows: &[Checkpoint]) -> 
 }
 
 pub(super) fn release_steps(connection: &Connection, parents: &[(StepKey, i32)]) -> Result<Vec<ReleasedStep>> {
+    let mut find = connection.prepare_cached(FIND_CHILD)?;
     let mut release = connection.prepare_cached(RELEASE_STEP)?;
     let mut released = Vec::new();
-    for (key, finished) in parents {
-        let left: Option<(i32, Token)> =
-            release.query_row((key.task, key.index, finished), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((0, token)) = left {
-            released.push(ReleasedStep { key: *key, token });
+    for &(key, finished) in parents {
+        let found = find.query_row((key.task, key.index), |row| Ok((row.get::<_, i32>(0)?, row.get(1)?))).optional()?;
+        let Some((waiting, token)) = found else { continue };
+        let left = waiting.saturating_sub(finished);
+        release.execute((key.task, key.index, left))?;
+        if left == 0 {
+            released.push(ReleasedStep { key, token });
         }
     }
     Ok(released)

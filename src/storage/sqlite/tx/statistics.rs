@@ -19,7 +19,8 @@ pub(super) const UNFINISHED: &str = "
 /// With the condition of the index `tasker_tasks_rare`.
 pub(super) const RARELY_ENDED: &str = "
     SELECT state, count(*) FROM tasker_tasks
-    WHERE state IN ('error', 'cancelled', 'resolved_manually') AND state NOT IN ('pending', 'in_progress', 'complete')
+    WHERE state IN ('error', 'cancelled', 'resolved_manually')
+      AND state <> 'pending' AND state <> 'in_progress' AND state <> 'complete'
     GROUP BY state";
 
 pub(super) const ENDED: &str = "SELECT count(*) FROM tasker_tasks WHERE finished_at IS NOT NULL";
