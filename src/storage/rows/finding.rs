@@ -41,6 +41,13 @@ impl TaskFilter {
         self.terms.iter().cloned().chain(annotation).chain(tag).collect()
     }
 
+    /// Whether it asks for states in which few tasks are: those are indexed.
+    pub(in crate::storage) fn has_rare_states_only(&self) -> bool {
+        use TaskState::{Complete, InProgress, Pending};
+        let is_common = |state: &TaskState| matches!(state, Pending | InProgress | Complete);
+        !self.states.is_empty() && !self.states.iter().any(is_common)
+    }
+
     /// Whether nothing is asked but what tasks are found by: then they need not be looked at to be counted.
     pub(in crate::storage) fn asks_for_terms_only(&self) -> bool {
         Self { terms: Vec::new(), tag: None, annotation: None, ..self.clone() } == Self::default()

@@ -136,9 +136,9 @@ CREATE TABLE tasker_limit_locks (
     key text PRIMARY KEY
 );
 
--- To count unfinished tasks by state without reading them. State and finish are in the conditions of other indexes:
--- no update that could have been HOT is kept from it.
-CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (state) WHERE finished_at IS NULL;
+-- To count unfinished tasks without reading the others. The finish is in another index already: no update that could
+-- have been HOT is kept from it.
+CREATE INDEX tasker_tasks_unfinished ON tasker_tasks (id) WHERE finished_at IS NULL;
 
 -- Since when a step is ready.
 ALTER TABLE tasker_ready ADD COLUMN ready_at timestamptz NOT NULL DEFAULT clock_timestamp();

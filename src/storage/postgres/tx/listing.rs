@@ -104,9 +104,9 @@ impl Conditions {
         let mut all = Self { inner: vec!["true".into()], outer: vec!["true".into()], values: Vec::new(), id: "t.id" };
         all.terms(terms);
         if !filter.states.is_empty() {
-            // As constants, so that the planner sees whether the index on rare states will do.
+            let column = if filter.has_rare_states_only() { "t.rare" } else { "t.state" };
             let names: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
-            all.inner.push(format!("t.state IN ({})", names.join(", ")));
+            all.inner.push(format!("{column} IN ({})", names.join(", ")));
         }
         all.templates(filter);
         if let Some(key) = &filter.key {

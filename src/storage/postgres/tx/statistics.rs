@@ -11,12 +11,12 @@ use crate::storage::postgres::values::{
 };
 use crate::storage::rows::{Census, EndedTask, StepProgress, Window};
 
-/// Tasks by state: of each index only as much as is counted, and no task's row where the table was vacuumed.
+/// Tasks by state: of each index only as much as is counted, and the rows of those that are unfinished.
 const TASKS: &str = "
     SELECT state::text, count(*) FROM tasker_tasks WHERE finished_at IS NULL GROUP BY state
     UNION ALL
-    SELECT state::text, count(*) FROM tasker_tasks
-    WHERE state IN ('error', 'cancelled', 'resolved_manually') GROUP BY state
+    SELECT rare::text, count(*) FROM tasker_tasks
+    WHERE rare IN ('error', 'cancelled', 'resolved_manually') GROUP BY rare
     UNION ALL
     SELECT NULL, count(*) FROM tasker_tasks WHERE finished_at IS NOT NULL";
 

@@ -7,7 +7,6 @@ use super::reading::{RawTask, select_tasks};
 use super::{all, terms};
 use crate::domain::id::TaskId;
 use crate::domain::search::Term;
-use crate::domain::state::TaskState;
 use crate::storage::Result;
 use crate::storage::rows::{TaskFilter, TaskRow};
 use crate::storage::sqlite::values;
@@ -111,7 +110,7 @@ impl Query {
     /// What is asked of the task itself. Where tasks are `walked` from a place on, the index on their creation
     /// is not to lead elsewhere: those that come next are hardly older. `+` keeps a column from its index.
     fn and_all(&mut self, filter: &TaskFilter, walked: bool) {
-        self.and_states(&filter.states);
+        self.and_states(filter);
         self.and_templates(filter);
         if let Some(key) = &filter.key {
             self.and("t.key = ?", Value::Text(key.clone()));
@@ -148,8 +147,8 @@ impl Query {
         self.params.push(param);
     }
 
-    fn and_states(&mut self, states: &[TaskState]) {
-        use TaskState::{Complete, InProgress, Pending};
+    fn and_states(&mut self, filter: &TaskFilter) {
+        let states = &filter.states;
         if states.is_empty() {
             return;
         }
@@ -157,7 +156,7 @@ impl Query {
         self.sql.push_str(&vec!["?"; states.len()].join(", "));
         self.sql.push(')');
         self.params.extend(states.iter().map(|state| Value::Text(state.as_str().to_owned())));
-        if !states.iter().any(|state| matches!(state, Pending | InProgress | Complete)) {
+        if filter.has_rare_states_only() {
             self.sql.push_str(RARE);
         }
     }
