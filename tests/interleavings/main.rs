@@ -7,6 +7,8 @@ mod support;
 mod transaction;
 
 mod gaps;
+mod invariants;
 mod limits;
 mod resending;
 mod stepping;
+mod storm;
