@@ -196,13 +196,14 @@ RSpec.describe "A task under operations by hand" do
 
     it "tells subscribers" do
       chain(a: ->(_ctx) { "a" })
-      names = Queue.new
-      handle.subscribe("task.*") { |event| names << [event.name, event.metadata&.fetch("by", nil)] }
+      names = []
+      subscription = handle.subscribe("task.*") { |event| names << [event.name, event.metadata&.fetch("by", nil)] }
       task = handle.create_task("chain")
       task.update(priority: 1, by: "ann")
       task.pause(by: "bob")
       task.cancel(by: "cy")
-      expect(Array.new(4) { names.pop(timeout: 5) }).to eq(
+      subscription.flush(timeout: 10)
+      expect(names).to eq(
         [["task.created", nil], ["task.updated", "ann"], ["task.paused", "bob"], ["task.cancelled", "cy"]]
       )
     end
