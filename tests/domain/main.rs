@@ -5,6 +5,7 @@ mod branches;
 mod differences;
 mod fan_out;
 mod graphs;
+#[path = "../support/growth.rs"]
 mod growth;
 mod identities;
 mod limits;
