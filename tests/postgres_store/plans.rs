@@ -1,14 +1,15 @@
 //! How statements find their rows.
 
 use sqlx::{PgConnection, Row};
-use tasker_core::domain::id::TaskId;
+use tasker_core::domain::id::*;
 use tasker_core::domain::search::Term;
 use tasker_core::domain::time::Timestamp;
+use tasker_core::storage::postgres::PostgresStore;
 use tasker_core::storage::rows::Window;
 use tasker_core::storage::rows::{TaskFilter, TaskRow, TermRow};
 use tasker_core::storage::{Result, Store, Transaction, Tx};
 
-use crate::support::postgres::{execute, fresh_database};
+use crate::support::postgres::{TestDatabase, execute, fresh_database};
 
 use crate::helpers::*;
 
@@ -34,6 +35,70 @@ async fn no_statement_of_the_hot_path_reads_a_whole_table() {
     })
     .await;
     assert_eq!(sequential_scans(&mut connection).await, before);
+}
+
+/// A plan that was made while the tables were empty probes for the steps that it is for, and does not walk the index of
+/// all of them, once they are full.
+#[tokio::test]
+async fn plans_that_were_kept_probe() {
+    let database = fresh_database().await;
+    let store = try_open(&database.url_with("pool=1")).await.expect("the store opens");
+    let named = template(&store).await;
+    execute(&mut database.connect().await, "VACUUM ANALYZE".into()).await;
+    for _ in 0..8 {
+        round(&store, named, 1).await;
+    }
+    assert_probes(&database, store, named).await;
+}
+
+/// Nor does one that is made when a purge has left one task behind in many pages, for which the server takes the tables
+/// until it analyzes them again.
+#[tokio::test]
+async fn plans_after_a_purge_probe() {
+    let database = fresh_database().await;
+    let store = try_open(&database.url_with("pool=1")).await.expect("the store opens");
+    let named = template(&store).await;
+    let ids = create(&store, named, FULL).await;
+    let last = ids.last().expect("tasks").0;
+    let mut connection = database.connect().await;
+    execute(&mut connection, "DELETE FROM tasker_ready".into()).await;
+    execute(&mut connection, format!("DELETE FROM tasker_workflow_steps WHERE task_id <> '{last}'")).await;
+    execute(&mut connection, format!("DELETE FROM tasker_tasks WHERE id <> '{last}'")).await;
+    execute(&mut connection, "VACUUM ANALYZE".into()).await;
+    drop(connection);
+    assert_probes(&database, store, named).await;
+}
+
+/// How many tasks make tables of which nothing should read all.
+const FULL: usize = 4_000;
+
+/// Fills the tables, and takes a few tasks all the way through: entries of indexes are read for those alone.
+async fn assert_probes(database: &TestDatabase, store: PostgresStore, named: (NamedTaskId, RevisionId, LaneId)) {
+    create(&store, named, FULL).await;
+    let mut connection = database.connect().await;
+    execute(&mut connection, "DELETE FROM tasker_ready".into()).await;
+    for _ in 0..3 {
+        round(&store, named, 30).await;
+    }
+    store.close().await;
+    alone(&mut connection).await;
+    let read = number(
+        &mut connection,
+        "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
+         WHERE indexrelname IN ('tasker_workflow_steps_pkey', 'tasker_tasks_pkey')",
+    );
+    let read = read.await;
+    assert!((90..FULL as i64).contains(&read), "{read} entries were read for 90 tasks");
+}
+
+/// Waits until nobody else is connected: what the others did is counted by then.
+async fn alone(connection: &mut PgConnection) {
+    eventually("all others are gone", async || {
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        number(connection, others).await == 0
+    })
+    .await;
 }
 
 /// A page of a search reads as many entries of the index as it has tasks, however many match and whatever

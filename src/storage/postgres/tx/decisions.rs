@@ -13,16 +13,16 @@ use crate::storage::rows::HeldStep;
 const LOCK_BLOCKED: &str = "
     SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.state = 'pending' AND s.waiting > 0
-    ORDER BY s.task_id, s.idx
+    ORDER BY w.task_id, w.idx
     FOR NO KEY UPDATE OF s";
 
 /// A probe of the primary key for each.
 const BYPASSED: &str = "
     SELECT s.task_id, s.idx
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.bypassed";
 
 /// A probe of the primary key for each; they are locked. HOT.
@@ -30,7 +30,7 @@ const BYPASS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET state = $3::tasker_step_state, token = s.token + 1, waiting = 0, bypassed = true, finished_at = $4
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    WHERE s.task_id = w.task_id AND s.idx = w.idx";
+    WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key for each; they are locked. HOT. Routes come as array literals, since an
 /// array of arrays must not be ragged.
@@ -38,7 +38,7 @@ const KEEP_ROUTES: &str = "
     UPDATE tasker_workflow_steps AS s
     SET route = w.route::int[]
     FROM unnest($1::uuid[], $2::int[], $3::text[]) AS w (task_id, idx, route)
-    WHERE s.task_id = w.task_id AND s.idx = w.idx";
+    WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 pub(super) async fn lock_blocked(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
     if keys.is_empty() {

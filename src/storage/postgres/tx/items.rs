@@ -25,20 +25,20 @@ const WAIT_FOR_ITEMS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET items = w.items, waiting = s.waiting + w.items
     FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, items)
-    WHERE s.task_id = w.task_id AND s.idx = w.idx";
+    WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key for each.
 const EXPANDED: &str = "
     SELECT s.task_id, s.idx, s.items, s.attempts
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.items IS NOT NULL";
 
 /// A probe of the primary key for each.
 const ITEMS: &str = "
     SELECT i.task_id, i.idx, i.item::text
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_step_items AS i ON i.task_id = w.task_id AND i.idx = w.idx";
+    JOIN tasker_workflow_step_items AS i ON i.task_id = ANY (ARRAY [w.task_id]) AND i.idx = w.idx";
 
 /// The end of a range of the primary key for each.
 const LAST_TRANSITIONS: &str = "
@@ -55,19 +55,19 @@ const DELETE_ITEMS: &str = "
     WITH gone AS MATERIALIZED (
         DELETE FROM tasker_workflow_step_items AS i
         USING unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
-        WHERE i.task_id = g.task_id AND i.group_idx = g.idx
+        WHERE i.task_id = ANY (ARRAY [g.task_id]) AND i.group_idx = g.idx
         RETURNING i.task_id, i.idx
     )
     DELETE FROM tasker_workflow_steps AS s
     USING gone
-    WHERE s.task_id = gone.task_id AND s.idx = gone.idx";
+    WHERE s.task_id = ANY (ARRAY [gone.task_id]) AND s.idx = gone.idx";
 
 /// A probe of the primary key for each; they are locked. HOT.
 const FORGET_LISTS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET items = NULL
     FROM unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
-    WHERE s.task_id = g.task_id AND s.idx = g.idx";
+    WHERE s.task_id = ANY (ARRAY [g.task_id]) AND s.idx = g.idx";
 
 pub(super) async fn remove_items(tx: &mut PostgresTx, groups: &[StepKey]) -> Result<()> {
     if groups.is_empty() {

@@ -91,7 +91,7 @@ const UNPARK: &str = "
         ) AS best
     )
     DELETE FROM tasker_parked AS p USING first
-    WHERE p.task_id = first.task_id AND p.idx = first.idx
+    WHERE p.task_id = ANY (ARRAY [first.task_id]) AND p.idx = first.idx
     RETURNING p.lane, p.rank, p.task_id, p.idx, p.token, p.attempts, p.state::text, first.as_it_was, p.key";
 
 /// Reads what is parked, which is little where limits are rarely reached, and counts for each key.
@@ -109,14 +109,14 @@ const OPEN: &str = "
 const MADE: &str = "
     SELECT s.task_id, s.idx, s.limit_key::text
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.limit_key IS NOT NULL";
 
 /// A probe of the primary key for each, whose lock the transaction has. HOT.
 const KEEP_MADE: &str = "
     UPDATE tasker_workflow_steps AS s SET limit_key = m.made::json
     FROM unnest($1::uuid[], $2::int[], $3::text[]) AS m (task_id, idx, made)
-    WHERE s.task_id = m.task_id AND s.idx = m.idx";
+    WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx";
 
 pub(super) async fn made(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {

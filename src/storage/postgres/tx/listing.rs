@@ -26,7 +26,7 @@ const NAMES: &str = "
 /// A probe of the primary key for each.
 const BY_ID: &str = "
     unnest($1::uuid[]) AS w (id)
-    JOIN tasker_tasks AS t ON t.id = w.id";
+    JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
 pub(super) async fn tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
     if ids.is_empty() {

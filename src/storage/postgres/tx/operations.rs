@@ -58,14 +58,14 @@ const PLACE_STEPS: &str = "
     FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::smallint[], $7::smallint[], $8::int[], $9::text[],
                 $10::bool[], $11::bool[])
         AS p (task_id, idx, state, token, attempts, crashes, waiting, result, fresh, bypassed)
-    WHERE s.task_id = p.task_id AND s.idx = p.idx";
+    WHERE s.task_id = ANY (ARRAY [p.task_id]) AND s.idx = p.idx";
 
 /// A probe of the primary key for each.
 const SET_WAITING: &str = "
     UPDATE tasker_workflow_steps AS s
     SET waiting = w.waiting, stale = s.stale OR w.stale
     FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bool[]) AS w (task_id, idx, waiting, stale)
-    WHERE s.task_id = w.task_id AND s.idx = w.idx";
+    WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key.
 const PLACE_TASK: &str = "

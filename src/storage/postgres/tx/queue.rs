@@ -123,20 +123,20 @@ const TAKE_DUE: &str = "
 const HEADS: &str = "
     SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.run, t.context::text
     FROM unnest($1::uuid[]) AS w (id)
-    JOIN tasker_tasks AS t ON t.id = w.id";
+    JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
 /// A probe of the primary key for each.
 const RESULTS: &str = "
     SELECT s.task_id, s.idx, s.result::text
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.result IS NOT NULL";
 
 /// A probe of the primary key for each.
 const CHECKPOINTS: &str = "
     SELECT s.task_id, s.idx, s.checkpoint::text
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.checkpoint IS NOT NULL";
 
 pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<()> {

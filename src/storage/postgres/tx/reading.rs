@@ -78,14 +78,14 @@ const HELD_NOW: &str = "
 const ENDED: &str = "
     SELECT w.id
     FROM unnest($1::uuid[]) AS w (id)
-    LEFT JOIN tasker_tasks AS t ON t.id = w.id
+    LEFT JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])
     WHERE t.state IS NULL OR t.state IN ('complete', 'error', 'cancelled', 'resolved_manually')";
 
 /// A probe of the primary key for each.
 const SUPERSEDED: &str = "
     SELECT w.task_id, w.idx, w.token
     FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, token)
-    LEFT JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
+    LEFT JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.token IS DISTINCT FROM w.token";
 
 /// Each part stops at the first row it finds: the ready rows by their primary key, the retries by

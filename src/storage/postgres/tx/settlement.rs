@@ -21,8 +21,8 @@ use crate::storage::{Result, TaskMoves};
 const LOCK: &str = "
     SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
     FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = w.task_id AND s.idx = w.idx
-    ORDER BY s.task_id, s.idx
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
+    ORDER BY w.task_id, w.idx
     FOR NO KEY UPDATE OF s";
 
 /// A probe of the primary key for each, in key order. The fence: state and token are tested under the
@@ -42,7 +42,7 @@ const SETTLE: &str = "
         $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::smallint[], $8::text[], $9::text[],
         $10::timestamptz[], $11::timestamptz[]
     ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at)
-    WHERE s.task_id = m.task_id AND s.idx = m.idx
+    WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx
       AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx, s.waiting, s.stale";
 
@@ -51,18 +51,18 @@ const SAVE_CHECKPOINTS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET checkpoint = c.value::json
     FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS c (task_id, idx, token, value)
-    WHERE s.task_id = c.task_id AND s.idx = c.idx
+    WHERE s.task_id = ANY (ARRAY [c.task_id]) AND s.idx = c.idx
       AND s.token = c.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx";
 
-/// A probe of the primary key for each, in key order: that of the input, or of the index. Two parents that finish at once
-/// meet at the row's lock, and the second counts down from what the first left. Others than pending ones are not locked: a
-/// decision's cascade, which took the pending ones in their order before, would come to them out of it. HOT.
+/// A probe of the primary key for each, in key order, which is the input's. Two parents that finish at once meet at the
+/// row's lock, and the second counts down from what the first left. Others than pending ones are not locked: a decision's
+/// cascade, which took the pending ones in their order before, would come to them out of it. HOT.
 const RELEASE: &str = "
     UPDATE tasker_workflow_steps AS s
     SET waiting = s.waiting - f.parents
     FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
-    WHERE s.task_id = f.task_id AND s.idx = f.idx AND s.state = 'pending'
+    WHERE s.task_id = ANY (ARRAY [f.task_id]) AND s.idx = f.idx AND s.state = 'pending'
     RETURNING s.task_id, s.idx, s.token, s.waiting";
 
 /// The state that a task `t` comes to with a touch `x`.
@@ -78,7 +78,7 @@ macro_rules! next_state {
     };
 }
 
-/// A probe of the primary key for each, in id order: that of the input, or of the index. Everything is worked out from
+/// A probe of the primary key for each, in id order, which is the input's. Everything is worked out from
 /// the row as its lock finds it, and what that was stays in `was`, which is all that tells of a move. A task that
 /// is being started may come to rest at once: it then moves twice.
 const TOUCH: &str = concat!(
@@ -104,7 +104,7 @@ const TOUCH: &str = concat!(
                 ELSE t.finished_at
             END
         FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
-        WHERE t.id = x.id
+        WHERE t.id = ANY (ARRAY [x.id])
         RETURNING t.id, t.was, t.state, t.seq
     )
     SELECT id, was::text, state::text, seq FROM touched WHERE was <> state"
