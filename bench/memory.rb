@@ -1,0 +1,25 @@
+# frozen_string_literal: true
+
+# Measures whether a worker grows while it works; see BENCHMARKS.md. `bin/bench memory` compiles in release mode and
+# starts a PostgreSQL first.
+#
+#   ruby -Ilib bench/memory.rb [--database sqlite|postgres|both] [--quick] [--json FILE]
+
+require "json"
+require "tasker_core"
+require_relative "support/machine"
+require_relative "support/report"
+require_relative "support/timing"
+require_relative "support/databases"
+require_relative "support/suite"
+require_relative "memory/growth"
+require_relative "work/elsewhere"
+require_relative "work/shapes"
+
+Bench::Suite.run do |report, databases, quick|
+  databases.each do |kind, fresh|
+    steps = quick ? 4_000 : 1_000_000
+    report.section("A worker process with 5 threads over #{Bench.plain(steps)} steps, #{kind}")
+    Bench::Memory::Growth.new(fresh.call, steps).report(report, kind)
+  end
+end
