@@ -12,6 +12,7 @@ require_relative "support/report"
 require_relative "support/timing"
 require_relative "support/databases"
 require_relative "support/suite"
+require_relative "throughput/elsewhere"
 require_relative "work/creation"
 require_relative "work/diamonds"
 
@@ -33,5 +34,8 @@ Bench::Suite.run do |report, databases, quick|
     diamonds = Bench::Work::Diamonds.new(fresh.call)
     Bench::Work::Creation.new(diamonds.handle, report, kind, quick: quick).run
     diamonds.close
+
+    report.section("Handlers that take time, #{kind}")
+    Bench::Throughput::Elsewhere.new(kind, fresh, quick: quick).report(report)
   end
 end
