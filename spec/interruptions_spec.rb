@@ -214,6 +214,8 @@ RSpec.describe "Interruptions" do
 
   on_sqlite do
     it "end open, at a file that another process is writing" do
+      # One that has to be migrated.
+      File.delete(database.path)
       database.query("CREATE TABLE other (n)")
       database.held { interrupt { TaskerCore.open("#{database.url}?busy_timeout=20") } }
       expect_usable(handle)

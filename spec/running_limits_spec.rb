@@ -118,7 +118,8 @@ RSpec.describe "A step's limit" do
 
     it "frees the slot of an attempt that failed, ran out of time or was moved by hand" do
       seen = journal
-      options = { limit: { running: 1 }, timeout: 0.3, interrupt: true, retry_limit: 2, backoff: "none" }
+      # Long enough for the one that is moved to be moved in time.
+      options = { limit: { running: 1 }, timeout: 1.5, interrupt: true, retry_limit: 2, backoff: "none" }
       handle.register(single(**options) do |ctx|
         seen << ctx.context["how"]
         case ctx.context["how"]

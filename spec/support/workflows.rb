@@ -17,10 +17,10 @@ module Support
     end
 
     # Registers the workflow, creates a task and works until nothing is left to do; the ended task.
-    def run_task(flow, context: {}, threads: 5, **options)
+    def run_task(flow, context: {}, threads: 5, within: 30, **options)
       handle.register(flow)
       task = handle.create_task(flow, context: context, **options)
-      handle.work(until: :idle, threads: threads, timeout: 30)
+      handle.work(until: :idle, threads: threads, timeout: within)
       task.reload
     end
 
