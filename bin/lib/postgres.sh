@@ -15,13 +15,13 @@ as_postgres() {
 
 free_port() { ruby -rsocket -e 'server = TCPServer.new("127.0.0.1", 0); puts server.addr[1]'; }
 
-# start_postgres [SETTINGS]: starts both and exports TASKER_TEST_DATABASE_URL and TASKER_TEST_PGBOUNCER_URL. SETTINGS
-# are options of the server, such as "-c autovacuum=off".
+# start_postgres [SETTINGS [FOLDER]]: starts both and exports TASKER_TEST_DATABASE_URL and TASKER_TEST_PGBOUNCER_URL.
+# SETTINGS are options of the server, such as "-c autovacuum=off"; FOLDER is where its own folder is made.
 start_postgres() {
   local bin port pool_port
   bin=$(postgres_folder)
   port=$(free_port)
-  postgres_home=$(mktemp -d "${TMPDIR:-/tmp}/tasker-postgres.XXXXXX")
+  postgres_home=$(mktemp -d "${2:-${TMPDIR:-/tmp}}/tasker-postgres.XXXXXX")
   if ((EUID == 0)); then chown postgres: "$postgres_home"; fi
 
   say "Starting a throw-away PostgreSQL on port $port"
