@@ -24,15 +24,16 @@ RSpec.describe "Old tasks" do
       expect(old.map(&:status)).to eq(%w[complete error])
       age(*old.map(&:id))
       young = ended_task(key: "young")
+      failed = ended_task(context: { fail: true })
       waiting = handle.create_task("flow", run_at: Time.now + 3_600)
       before = Time.now - 60
       expect(handle.purge(finished_before: before)).to eq(2)
       expect(handle.purge(finished_before: before)).to eq(0)
       old.each { |task| expect(error_of { task.reload }).to be_a(TaskerCore::NotFoundError) }
-      expect([young.reload.status, waiting.reload.status]).to eq(%w[complete pending])
-      expect(handle.tasks.map(&:id)).to eq([waiting.id, young.id])
-      # Nothing has happened to what waits.
-      { workflow_steps: "2", task_transitions: "1", workflow_step_transitions: "1" }.each do |table, tasks|
+      expect([young, failed, waiting].map { |task| task.reload.status }).to eq(%w[complete error pending])
+      expect(handle.tasks.map(&:id)).to eq([waiting, failed, young].map(&:id))
+      # Nothing has happened to what waits, and the row of a step tells of its success.
+      { workflow_steps: "3", task_transitions: "2", workflow_step_transitions: "1" }.each do |table, tasks|
         expect(database.query("SELECT count(DISTINCT task_id) FROM tasker_#{table}")).to eq([[tasks]])
       end
       expect(handle.create_task("flow", key: "old").id).not_to eq(old.first.id)

@@ -303,7 +303,7 @@ pub trait Tx: Send {
     /// Whether anybody listens to what this transaction commits.
     fn is_heard(&self) -> bool;
     /// Tells whoever listens, once this is committed, of transitions of steps that other rows say: creations (the task's
-    /// row) and claims (the receipt, then what ends them).
+    /// row), claims (the receipt, then what ends them) and plain successes (the step's row).
     fn tell_steps(&mut self, rows: &[StepTransition]);
     /// Tells of transitions of tasks that other rows say: creations.
     fn tell_tasks(&mut self, rows: &[TaskTransition]);
@@ -319,6 +319,8 @@ pub trait Tx: Send {
     fn take_task_out(&mut self, task: TaskId, rows: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;
     /// Locks a task.
     fn lock_task(&mut self, task: TaskId) -> impl Future<Output = Result<Option<HeldTask>>> + Send;
+    /// Records the transition of each of these steps that only its row tells of, before the row is changed or deleted.
+    fn write_down(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<()>> + Send;
     /// Writes steps as an operation left them, under the locks of [`Tx::lock_steps_of`]: one that is
     /// finished is so from now on, none waits for a retry, and what decisions said of them is forgotten.
     fn place_steps(&mut self, rows: &[StepPlacement]) -> impl Future<Output = Result<()>> + Send;

@@ -19,7 +19,7 @@ mod templates;
 
 use std::sync::Arc;
 
-use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepKey, TaskId, Token};
+use crate::domain::id::{LaneId, NamedTaskId, RevisionId, SessionId, StepKey, TaskId, Token};
 use crate::domain::json::Json;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
@@ -221,6 +221,9 @@ pub struct StepMove {
     pub started_at: Option<Timestamp>,
     /// When it will be tried again, when it will.
     pub next_retry_at: Option<Timestamp>,
+    /// Who settles it, where the row says all that there is to say: then no transition is recorded, until
+    /// [`super::Tx::write_down`] is asked for it.
+    pub settled_by: Option<SessionId>,
 }
 
 /// What a handler saves for its step's next attempt.

@@ -181,6 +181,7 @@ pub fn step_move(key: StepKey, token: i32, to: StepState) -> StepMove {
         error: None,
         started_at: None,
         next_retry_at: None,
+        settled_by: None,
     }
 }
 

@@ -26,6 +26,7 @@ transaction!(Cancel { tasks: Vec<TaskId> } -> (), |self, tx| {
         error: None,
         started_at: None,
         next_retry_at: None,
+ settled_by: None,
     }).collect();
     assert_eq!(tx.settle_steps(&moves).await?.len(), moves.len());
     Ok(())

@@ -100,6 +100,7 @@ pub fn complete(key: StepKey, token: Token, result: &str) -> StepMove {
         error: None,
         started_at: None,
         next_retry_at: None,
+        settled_by: None,
     }
 }
 

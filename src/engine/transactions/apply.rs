@@ -55,8 +55,7 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     let parked: HashSet<StepKey> = settled.iter().filter(|step| step.parked).map(|step| step.key).collect();
     let mut verdicts: Vec<Verdict> = verdicts.into_iter().filter(|v| accepted.contains(&v.step_move.key)).collect();
     look_again(tx, catalog, &mut verdicts, &settled).await?;
-    let transitions: Vec<_> = verdicts.iter().flat_map(|verdict| verdict.transitions.iter().cloned()).collect();
-    tx.record_steps(&transitions).await?;
+    record(tx, &verdicts).await?;
     let made = verdicts.iter().filter_map(|verdict| Some((verdict.step_move.key, verdict.limit_key.clone()?)));
     tx.keep_limit_keys(&made.collect::<Vec<_>>()).await?;
 
@@ -95,6 +94,18 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     tx.put_ready(&ready).await?;
     let next_retry = timers.iter().map(|timer| timer.due.since(now)).min();
     Ok(Applied { accepted, kept, made_ready: !ready.is_empty(), next_retry, lanes, touches, verdicts })
+}
+
+/// What their rows tell of is recorded there, and told to whoever listens.
+async fn record<T: Tx>(tx: &mut T, verdicts: &[Verdict]) -> Result<()> {
+    let transitions = |told: bool| {
+        let verdicts = verdicts.iter().filter(move |verdict| verdict.step_move.settled_by.is_some() == told);
+        verdicts.flat_map(|verdict| verdict.transitions.iter().cloned()).collect::<Vec<_>>()
+    };
+    if tx.is_heard() {
+        tx.tell_steps(&transitions(true));
+    }
+    tx.record_steps(&transitions(false)).await
 }
 
 /// Puts what their tasks are now into the verdicts on steps whose tasks' queue or priority was changed while they

@@ -98,6 +98,10 @@ impl Operate {
         }
         let holds = tx.held_now(self.task).await?.into_iter().map(|held| (held.index, held.hold)).collect();
         let moves = self.moves(&task, &change, &holds)?;
+        let moved = change.steps.iter().map(|(place, _)| place).chain(&change.removed);
+        let ended = moved.filter_map(|place| task.step(*place)).filter(|step| !step.state.is_unfinished());
+        let ended: Vec<StepKey> = ended.map(|step| StepKey { task: self.task, index: step.index }).collect();
+        tx.write_down(&ended).await?;
         tx.place_steps(&moves.placements).await?;
         if let Operation::Step(index, StepOperation::Decide(_, route)) = &self.operation {
             tx.keep_routes(&[(StepKey { task: self.task, index: *index }, route.clone())]).await?;

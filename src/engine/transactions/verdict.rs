@@ -56,7 +56,7 @@ pub struct Verdict {
     pub assignment: Arc<Assignment>,
     /// Its move.
     pub step_move: StepMove,
-    /// What its history gains.
+    /// What its history gains. Where its row tells that (`settled_by`), only those who listen are told.
     pub transitions: Vec<StepTransition>,
     /// How it stands in the queue when it runs again, and after what delay.
     pub again: Option<(ReadyRow, Duration)>,
@@ -93,7 +93,7 @@ impl Verdict {
             Outcome::Failed(_) | Outcome::Released | Outcome::Keyed(_) => (None, None, Vec::new()),
         };
         let settled = settle(StepState::InProgress, event)?;
-        let step_move = StepMove {
+        let mut step_move = StepMove {
             key: held.row.key,
             token: held.row.token,
             to: settled,
@@ -104,6 +104,7 @@ impl Verdict {
             // What puts results together is no attempt: the step began when its list was made.
             started_at: (!matches!(held.work, Work::Gather { .. })).then_some(held.claimed_at),
             next_retry_at: (settled == StepState::WaitingForRetry).then(|| now.after(delay.unwrap_or_default())),
+            settled_by: None,
         };
         let transition = StepTransition {
             key: held.row.key,
@@ -120,6 +121,8 @@ impl Verdict {
                 None => error.as_ref().map(|error| object("error", error)).transpose()?,
             },
         };
+        let is_plain = settled == StepState::Complete && transition.detail.is_none();
+        step_move.settled_by = (is_plain && step_move.started_at.is_some()).then_some(session);
         let again = delay.map(|delay| {
             let token = held.row.token.next();
             (ReadyRow { token, attempts: used, state: settled, ..held.row.clone() }, delay)
@@ -151,6 +154,7 @@ impl Verdict {
                 error: (!crashes_left).then(|| error.clone()),
                 started_at: Some(held.claimed_at),
                 next_retry_at: None,
+                settled_by: None,
             },
             transitions: vec![StepTransition {
                 key: held.row.key,

@@ -160,3 +160,6 @@ ALTER TABLE tasker_tasks SET (fillfactor = 50);
 
 -- The state before the last touch: an update can't give back what it found.
 ALTER TABLE tasker_tasks ADD COLUMN was tasker_task_state;
+
+-- Who settled it, where the row tells of that alone: of a plain success no transition is recorded.
+ALTER TABLE tasker_workflow_steps ADD COLUMN settled_by uuid;

@@ -424,6 +424,9 @@ impl Tx for PostgresTx {
     async fn lock_task(&mut self, task: TaskId) -> Result<Option<HeldTask>> {
         operations::lock_task(self, task).await
     }
+    async fn write_down(&mut self, keys: &[StepKey]) -> Result<()> {
+        operations::write_down(self, keys).await
+    }
     async fn place_steps(&mut self, rows: &[StepPlacement]) -> Result<()> {
         operations::place_steps(self, rows).await
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::PostgresTx;
-use crate::domain::id::TaskId;
+use crate::domain::id::{StepKey, TaskId};
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    get, json_option, rank, stored_count, stored_index, task_state, timestamp_option,
+    get, json_option, key_arrays, rank, stored_count, stored_index, task_state, timestamp_option,
 };
 use crate::storage::rows::{HeldTask, ReadyRow, StepPlacement, StepWait, TaskPlacement};
 
@@ -37,6 +37,15 @@ const DELETE_PARKED: &str = "DELETE FROM tasker_parked WHERE task_id = $1";
 const LOCK_TASK: &str = "
     SELECT state::text, seq, started_at, run_at, error::text FROM tasker_tasks WHERE id = $1 FOR NO KEY UPDATE";
 
+/// A probe of the primary key for each. The place is `Token::entered`.
+const WRITE_DOWN: &str = "
+    INSERT INTO tasker_workflow_step_transitions
+        (at, task_id, idx, seq, from_state, to_state, attempt, session_id, claimed_at)
+    SELECT s.finished_at, s.task_id, s.idx, 2 * s.token, 'in_progress', s.state, s.attempts, s.settled_by, s.started_at
+    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
+    WHERE s.settled_by IS NOT NULL";
+
 /// A probe of the primary key for each.
 const PLACE_STEPS: &str = "
     UPDATE tasker_workflow_steps AS s
@@ -47,6 +56,7 @@ const PLACE_STEPS: &str = "
         waiting = p.waiting,
         result = p.result::json,
         stale = false,
+        settled_by = NULL,
         route = NULL,
         bypassed = p.bypassed,
         next_retry_at = NULL,
@@ -115,6 +125,14 @@ pub(super) async fn lock_task(tx: &mut PostgresTx, task: TaskId) -> Result<Optio
         run_at: timestamp_option(&row, 3)?,
         error: json_option(&row, 4)?,
     }))
+}
+
+pub(super) async fn write_down(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let (tasks, idxs) = key_arrays(keys);
+    tx.run(sqlx::query(WRITE_DOWN).bind(tasks).bind(idxs)).await
 }
 
 pub(super) async fn place_steps(tx: &mut PostgresTx, rows: &[StepPlacement]) -> Result<()> {

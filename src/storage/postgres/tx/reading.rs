@@ -54,12 +54,15 @@ const TASK_HISTORY: &str = "
     FROM tasker_task_transitions WHERE task_id = $1
     ORDER BY task_id, seq";
 
-/// Walks the primary key.
+/// Walks the primary keys, of what is recorded and of the steps, whose rows tell of plain successes.
 const STEP_HISTORY: &str = "
     SELECT idx, seq, from_state::text, to_state::text, at, attempt, session_id, detail::text,
         claimed_at, coalesce(claimed_by, session_id)
     FROM tasker_workflow_step_transitions WHERE task_id = $1
-    ORDER BY task_id, idx, seq";
+    UNION ALL
+    SELECT idx, 2 * token, 'in_progress', state::text, finished_at, attempts, settled_by, NULL, started_at, settled_by
+    FROM tasker_workflow_steps WHERE task_id = $1 AND settled_by IS NOT NULL
+    ORDER BY 1, 2";
 
 /// Reads all receipts, as [`STEPS`] does, and probes the primary key for each of the task's steps in them.
 const HELD_NOW: &str = "

@@ -37,11 +37,12 @@ const SETTLE: &str = "
         error = coalesce(m.error::json, s.error),
         started_at = coalesce(m.started_at, s.started_at),
         next_retry_at = m.next_retry_at,
+        settled_by = m.settled_by,
         finished_at = CASE WHEN m.state IN ('pending', 'waiting_for_retry') THEN NULL ELSE $1 END
     FROM unnest(
         $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::smallint[], $8::text[], $9::text[],
-        $10::timestamptz[], $11::timestamptz[]
-    ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at)
+        $10::timestamptz[], $11::timestamptz[], $12::uuid[]
+    ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at, settled_by)
     WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx
       AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx, s.waiting, s.stale";
@@ -166,7 +167,8 @@ pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Res
         .bind(moves.iter().map(|step| step.result.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
         .bind(moves.iter().map(|step| step.error.as_ref().map(|json| json.as_str())).collect::<Vec<_>>())
         .bind(started)
-        .bind(retried);
+        .bind(retried)
+        .bind(moves.iter().map(|step| step.settled_by.map(|session| session.0)).collect::<Vec<_>>());
     let settled =
         |row: &PgRow| Ok(SettledStep { key: step_key(row, 0)?, parked: get::<i32>(row, 2)? > 0, stale: get(row, 3)? });
     tx.rows(statement).await?.iter().map(settled).collect()

@@ -147,3 +147,6 @@ ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key TEXT;
 ALTER TABLE tasker_receipts ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_at INTEGER;
 ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_by BLOB;
+
+-- Who settled it, where the row tells of that alone: of a plain success no transition is recorded.
+ALTER TABLE tasker_workflow_steps ADD COLUMN settled_by BLOB;

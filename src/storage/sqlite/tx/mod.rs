@@ -349,6 +349,10 @@ impl Tx for SqliteTx<'_> {
         operations::find_task(self.connection, task)
     }
 
+    async fn write_down(&mut self, keys: &[StepKey]) -> Result<()> {
+        operations::write_down(self.connection, keys)
+    }
+
     async fn place_steps(&mut self, rows: &[StepPlacement]) -> Result<()> {
         operations::place_steps(self.connection, rows, self.now)
     }

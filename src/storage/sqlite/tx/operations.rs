@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::each;
-use crate::domain::id::TaskId;
+use crate::domain::id::{StepKey, TaskId};
 use crate::domain::time::Timestamp;
 use crate::storage::Result;
 use crate::storage::rows::{HeldTask, ReadyRow, StepPlacement, StepWait, TaskPlacement};
@@ -17,6 +17,13 @@ const DELETE_PARKED: &str = "DELETE FROM tasker_parked WHERE task_id = ?1";
 
 const FIND_TASK: &str = "SELECT state, seq, started_at, run_at, error FROM tasker_tasks WHERE id = ?1";
 
+/// The place is `Token::entered`.
+const WRITE_DOWN: &str = "
+    INSERT INTO tasker_workflow_step_transitions
+        (task_id, idx, seq, from_state, to_state, at, attempt, session_id, claimed_at)
+    SELECT task_id, idx, 2 * token, 'in_progress', state, finished_at, attempts, settled_by, started_at
+    FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND settled_by IS NOT NULL";
+
 pub(super) const PLACE_STEP: &str = "
     UPDATE tasker_workflow_steps SET
         state = ?3,
@@ -26,6 +33,7 @@ pub(super) const PLACE_STEP: &str = "
         waiting = ?7,
         result = ?8,
         stale = 0,
+        settled_by = NULL,
         route = NULL,
         bypassed = ?11,
         next_retry_at = NULL,
@@ -73,6 +81,10 @@ pub(super) fn find_task(connection: &Connection, task: TaskId) -> Result<Option<
         })
     });
     Ok(held.optional()?)
+}
+
+pub(super) fn write_down(connection: &Connection, keys: &[StepKey]) -> Result<()> {
+    each(connection, WRITE_DOWN, keys, |key| (key.task, key.index))
 }
 
 pub(super) fn place_steps(connection: &Connection, rows: &[StepPlacement], now: Timestamp) -> Result<()> {

@@ -58,11 +58,16 @@ pub(super) const TASK_HISTORY: &str = "
     WHERE task_id = ?1
     ORDER BY seq";
 
+/// What is recorded, and the steps whose rows tell of plain successes.
 pub(super) const STEP_HISTORY: &str = "
     SELECT idx, seq, from_state, to_state, at, attempt, session_id, detail, claimed_at, coalesce(claimed_by, session_id)
     FROM tasker_workflow_step_transitions
     WHERE task_id = ?1
-    ORDER BY idx, seq";
+    UNION ALL
+    SELECT idx, 2 * token, 'in_progress', state, finished_at, attempts, settled_by, NULL, started_at, settled_by
+    FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND settled_by IS NOT NULL
+    ORDER BY 1, 2";
 
 const TOKEN: &str = "SELECT token FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2";
 

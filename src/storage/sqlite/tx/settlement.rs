@@ -32,7 +32,8 @@ pub(super) const SETTLE_STEP: &str = "
         error = coalesce(?7, error),
         started_at = coalesce(?8, started_at),
         finished_at = ?9,
-        next_retry_at = ?10
+        next_retry_at = ?10,
+        settled_by = ?11
     WHERE task_id = ?1 AND idx = ?2";
 
 /// Fenced as [`HOLD_STEP`] is.
@@ -105,6 +106,7 @@ pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Tim
             step.started_at,
             finished_at,
             step.next_retry_at,
+            step.settled_by,
         ])?;
         moved.push(settled);
     }
