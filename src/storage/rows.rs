@@ -299,6 +299,8 @@ pub struct Outlook {
     pub retrying: bool,
     /// Whether a step waits because as many run as its limit allows.
     pub parked: bool,
+    /// Whether any queue is paused.
+    pub paused: bool,
     /// How long until the next timer of any kind and any lane is due, in microseconds; 0 when it
     /// is overdue.
     pub next_due_us: Option<u64>,

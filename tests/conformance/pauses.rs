@@ -13,7 +13,10 @@ fn pause(queue: &str, namespace: Option<&str>, reason: Option<&str>) -> PauseQue
 
 on_each_store! {
     async fn a_pause_stays_as_it_was_made_until_it_is_ended(db: &Database) {
+        let any = async || db.read(LookOut { lanes: Vec::new() }).await.paused;
+        assert!(!any().await);
         assert!(db.write(pause("mail", None, Some("first"))).await);
+        assert!(any().await);
         let made = db.read(Now {}).await;
         db.travel(MINUTE);
         assert!(!db.write(pause("mail", None, Some("second"))).await);
@@ -29,6 +32,9 @@ on_each_store! {
         assert!(resume(None).await && !resume(None).await);
         assert!(resume(Some("shop")).await && !resume(Some("none")).await);
         assert_eq!(db.read(PausedQueues {}).await.len(), 1);
+        assert!(any().await);
+        assert!(db.write(ResumeQueue { queue: "Mail", namespace: None }).await);
+        assert!(!any().await);
     }
 }
 

@@ -163,7 +163,11 @@ look! {
     LookOut {
         /// The lanes.
         lanes: Vec<LaneId>,
-    } -> (Outlook, Vec<QueuePause>), |self, tx| Ok((tx.outlook(&self.lanes).await?, tx.paused_queues().await?))
+    } -> (Outlook, Vec<QueuePause>), |self, tx| {
+        let outlook = tx.outlook(&self.lanes).await?;
+        let pauses = if outlook.paused { tx.paused_queues().await? } else { Vec::new() };
+        Ok((outlook, pauses))
+    }
 }
 
 look! {

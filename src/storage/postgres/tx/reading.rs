@@ -104,7 +104,8 @@ const OUTLOOK: &str = "
         (SELECT t.due_at FROM tasker_timers AS t ORDER BY t.due_at, t.task_id, t.idx LIMIT 1),
         coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'),
         EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
-                CROSS JOIN LATERAL (SELECT FROM tasker_parked AS p WHERE p.lane = w.lane LIMIT 1) AS p)";
+                CROSS JOIN LATERAL (SELECT FROM tasker_parked AS p WHERE p.lane = w.lane LIMIT 1) AS p),
+        EXISTS (SELECT FROM tasker_paused_queues)";
 
 pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepRow>> {
     let rows = tx.rows(sqlx::query(STEPS).bind(task.0)).await?;
@@ -231,6 +232,7 @@ pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Out
         held: get(&row, 1)?,
         retrying: get(&row, 2)?,
         parked: get(&row, 5)?,
+        paused: get(&row, 6)?,
         next_due_us: timestamp_option(&row, 3)?.map(until),
     })
 }

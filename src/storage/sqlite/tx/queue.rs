@@ -63,7 +63,8 @@ pub(super) const OUTLOOK: &str = "
                 WHERE h.value IN (SELECT value FROM json_each(?1))),
         EXISTS (SELECT 1 FROM json_each(?1) l CROSS JOIN tasker_timers t ON t.lane = l.value
                 WHERE t.kind = 'retry'),
-        EXISTS (SELECT 1 FROM json_each(?1) l CROSS JOIN tasker_parked p ON p.lane = l.value)";
+        EXISTS (SELECT 1 FROM json_each(?1) l CROSS JOIN tasker_parked p ON p.lane = l.value),
+        EXISTS (SELECT 1 FROM tasker_paused_queues)";
 
 const NEXT_DUE: &str = "SELECT due_at FROM tasker_timers ORDER BY due_at LIMIT 1";
 
@@ -135,10 +136,10 @@ pub(super) fn checkpoints(connection: &Connection, keys: &[StepKey]) -> Result<V
 
 pub(super) fn outlook(connection: &Connection, lanes: &[LaneId], now: Timestamp) -> Result<Outlook> {
     let lanes = format!("[{}]", lanes.iter().map(|lane| lane.0.to_string()).collect::<Vec<_>>().join(","));
-    let (ready, held, retrying, parked) = connection
+    let (ready, held, retrying, parked, paused) = connection
         .prepare_cached(OUTLOOK)?
-        .query_row(params![lanes], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        .query_row(params![lanes], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     let next: Option<Timestamp> = connection.prepare_cached(NEXT_DUE)?.query_row((), |row| row.get(0)).optional()?;
     let next_due_us = next.map(|due| due.0.saturating_sub(now.0).max(0).unsigned_abs());
-    Ok(Outlook { ready, held, retrying, parked, next_due_us })
+    Ok(Outlook { ready, held, retrying, parked, paused, next_due_us })
 }
