@@ -41,7 +41,8 @@ Bench::Suite.run do |report, databases, quick|
     seconds = (Bench.clock - began) / 1e9
     report.row("#{kind}: of one core", (100 * (after - before) / seconds).round(3), "%", at_most: 0.5)
     if statements
-      report.row("postgres: statements", (statements.calls / seconds).round(2), "1/s", at_most: 2)
+      report.row("postgres: queries", (statements.queries / seconds).round(2), "1/s", at_most: 2)
+      report.row("postgres: with what begins and ends transactions", (statements.calls / seconds).round(2), "1/s")
       statements.most(3).each { |text, times| report.row("  #{text}", (times / seconds).round(2), "1/s") }
     end
     worker.close

@@ -17,8 +17,11 @@ module Bench
 
     def reset = Bench.psql(@server, "SELECT pg_stat_statements_reset()")
 
-    # How many statements were executed, those that begin and end transactions included.
+    # How many statements were executed, those that begin and end transactions and set something for them included.
     def calls = sum("calls").to_i
+
+    # How many that ask or change something. A transaction begins with one message, its settings in it.
+    def queries = sum("calls", "%", "AND query !~ '^(BEGIN|SET LOCAL|COMMIT|ROLLBACK)'").to_i
 
     # Milliseconds of the server for each row that statements like this gave.
     #
@@ -41,8 +44,8 @@ module Bench
 
     private
 
-    def sum(what, like = "%")
-      Bench.psql(@server, "SELECT coalesce(sum(#{what}), 0) FROM #{mine} AND query LIKE '#{like}'")
+    def sum(what, like = "%", others = "")
+      Bench.psql(@server, "SELECT coalesce(sum(#{what}), 0) FROM #{mine} AND query LIKE '#{like}' #{others}")
     end
 
     def mine
