@@ -49,6 +49,19 @@ RSpec.describe "bin/bench" do
     end
   end
 
+  it "has a suite that tells where the processor time goes", limit: 120 do
+    Dir.mktmpdir do |folder|
+      command = [RbConfig.ruby, "-W1", "-I#{Support::ROOT}/lib", "#{Support::ROOT}/bench/profile.rb", "--quick",
+                 "--database", "sqlite", "--json", "#{folder}/rows.json"]
+      outcome = start_command(command, folder: folder).outcome
+      expect(outcome).to be_success, outcome.output
+      rows = JSON.parse(File.read("#{folder}/rows.json"))["rows"].to_h { |row| row.values_at("name", "target") }
+      # Where perf may not look, the report says so.
+      expect(rows).to include("sqlite: without SQLite and the kernel" => "<= 25", "sqlite: ours" => nil)
+        .or eq("sqlite: processor time" => nil)
+    end
+  end
+
   it "explains itself" do
     outcome = start_command(["#{Support::ROOT}/bin/bench", "--help"]).outcome
     expect(outcome).to be_success
