@@ -17,7 +17,7 @@ require_relative "profile/samples"
 require_relative "work/diamonds"
 
 Bench::Suite.run do |report, databases, quick|
-  tasks = quick ? 500 : 50_000
+  tasks = quick ? 5_000 : 50_000
   possible = Bench::Profile::Samples.possible?
   databases.each do |kind, fresh|
     report.section("Processor time of a worker's process for each no-op step, #{kind}")

@@ -44,6 +44,8 @@ module Bench
       private_class_method :record, :stack
 
       def initialize(stacks)
+        raise "perf took no samples" if stacks.empty?
+
         @stacks = stacks
       end
 
