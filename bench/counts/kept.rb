@@ -9,9 +9,9 @@ module Bench
       FILE = File.expand_path("../counts.json", __dir__)
       # How much a count may be more than the kept one.
       TOLERANCE = 1.15
-      # How many steps share a commit depends on how fast the machine is, and on the build: with the same code 0.0043 to
+      # How many steps share a commit depends on how fast the machine is, and on the build: with the same code 0.0042 to
       # 0.0061 commits a step were counted, of which 0.003 are those that open and close a session.
-      COMMITS = 1.5
+      COMMITS = 2
 
       # @return [Hash{String => Float}] the most that each may be
       def limits
