@@ -46,7 +46,8 @@ RSpec.describe "bin/bench" do
       expect(rows.to_h { |row| row.values_at("name", "target") }.compact)
         .to eq("sqlite: create_task against a bare commit" => "<= 1.3", "sqlite: 16 threads against one" => ">= 6",
                "sqlite: create_tasks, 1,000 diamonds a call" => ">= 20,000",
-               "sqlite: of what as many sleepers could do" => ">= 0.95", "sqlite: two processes against one" => ">= 1.8")
+               "sqlite: of what as many sleepers could do" => ">= 0.95",
+               "sqlite: two processes against one" => ">= 1.8")
     end
   end
 
