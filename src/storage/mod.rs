@@ -193,17 +193,13 @@ pub trait Tx: Send {
 
     // Creation.
 
-    /// Locks the template versions so that they cannot be deleted until this transaction ends;
-    /// false when one is gone.
-    fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> impl Future<Output = Result<bool>> + Send;
     /// Takes each key for its task where it is free. For each row in order: `None` when it was
     /// taken now, the task that has it otherwise. A key taken earlier in `rows` counts.
     fn take_keys(&mut self, rows: &[KeyRow]) -> impl Future<Output = Result<Vec<Option<TaskId>>>> + Send;
-    /// Inserts tasks, created now.
-    fn insert_tasks(&mut self, rows: &[NewTask]) -> impl Future<Output = Result<()>> + Send;
-    /// Inserts the steps of tasks: pending, token 0, no attempts, and this many unfinished parents
-    /// each.
-    fn insert_steps(&mut self, rows: &[NewSteps]) -> impl Future<Output = Result<()>> + Send;
+    /// Inserts tasks, created now; their steps, pending, with token 0 and without attempts;
+    /// and makes these of the steps claimable. [`StoreError::TemplateGone`] when a template version is gone;
+    /// those that are there can't be deleted until this transaction ends.
+    fn insert_tasks(&mut self, tasks: &[NewTask], ready: &[ReadyRow]) -> impl Future<Output = Result<()>> + Send;
 
     /// Has tasks found by these; what is there already stays.
     fn put_terms(&mut self, rows: &[TermRow]) -> impl Future<Output = Result<()>> + Send;

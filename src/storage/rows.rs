@@ -64,10 +64,12 @@ pub struct NewTask {
     pub run_at: Option<Timestamp>,
     /// Its input.
     pub context: Json,
+    /// For each of its steps by index, how many parents it has.
+    pub waiting: Arc<[i32]>,
 }
 
 impl NewTask {
-    /// A pending task with a fresh id and nothing but what it needs.
+    /// A pending task with a fresh id and nothing but what it needs; its steps are left to say.
     pub fn new(named_task: NamedTaskId, revision: RevisionId, context: Json) -> Self {
         Self {
             id: TaskId::generate(),
@@ -83,17 +85,9 @@ impl NewTask {
             reason: None,
             run_at: None,
             context,
+            waiting: Arc::default(),
         }
     }
-}
-
-/// The steps of one task to insert.
-#[derive(Clone, Debug)]
-pub struct NewSteps {
-    /// The task.
-    pub task: TaskId,
-    /// For each step by index, how many parents it has.
-    pub waiting: Arc<[i32]>,
 }
 
 /// A key to take for a task.

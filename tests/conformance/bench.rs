@@ -141,14 +141,13 @@ impl Diamond {
 
     /// A task with nothing but what it needs.
     pub fn task(&self) -> NewTask {
-        NewTask { live: 1, ..NewTask::new(self.id, self.revision, Json::empty_object()) }
+        let waiting = Arc::from(DIAMOND);
+        NewTask { live: 1, waiting, ..NewTask::new(self.id, self.revision, Json::empty_object()) }
     }
 
     /// Stores tasks with their steps.
     pub async fn insert(&self, db: &Database, tasks: Vec<NewTask>) -> Timestamp {
-        let waiting: Arc<[i32]> = Arc::from(DIAMOND);
-        let steps = tasks.iter().map(|task| NewSteps { task: task.id, waiting: waiting.clone() }).collect();
-        db.write(InsertTasks { tasks, steps }).await
+        db.write(InsertTasks { tasks, ready: vec![] }).await
     }
 
     pub async fn create(&self, db: &Database) -> TaskId {

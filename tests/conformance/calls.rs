@@ -58,12 +58,10 @@ transaction!(ResumeQueue { queue: &'static str, namespace: Option<&'static str> 
     tx.resume_queue(self.queue, self.namespace).await
 });
 transaction!(PausedQueues {} -> Vec<QueuePause>, |self, tx| tx.paused_queues().await);
-transaction!(HoldNamedTasks { ids: Vec<NamedTaskId> } -> bool, |self, tx| tx.hold_named_tasks(&self.ids).await);
 
 transaction!(TakeKeys { rows: Vec<KeyRow> } -> Vec<Option<TaskId>>, |self, tx| tx.take_keys(&self.rows).await);
-transaction!(InsertTasks { tasks: Vec<NewTask>, steps: Vec<NewSteps> } -> Timestamp, |self, tx| {
-    tx.insert_tasks(&self.tasks).await?;
-    tx.insert_steps(&self.steps).await?;
+transaction!(InsertTasks { tasks: Vec<NewTask>, ready: Vec<ReadyRow> } -> Timestamp, |self, tx| {
+    tx.insert_tasks(&self.tasks, &self.ready).await?;
     let tags = self.tasks.iter().flat_map(|row| row.tags.iter().map(|tag| (row.id, Term::tag(tag))));
     tx.put_terms(&tags.map(|(task, term)| TermRow { task, term }).collect::<Vec<_>>()).await?;
     tx.now().await

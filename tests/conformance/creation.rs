@@ -154,7 +154,7 @@ on_each_store! {
         let diamond = Diamond::store(db).await;
         let task = diamond.task();
         diamond.insert(db, vec![task.clone()]).await;
-        let again = InsertTasks { tasks: vec![diamond.task(), task], steps: vec![] };
+        let again = InsertTasks { tasks: vec![diamond.task(), task], ready: vec![] };
         db.store.write(again).await.unwrap_err();
         assert_eq!(db.read(CountTasks { filter: Default::default() }).await, 1);
     }

@@ -91,15 +91,18 @@ on_each_store! {
         assert!(db.write(LOCK).await.is_none());
         assert!(db.read(Revisions { ids: vec![old.revision] }).await.is_empty());
         assert!(db.read(LanesOf { ids: vec![old.id] }).await.is_empty());
-        assert!(!db.write(HoldNamedTasks { ids: vec![old.id] }).await);
+        let late = db.try_write(InsertTasks { tasks: vec![old.task()], ready: vec![] }).await;
+        assert!(matches!(late, Err(StoreError::TemplateGone)), "{late:?}");
         let late = db.try_write(InsertRevision { id: old.id, template: Json::null() }).await;
         assert!(matches!(late, Err(StoreError::TemplateGone)), "{late:?}");
         let late = db.try_write(EnsureLanes { wanted: vec![(old.id, "new".into())] }).await;
         assert!(matches!(late, Err(StoreError::TemplateGone)), "{late:?}");
         let new = Diamond::store(db).await;
         assert!(new.id > old.id && new.revision > old.revision && new.lane > old.lane);
-        assert!(!db.write(HoldNamedTasks { ids: vec![new.id, old.id] }).await);
-        assert!(db.write(HoldNamedTasks { ids: vec![new.id] }).await);
+        let some_late = InsertTasks { tasks: vec![new.task(), old.task()], ready: vec![] };
+        assert!(matches!(db.try_write(some_late).await, Err(StoreError::TemplateGone)));
+        new.create(db).await;
+        assert_eq!(db.read(CountTasks { filter: Default::default() }).await, 1);
     }
 
     async fn lanes_are_made_once_and_given_in_order(db: &Database) {

@@ -114,10 +114,9 @@ on_each_store! {
         transaction!(Nothing {} -> (), |self, tx| {
             tx.drop_receipts(&[]).await?;
             assert!(tx.revisions(&[]).await?.is_empty() && tx.ensure_lanes(&[]).await?.is_empty());
-            assert!(tx.lanes_of(&[]).await?.is_empty() && tx.hold_named_tasks(&[]).await?);
+            assert!(tx.lanes_of(&[]).await?.is_empty());
             assert!(tx.take_keys(&[]).await?.is_empty());
-            tx.insert_tasks(&[]).await?;
-            tx.insert_steps(&[]).await?;
+            tx.insert_tasks(&[], &[]).await?;
             tx.put_ready(&[]).await?;
             assert!(tx.take_ready(&[], 10).await?.is_empty() && tx.take_due(10).await?.is_empty());
             tx.put_timers(&[]).await?;

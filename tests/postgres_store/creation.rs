@@ -71,7 +71,7 @@ async fn tasks_are_found_by_every_part_of_a_filter() {
     transact!(store.write(special: NewTask) |tx| -> () {
         let terms = special.tags.iter().map(|tag| TermRow { task: special.id, term: Term::tag(tag) });
         tx.put_terms(&terms.collect::<Vec<_>>()).await?;
-        tx.insert_tasks(std::slice::from_ref(special)).await
+        tx.insert_tasks(std::slice::from_ref(special), &[]).await
     })
     .expect("stored");
     let list = |filter: TaskFilter, before: Option<TaskId>, limit: usize| {
@@ -113,8 +113,7 @@ async fn json_comes_back_byte_for_byte() {
         r#"{ "z":1e20,"a": -0.0, "nul":"\u0000","lone":"\ud800", "z":2, "big":18446744073709551615, "deep":[[ ]] }"#;
     let task = NewTask { context: Json::from_trusted(text), ..new_task(named.0, named.1) };
     transact!(store.write(task: NewTask) |tx| -> () {
-        tx.insert_tasks(std::slice::from_ref(task)).await?;
-        tx.insert_steps(&[NewSteps { task: task.id, waiting: [0, 1, 1].into() }]).await
+        tx.insert_tasks(std::slice::from_ref(task), &[]).await
     })
     .expect("stored");
     settle(&store, vec![complete(key(task.id, 0), Token(0), text)]).await;

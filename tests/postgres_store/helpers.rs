@@ -1,6 +1,5 @@
 //! What the tests of this suite share.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Row};
@@ -69,7 +68,8 @@ pub async fn template(store: &PostgresStore) -> (NamedTaskId, RevisionId, LaneId
 }
 
 pub fn new_task(named_task: NamedTaskId, revision: RevisionId) -> NewTask {
-    NewTask { live: 1, ..NewTask::new(named_task, revision, Json::empty_object()) }
+    let waiting = [0, 1, 1].into();
+    NewTask { live: 1, waiting, ..NewTask::new(named_task, revision, Json::empty_object()) }
 }
 
 /// Stores tasks of the template with their steps; the first step of each is ready.
@@ -77,13 +77,8 @@ pub async fn create(store: &PostgresStore, named: (NamedTaskId, RevisionId, Lane
     let tasks: Vec<NewTask> = (0..count).map(|_| new_task(named.0, named.1)).collect();
     let lane = named.2;
     transact!(store.write(tasks: Vec<NewTask>, lane: LaneId) |tx| -> () {
-        let shape: Arc<[i32]> = [0, 1, 1].into();
-        let steps: Vec<NewSteps> =
-            tasks.iter().map(|task| NewSteps { task: task.id, waiting: Arc::clone(&shape) }).collect();
         let first: Vec<ReadyRow> = tasks.iter().map(|task| ready(*lane, 0, key(task.id, 0))).collect();
-        tx.insert_tasks(tasks).await?;
-        tx.insert_steps(&steps).await?;
-        tx.put_ready(&first).await
+        tx.insert_tasks(tasks, &first).await
     })
     .expect("tasks are stored");
     tasks.iter().map(|task| task.id).collect()

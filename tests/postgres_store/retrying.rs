@@ -103,7 +103,7 @@ async fn a_swallowed_failure_is_not_committed_as_success() {
     let named = template(&store).await;
     let bad = NewTask { reason: Some("a\0b".into()), ..new_task(named.0, named.1) };
     let outcome = transact!(store.write(bad: NewTask) |tx| -> () {
-        let _ = tx.insert_tasks(std::slice::from_ref(bad)).await;
+        let _ = tx.insert_tasks(std::slice::from_ref(bad), &[]).await;
         Ok(())
     });
     assert!(matches!(outcome, Err(StoreError::Data(_))), "{outcome:?}");

@@ -37,14 +37,10 @@ async fn a_child_is_released_once_by_parents_that_finish_together() {
     let database = fresh_database().await;
     let store = Arc::new(open(&database).await);
     let named = template(&store).await;
-    let tasks: Vec<NewTask> = (0..8).map(|_| new_task(named.0, named.1)).collect();
-    transact!(store.write(tasks: Vec<NewTask>) |tx| -> () {
-        let shape: Arc<[i32]> = [0, 0, 0, 0, 4].into();
-        tx.insert_tasks(tasks).await?;
-        let steps: Vec<_> = tasks.iter().map(|task| NewSteps { task: task.id, waiting: Arc::clone(&shape) }).collect();
-        tx.insert_steps(&steps).await
-    })
-    .expect("stored");
+    let waiting: Arc<[i32]> = [0, 0, 0, 0, 4].into();
+    let new = || NewTask { waiting: waiting.clone(), ..new_task(named.0, named.1) };
+    let tasks: Vec<NewTask> = (0..8).map(|_| new()).collect();
+    transact!(store.write(tasks: Vec<NewTask>) |tx| -> () { tx.insert_tasks(tasks, &[]).await }).expect("stored");
     let children: Vec<(StepKey, i32)> = tasks.iter().map(|task| (key(task.id, 4), 1)).collect();
     let backwards: Vec<_> = children.iter().rev().copied().collect();
     let runs = [&children, &backwards, &children, &backwards];

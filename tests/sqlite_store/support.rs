@@ -98,8 +98,7 @@ transaction!(StoreDiamond {} -> Diamond, |self, tx| {
 });
 
 transaction!(InsertTask { task: NewTask } -> (), |self, tx| {
-    tx.insert_tasks(std::slice::from_ref(&self.task)).await?;
-    tx.insert_steps(&[NewSteps { task: self.task.id, waiting: Arc::from([0, 1, 1, 2]) }]).await
+    tx.insert_tasks(std::slice::from_ref(&self.task), &[]).await
 });
 
 impl Diamond {
@@ -108,7 +107,8 @@ impl Diamond {
     }
 
     pub fn task(&self) -> NewTask {
-        NewTask { live: 1, ..NewTask::new(self.id, self.revision, Json::from_trusted(r#"{"n": 1e20}"#)) }
+        let waiting = Arc::from([0, 1, 1, 2]);
+        NewTask { live: 1, waiting, ..NewTask::new(self.id, self.revision, Json::from_trusted(r#"{"n": 1e20}"#)) }
     }
 
     /// Stores a task and its steps.

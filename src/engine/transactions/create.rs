@@ -13,7 +13,7 @@ use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
 use crate::storage::rows::{
-    KeyRow, NewSteps, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
+    KeyRow, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
 };
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
@@ -77,12 +77,6 @@ impl Transaction for Create {
             Some(taker) if tx.hold_session(taker.session).await? => Some(taker),
             _ => None,
         };
-        let mut used: Vec<NamedTaskId> = self.tasks.iter().map(|plan| plan.row.named_task).collect();
-        used.sort_unstable();
-        used.dedup();
-        if !tx.hold_named_tasks(&used).await? {
-            return Err(StoreError::TemplateGone);
-        }
         let (ids, plans) = self.take_keys(tx).await?;
         let lanes = self.lanes(tx, &plans).await?;
 
@@ -90,10 +84,8 @@ impl Transaction for Create {
         for plan in &plans {
             batch.add(plan, taker, &lanes)?;
         }
-        tx.insert_tasks(&batch.tasks).await?;
-        tx.insert_steps(&batch.steps).await?;
+        tx.insert_tasks(&batch.tasks, &batch.ready).await?;
         tx.put_terms(&batch.terms).await?;
-        tx.put_ready(&batch.ready).await?;
         tx.put_timers(&batch.timers).await?;
         let at = tx.now().await?;
         if tx.is_heard() {
@@ -220,7 +212,6 @@ impl TaskPlan {
 #[derive(Default)]
 struct Batch {
     tasks: Vec<NewTask>,
-    steps: Vec<NewSteps>,
     ready: Vec<ReadyRow>,
     timers: Vec<TimerRow>,
     taken: Vec<ReadyRow>,
@@ -232,12 +223,15 @@ impl Batch {
         let graph = &plan.stored.template.graph;
         let id = plan.row.id;
         let roots: Vec<StepIndex> = graph.roots().collect();
-        self.tasks.push(NewTask { live: roots.len() as i32, state: TaskState::Pending, ..plan.row.clone() });
+        let steps = 0..graph.len() as StepIndex;
+        self.tasks.push(NewTask {
+            live: roots.len() as i32,
+            state: TaskState::Pending,
+            waiting: steps.map(|index| graph.parents(index).len() as i32).collect(),
+            ..plan.row.clone()
+        });
         let tags = plan.row.tags.iter().map(|tag| Term::tag(tag));
         self.terms.extend(plan.terms.iter().cloned().chain(tags).map(|term| TermRow { task: id, term }));
-        let steps = 0..graph.len() as StepIndex;
-        let waiting = steps.map(|index| graph.parents(index).len() as i32).collect();
-        self.steps.push(NewSteps { task: id, waiting });
         roots.into_iter().try_for_each(|root| self.place(plan, root, taker, lanes))
     }
 

@@ -230,6 +230,7 @@ impl World {
             revision: stored.revision,
             state: TaskState::Pending,
             live: 0,
+            waiting: Arc::default(),
             key: plan.key.clone(),
             priority: plan.priority,
             queue: None,

@@ -1,20 +1,13 @@
-//! Keys, tasks and steps to insert.
+//! Keys to take, and tasks to insert with all that they have.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-
-use uuid::Uuid;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::PostgresTx;
-use crate::domain::id::{NamedTaskId, TaskId};
+use super::queue::bind_ready;
+use crate::domain::id::TaskId;
 use crate::storage::postgres::values::{get, instant_option, task_id};
-use crate::storage::rows::{KeyRow, NewSteps, NewTask};
+use crate::storage::rows::{KeyRow, NewTask, ReadyRow};
 use crate::storage::{Result, StoreError};
-
-/// Probes of the primary key, locked in id order. KEY SHARE: creators do not wait for one another,
-/// whoever replaces the version waits for them.
-const HOLD: &str = "
-    SELECT clock_timestamp() FROM tasker_named_tasks WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE";
 
 /// In key order, so that two processes that take the same keys wait for one another in one order.
 const TAKE_KEYS: &str = "
@@ -29,42 +22,45 @@ const KEY_OWNERS: &str = "
     FROM unnest($1::text[], $2::text[], $3::text[]) AS w (namespace, name, key)
     JOIN tasker_task_keys AS k ON k.namespace = w.namespace AND k.name = w.name AND k.key = w.key";
 
-/// Tags come as array literals, since an array of arrays must not be ragged.
+/// Everything that a new task has, in one statement. The template versions are found by their primary key and
+/// locked in id order, KEY SHARE: creators do not wait for one another, whoever replaces a version waits for them.
+/// The moment of creation is after that wait; where a version is gone there is none, and nothing is inserted.
+///
+/// What is ragged comes as array literals: tags, and how many parents each step has, once for each shape of task.
 const INSERT_TASKS: &str = "
-    INSERT INTO tasker_tasks (
-        id, named_task_id, revision_id, created_at, run_at, state, live, priority, key, queue, tags,
-        initiator, reason, context)
-    SELECT
-        n.id, n.named_task_id, n.revision_id, $1, n.run_at, n.state::tasker_task_state, n.live, n.priority, n.key,
-        n.queue, n.tags::text[], n.initiator, n.reason, n.context::json
-    FROM unnest(
-        $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::int[], $8::smallint[],
-        $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
-    ) AS n (
-        id, named_task_id, revision_id, run_at, state, live, priority,
-        key, queue, tags, initiator, reason, context)";
-
-/// Tasks of one shape times its steps: 16 bytes a task on the wire instead of 24 a step.
-const INSERT_STEPS: &str = "
-    INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting)
-    SELECT t.id, s.place - 1, 'pending', s.waiting
-    FROM unnest($1::uuid[]) AS t (id)
-    CROSS JOIN unnest($2::int[]) WITH ORDINALITY AS s (waiting, place)";
-
-pub(super) async fn hold_named_tasks(tx: &mut PostgresTx, ids: &[NamedTaskId]) -> Result<bool> {
-    let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(true);
-    }
-    let expected = ids.len();
-    let rows = tx.rows(sqlx::query(HOLD).bind(ids)).await?;
-    if let Some(row) = rows.last() {
-        tx.saw_clock(get(row, 0)?);
-    }
-    Ok(rows.len() == expected)
-}
+    WITH held AS MATERIALIZED (
+        SELECT FROM tasker_named_tasks WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE
+    ), moment AS MATERIALIZED (
+        SELECT clock, coalesce($2, clock + $3 * interval '1 microsecond') AS at
+        FROM (SELECT count(*) AS held, clock_timestamp() AS clock FROM held) AS look
+        WHERE held = cardinality($1)
+    ), tasks AS (
+        INSERT INTO tasker_tasks (
+            id, named_task_id, revision_id, created_at, run_at, state, live, priority, key, queue, tags,
+            initiator, reason, context)
+        SELECT
+            n.id, n.named_task_id, n.revision_id, moment.at, n.run_at, n.state::tasker_task_state, n.live,
+            n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json
+        FROM moment CROSS JOIN unnest(
+            $4::uuid[], $7::bigint[], $8::bigint[], $9::timestamptz[], $6::text[], $10::int[], $11::smallint[],
+            $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]
+        ) AS n (
+            id, named_task_id, revision_id, run_at, state, live, priority,
+            key, queue, tags, initiator, reason, context)
+    ), steps AS (
+        INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting)
+        SELECT n.id, s.place - 1, 'pending', s.waiting
+        FROM moment
+        CROSS JOIN unnest($4::uuid[], $5::int[]) AS n (id, shape)
+        CROSS JOIN LATERAL unnest(($18::text[])[n.shape]::int[]) WITH ORDINALITY AS s (waiting, place)
+    ), ready AS (
+        INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
+        SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, moment.at
+        FROM moment CROSS JOIN unnest(
+            $19::int[], $20::int[], $21::uuid[], $22::int[], $23::int[], $24::smallint[], $25::text[]
+        ) AS r (lane, rank, task_id, idx, token, attempts, state)
+    )
+    SELECT clock FROM moment";
 
 pub(super) async fn take_keys(tx: &mut PostgresTx, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
     // Who would take each key: the first row that names it.
@@ -118,43 +114,57 @@ fn name_of(row: &KeyRow) -> (&str, &str, &str) {
     (&row.namespace, &row.name, &row.key)
 }
 
-pub(super) async fn insert_tasks(tx: &mut PostgresTx, rows: &[NewTask]) -> Result<()> {
+pub(super) async fn insert_tasks(tx: &mut PostgresTx, rows: &[NewTask], ready: &[ReadyRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let now = tx.now_stored().await?;
+    let named_tasks: BTreeSet<i64> = rows.iter().map(|row| row.named_task.0).collect();
     let run_at = rows.iter().map(|row| instant_option(row.run_at)).collect::<Result<Vec<_>>>()?;
+    let (shapes, shape_of) = shapes(rows);
+    let (now, offset) = tx.time()?;
     let statement = sqlx::query(INSERT_TASKS)
+        .bind(named_tasks.into_iter().collect::<Vec<_>>())
         .bind(now)
+        .bind(offset)
         .bind(rows.iter().map(|row| row.id.0).collect::<Vec<_>>())
+        .bind(shape_of)
+        .bind(rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.named_task.0).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.revision.0).collect::<Vec<_>>())
         .bind(run_at)
-        .bind(rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.live).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.priority).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.key.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.queue.as_deref()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| array_literal(&row.tags)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| words_literal(&row.tags)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.initiator.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.context.as_str()).collect::<Vec<_>>());
-    tx.run(statement).await
-}
-
-pub(super) async fn insert_steps(tx: &mut PostgresTx, rows: &[NewSteps]) -> Result<()> {
-    let mut shapes: HashMap<&Arc<[i32]>, Vec<Uuid>> = HashMap::new();
-    for row in rows {
-        shapes.entry(&row.waiting).or_default().push(row.task.0);
-    }
-    for (waiting, tasks) in shapes {
-        tx.run(sqlx::query(INSERT_STEPS).bind(tasks).bind(&waiting[..])).await?;
-    }
+        .bind(rows.iter().map(|row| row.context.as_str()).collect::<Vec<_>>())
+        .bind(shapes);
+    let moment = tx.row(bind_ready(statement, ready.iter().collect())).await?.ok_or(StoreError::TemplateGone)?;
+    tx.saw_clock(get(&moment, 0)?);
     Ok(())
 }
 
+/// The shapes that tasks have, as literals of how many parents each step has; and for each task the number of its
+/// own, from 1 on. Few: 16 bytes a task pass instead of 24 a step.
+fn shapes(rows: &[NewTask]) -> (Vec<String>, Vec<i32>) {
+    let (mut literals, mut numbers): (Vec<String>, HashMap<&[i32], i32>) = Default::default();
+    let mut shape_of = Vec::with_capacity(rows.len());
+    for row in rows {
+        let next = numbers.len() as i32 + 1;
+        let number = *numbers.entry(&row.waiting).or_insert(next);
+        if number == next {
+            let parents: Vec<String> = row.waiting.iter().map(ToString::to_string).collect();
+            literals.push(format!("{{{}}}", parents.join(",")));
+        }
+        shape_of.push(number);
+    }
+    (literals, shape_of)
+}
+
 /// Words as the text of a PostgreSQL array.
-fn array_literal(words: &[String]) -> String {
+fn words_literal(words: &[String]) -> String {
     let mut literal = String::from("{");
     for word in words {
         if literal.len() > 1 {

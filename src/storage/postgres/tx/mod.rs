@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`sessions`] | sessions and receipts |
 //! | [`templates`] | template versions, revisions, lanes |
-//! | [`creation`] | keys, tasks and steps to insert |
+//! | [`creation`] | keys to take, tasks to insert |
 //! | [`queue`] | ready rows and timers, and what a claim needs to know |
 //! | [`settlement`] | locks, moves, releases, the rest of tasks, history to record |
 //! | [`operations`] | what people do by hand |
@@ -290,17 +290,11 @@ impl Tx for PostgresTx {
         pauses::all(self).await
     }
 
-    async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {
-        creation::hold_named_tasks(self, ids).await
-    }
     async fn take_keys(&mut self, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
         creation::take_keys(self, rows).await
     }
-    async fn insert_tasks(&mut self, rows: &[NewTask]) -> Result<()> {
-        creation::insert_tasks(self, rows).await
-    }
-    async fn insert_steps(&mut self, rows: &[NewSteps]) -> Result<()> {
-        creation::insert_steps(self, rows).await
+    async fn insert_tasks(&mut self, tasks: &[NewTask], ready: &[ReadyRow]) -> Result<()> {
+        creation::insert_tasks(self, tasks, ready).await
     }
 
     async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {

@@ -250,7 +250,7 @@ pub(super) async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepK
 }
 
 /// Binds the seven columns of claimable steps.
-fn bind_ready(statement: super::Statement, rows: ReadyArrays) -> super::Statement {
+pub(super) fn bind_ready(statement: super::Statement, rows: ReadyArrays) -> super::Statement {
     let statement = statement.bind(rows.lanes).bind(rows.ranks).bind(rows.tasks).bind(rows.idxs);
     statement.bind(rows.tokens).bind(rows.attempts).bind(rows.states)
 }

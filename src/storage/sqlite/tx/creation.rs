@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::each;
+use super::{each, templates};
 use crate::domain::id::TaskId;
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
-use crate::storage::rows::{KeyRow, NewSteps, NewTask};
+use crate::storage::rows::{KeyRow, NewTask};
 use crate::storage::{Result, StoreError};
 
 const TAKE_KEY: &str = "
@@ -43,6 +43,10 @@ pub(super) fn take_keys(connection: &Connection, rows: &[KeyRow]) -> Result<Vec<
 }
 
 pub(super) fn insert_tasks(connection: &Connection, rows: &[NewTask], now: Timestamp) -> Result<()> {
+    let templates: BTreeSet<_> = rows.iter().map(|row| row.named_task).collect();
+    if !templates::exist(connection, &templates)? {
+        return Err(StoreError::TemplateGone);
+    }
     let mut insert = connection.prepare_cached(INSERT_TASK)?;
     for row in rows {
         let tags = Json::of(&row.tags).map_err(|error| StoreError::Data(error.to_string().into()))?;
@@ -63,13 +67,8 @@ pub(super) fn insert_tasks(connection: &Connection, rows: &[NewTask], now: Times
             now,
         ])?;
     }
-    let templates: BTreeSet<_> = rows.iter().map(|row| row.named_task).collect();
+    let steps =
+        rows.iter().flat_map(|row| (0_u32..).zip(row.waiting.iter()).map(|(index, waiting)| (row.id, index, *waiting)));
+    each(connection, INSERT_STEP, steps, |step| step)?;
     each(connection, MARK_USED, templates, |id| [id])
-}
-
-pub(super) fn insert_steps(connection: &Connection, rows: &[NewSteps]) -> Result<()> {
-    let steps = rows
-        .iter()
-        .flat_map(|row| (0_u32..).zip(row.waiting.iter()).map(|(index, waiting)| (row.task, index, *waiting)));
-    each(connection, INSERT_STEP, steps, |step| step)
 }

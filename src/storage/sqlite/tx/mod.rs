@@ -176,20 +176,13 @@ impl Tx for SqliteTx<'_> {
         pauses::all_paused(self.connection)
     }
 
-    async fn hold_named_tasks(&mut self, ids: &[NamedTaskId]) -> Result<bool> {
-        templates::exist(self.connection, ids)
-    }
-
     async fn take_keys(&mut self, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
         creation::take_keys(self.connection, rows)
     }
 
-    async fn insert_tasks(&mut self, rows: &[NewTask]) -> Result<()> {
-        creation::insert_tasks(self.connection, rows, self.now)
-    }
-
-    async fn insert_steps(&mut self, rows: &[NewSteps]) -> Result<()> {
-        creation::insert_steps(self.connection, rows)
+    async fn insert_tasks(&mut self, tasks: &[NewTask], ready: &[ReadyRow]) -> Result<()> {
+        creation::insert_tasks(self.connection, tasks, self.now)?;
+        queue::put_ready(self.connection, ready, self.now)
     }
 
     async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Template versions, their revisions, and the lanes that lead to them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{all, each, probe};
@@ -120,7 +122,7 @@ pub(super) fn is_used(connection: &Connection, id: NamedTaskId) -> Result<bool> 
 }
 
 /// Whether all of them exist. One writer: none can go before this transaction ends.
-pub(super) fn exist(connection: &Connection, ids: &[NamedTaskId]) -> Result<bool> {
+pub(super) fn exist(connection: &Connection, ids: &BTreeSet<NamedTaskId>) -> Result<bool> {
     let mut statement = connection.prepare_cached(EXISTS)?;
     for id in ids {
         if !statement.exists([id])? {
