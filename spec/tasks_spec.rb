@@ -130,6 +130,46 @@ RSpec.describe TaskerCore::Task do
       end
     end
 
+    describe "creation from 16 threads at once" do
+      # What each thread gets of its creations, by their names.
+      def outcomes(number)
+        attempts = {
+          own: -> { create(context: { n: number }, tags: ["own"]) },
+          many: -> { handle.create_tasks("flow", contexts: [{ n: number }, { n: -number }]) },
+          shared: -> { create(key: "shared", context: { n: number }) },
+          refused: -> { handle.create_task("flow", keyy: "k") },
+          returned: -> { create(key: "shared", on_duplicate: :return) },
+          undone: -> { handle.create_tasks("flow", contexts: [{}, {}], keys: ["u#{number}", "first"]) },
+          keyed: -> { create(key: "u#{number}", context: { n: number }) }
+        }
+        attempts.transform_values do |attempt|
+          attempt.call
+        rescue TaskerCore::Error, ArgumentError => e
+          e
+        end
+      end
+
+      it "gives each thread its own task, its own error or the task that has the key", limit: 120 do
+        first = create(key: "first")
+        ready = Queue.new
+        threads = Array.new(16) { |n| Thread.new { ready.pop && outcomes(n + 1) } }
+        16.times { ready << true }
+        got = threads.map(&:value)
+
+        expect(got.map { |of| of[:own].context["n"] }).to eq([*1..16])
+        expect(got.map { |of| of[:many].map { |id| handle.task(id).context["n"] } }).to eq((1..16).map { |n| [n, -n] })
+        winners, losers = got.map { |of| of[:shared] }.partition { |one| one.is_a?(TaskerCore::Task) }
+        expect([winners.size, losers.size]).to eq([1, 15])
+        expect(losers).to all(be_a(TaskerCore::DuplicateTaskError).and(have_attributes(existing_id: winners[0].id)))
+        expect(got.map { |of| of[:refused] }).to all(be_a(TaskerCore::ValidationError).or(be_a(ArgumentError)))
+        expect(got.map { |of| of[:returned].id }.uniq).to eq([winners[0].id])
+        expect(got.map { |of| of[:undone] })
+          .to all(be_a(TaskerCore::DuplicateTaskError).and(have_attributes(existing_id: first.id)))
+        expect(got.map { |of| of[:keyed].key }).to eq((1..16).map { |n| "u#{n}" })
+        expect(handle.tasks.count).to eq(1 + 16 + 32 + 1 + 16)
+      end
+    end
+
     describe "creation in bulk" do
       it "gives the ids in the order of the contexts" do
         ids = handle.create_tasks("flow", contexts: Array.new(250) { |n| { n: n } })

@@ -6,7 +6,8 @@
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
 //! * [`operating`]: what people do by hand.
-//! * [`checkpoints`]: what handlers save on their way, gathered. [`retention`]: tasks that go.
+//! * [`creation`]: new tasks, gathered. [`checkpoints`]: what handlers save on their way, gathered.
+//! * [`retention`]: tasks that go.
 //! * `queues`: which lanes a worker takes steps from, and pausing them.
 //! * [`search`]: whether what is searched for was declared.
 //! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
@@ -14,6 +15,7 @@
 pub mod catalog;
 mod checkpoints;
 mod clock;
+pub mod creation;
 pub mod error;
 pub mod events;
 pub mod intent;
@@ -34,19 +36,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::domain::id::{ReceiptId, SessionKey, TaskId};
+use crate::domain::id::TaskId;
 use crate::domain::json::Json;
 use crate::domain::template::Template;
-use crate::domain::time::Timestamp;
 use crate::storage::rows::TaskMoved;
-use crate::storage::{AnyStore, Store, StoreError};
+use crate::storage::{AnyStore, Store};
 use crate::troubles::Troubles;
 use catalog::{Catalog, Registry, StoredTemplate, highest, unknown_template};
 use checkpoints::Checkpoints;
+use creation::Creations;
 use error::{EngineError, Missing, Result};
 use events::{Event, EventKind, Events};
 use session::Keeper;
-use transactions::create::{Create, Created, Taker, TaskPlan};
 use transactions::look::{Revision, TemplateNames, Versions};
 use transactions::register::{Register, Registered};
 use waiting::Waiters;
@@ -69,35 +70,6 @@ impl Default for EngineOptions {
     }
 }
 
-/// What [`Engine::create`] made.
-#[derive(Debug)]
-pub struct NewTasks {
-    /// For each plan in order: the task, which is another one than planned where a key was taken.
-    pub ids: Vec<TaskId>,
-    /// When, by the database's clock.
-    pub at: Timestamp,
-    /// Those of them that are in progress already: an idle worker of this process took their first steps.
-    pub started: HashSet<TaskId>,
-    /// Since when those are.
-    pub claimed_at: Timestamp,
-}
-
-/// Free hands of a worker, kept for one creation; given back however that ends.
-struct Reservation {
-    worker: Arc<Worker>,
-    hands: usize,
-    session: SessionKey,
-    receipt: ReceiptId,
-    /// Whether the receipt may have been written without anybody hearing of it, as far as is known.
-    doubtful: bool,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.worker.unreserve(self.hands, self.doubtful.then_some((self.session, self.receipt)));
-    }
-}
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// One open database of this process.
@@ -110,6 +82,7 @@ pub struct Engine {
     workers: Mutex<Vec<Weak<Worker>>>,
     bell: watch::Sender<u64>,
     revocations: watch::Sender<u64>,
+    creations: Creations,
     checkpoints: Checkpoints,
     /// Counts what this process changes of paused queues.
     pauses: AtomicU64,
@@ -131,6 +104,7 @@ impl Engine {
             workers: Mutex::default(),
             bell: watch::Sender::new(0),
             revocations: watch::Sender::new(0),
+            creations: Creations::default(),
             checkpoints: Checkpoints::default(),
             pauses: AtomicU64::new(0),
             events,
@@ -231,44 +205,6 @@ impl Engine {
             EngineError::not_found(Missing::Template, name, message)
         };
         self.store.read(wanted).await?.ok_or_else(gone)
-    }
-
-    /// Creates tasks in one transaction, all or none.
-    ///
-    /// # Errors
-    /// [`EngineError::Duplicate`] when a key is taken.
-    pub async fn create(&self, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
-        let mut reservation = self.reserve();
-        let taker = reservation.as_ref().map(|reservation| Taker {
-            session: reservation.session,
-            receipt: reservation.receipt,
-            lanes: reservation.worker.lanes(),
-            limit: reservation.hands,
-        });
-        let outcome = self.store.write(Create { tasks, taker, catalog: self.catalog.clone() }).await;
-        if let Some(reservation) = &mut reservation {
-            // After any other failure nothing was written.
-            reservation.doubtful = outcome.as_ref().is_err_and(StoreError::is_doubtful);
-        }
-        let Created { ids, at, started, claimed_at, taken, made_ready, lanes } = outcome?;
-        self.catalog.keep_lanes(lanes);
-        if let Some(reservation) = &reservation {
-            reservation.worker.receive(reservation.session, taken);
-        }
-        if made_ready {
-            self.ready_for_others();
-        }
-        Ok(NewTasks { ids, at, started, claimed_at })
-    }
-
-    /// The free hands of an idle worker of this process, for what is being created.
-    fn reserve(&self) -> Option<Reservation> {
-        let workers: Vec<Arc<Worker>> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
-        workers.into_iter().find_map(|worker| {
-            let hands = worker.reserve_idle()?;
-            let (session, receipt) = (worker.session(), ReceiptId::generate());
-            Some(Reservation { worker, hands, session, receipt, doubtful: true })
-        })
     }
 
     /// Adds a worker that new tasks may be handed to.

@@ -122,6 +122,23 @@ on_each_store! {
         }
     }
 
+    async fn tasks_of_many_shapes_come_with_their_own_steps_and_what_is_ready_of_them(db: &Database) {
+        let diamond = Diamond::store(db).await;
+        let shapes: [&[i32]; 5] = [&[0], &DIAMOND, &[0, 0, 2], &[0], &[]];
+        let new = |waiting: &[i32]| NewTask { waiting: waiting.into(), ..diamond.task() };
+        let tasks = shapes.map(new).to_vec();
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let rows = vec![ready(diamond.lane, 2, ids[2], 1), ready(diamond.lane, 5, ids[0], 0)];
+        db.write(InsertTasks { tasks, ready: rows }).await;
+        for (&id, shape) in ids.iter().zip(shapes) {
+            let steps = db.read(Steps { task: id }).await;
+            assert_eq!(steps.iter().map(|step| step.waiting).collect::<Vec<_>>(), shape);
+        }
+        let taken = db.write(TakeReady { lanes: from_the_start(&[diamond.lane]), limit: 9 }).await;
+        let taken: Vec<_> = taken.iter().map(|row| (row.priority, row.key.task, row.key.index)).collect();
+        assert_eq!(taken, [(5, ids[0], 0), (2, ids[2], 1)]);
+    }
+
     async fn json_comes_back_byte_for_byte(db: &Database) {
         let diamond = Diamond::store(db).await;
         let large = Json::of(&"é\u{1}".repeat(262_144)).unwrap();

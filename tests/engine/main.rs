@@ -6,6 +6,7 @@ mod transaction;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod creation;
 mod failures;
 mod handles;
 mod helpers;

@@ -290,11 +290,11 @@ async fn create(storm: Arc<Storm>, mut random: fastrand::Rng) {
                 let intent = TaskIntent { context, key, return_existing: true, ..TaskIntent::default() };
                 intent.plan(stored, "context", Limits::default().of_context()).expect("a plan")
             });
-            let tasks = plans.collect();
+            let parts = vec![plans.collect()];
             let lanes = storm.lanes.lock().iter().copied().collect();
             let (receipt, limit) = (ReceiptId::generate(), random.usize(1..4));
             let taker = random.bool().then_some(Taker { session, receipt, lanes, limit });
-            let create = Create { tasks, taker, catalog: storm.engine.catalog().clone() };
+            let create = Create { parts, taker, catalog: storm.engine.catalog().clone() };
             let created = match random.u8(..) {
                 0..30 => storm.engine.store().write(Resent::new(create)).await,
                 _ => storm.engine.store().write(create).await,
@@ -304,8 +304,9 @@ async fn create(storm: Arc<Storm>, mut random: fastrand::Rng) {
                     storm.engine.catalog().keep_lanes(created.lanes);
                     {
                         let mut tasks = storm.tasks.lock();
-                        created.ids.retain(|id| !tasks.contains(id));
-                        tasks.extend(created.ids);
+                        let mut ids = created.made.remove(0).expect("no part is refused");
+                        ids.retain(|id| !tasks.contains(id));
+                        tasks.extend(ids);
                     }
                     // It gives back what it took.
                     let reports = created.taken.iter().map(|one| report(one, Outcome::Released)).collect();

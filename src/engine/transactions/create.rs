@@ -19,8 +19,8 @@ use crate::storage::{Result, StoreError, Transaction, Tx};
 
 /// See the module.
 pub struct Create {
-    /// What to create.
-    pub tasks: Vec<TaskPlan>,
+    /// What to create: each part whole or not at all.
+    pub parts: Vec<Arc<[TaskPlan]>>,
     /// Who may take root steps at once.
     pub taker: Option<Taker>,
     /// Known templates and lanes.
@@ -53,8 +53,9 @@ pub struct Taker {
 
 /// What was created.
 pub struct Created {
-    /// For each plan in order: the task, which is another one than planned where a key was taken.
-    pub ids: Vec<TaskId>,
+    /// What came of each part. For each of its plans in order: the task, which is another one than planned where a
+    /// key was taken; or why the part is refused.
+    pub made: Vec<Result<Vec<TaskId>>>,
     /// When, by the database's clock.
     pub at: Timestamp,
     /// Those of the tasks that are new and in progress already.
@@ -77,7 +78,7 @@ impl Transaction for Create {
             Some(taker) if tx.hold_session(taker.session).await? => Some(taker),
             _ => None,
         };
-        let (ids, plans) = self.take_keys(tx).await?;
+        let (made, plans) = self.take_keys(tx).await?;
         let lanes = self.lanes(tx, &plans).await?;
 
         let mut batch = Batch::default();
@@ -99,7 +100,7 @@ impl Transaction for Create {
         };
         let made_ready = !batch.ready.is_empty() || !batch.timers.is_empty();
         Ok(Created {
-            ids,
+            made,
             at,
             claimed_at: tx.now().await?,
             started,
@@ -111,32 +112,26 @@ impl Transaction for Create {
 }
 
 impl Create {
-    /// Takes the keys; returns every plan's task and the plans that are to be carried out.
-    async fn take_keys<T: Tx>(&self, tx: &mut T) -> Result<(Vec<TaskId>, Vec<&TaskPlan>)> {
-        let keyed: Vec<KeyRow> = self
-            .tasks
-            .iter()
-            .filter_map(|plan| {
-                let template = &plan.stored.template;
-                let (namespace, name) = (template.namespace.clone(), template.name.clone());
-                Some(KeyRow { namespace, name, key: plan.row.key.clone()?, task: plan.row.id })
-            })
-            .collect();
+    /// Takes the keys; gives what comes of each part, and the plans that are to be carried out.
+    async fn take_keys<T: Tx>(&self, tx: &mut T) -> Result<(Vec<Result<Vec<TaskId>>>, Vec<&TaskPlan>)> {
+        let keyed: Vec<KeyRow> = self.parts.iter().flat_map(|part| part.iter()).filter_map(TaskPlan::key_row).collect();
         let mut owners = tx.take_keys(&keyed).await?.into_iter();
-        let mut ids = Vec::with_capacity(self.tasks.len());
-        let mut plans = Vec::with_capacity(self.tasks.len());
-        for plan in &self.tasks {
-            // A key that is this task's own was taken by an earlier try of this very transaction.
-            let owner = plan.row.key.as_ref().and_then(|_| owners.next().flatten());
-            match (owner, &plan.row.key) {
-                (Some(existing), Some(key)) if !plan.return_existing && existing != plan.row.id => {
-                    return Err(StoreError::Duplicate { key: key.clone(), existing });
+        let mut made = Vec::with_capacity(self.parts.len());
+        let mut plans = Vec::new();
+        for part in &self.parts {
+            let owner = |plan: &TaskPlan| plan.row.key.as_ref().and_then(|_| owners.next().flatten());
+            let owned: Vec<Option<TaskId>> = part.iter().map(owner).collect();
+            let planned = part.iter().zip(owned.iter().copied());
+            match planned.clone().find_map(|(plan, owner)| plan.refusal(owner)) {
+                None => {
+                    made.push(Ok(planned.clone().map(|(plan, owner)| owner.unwrap_or(plan.row.id)).collect()));
+                    plans.extend(planned.filter(|(_, owner)| owner.is_none()).map(|(plan, _)| plan));
                 }
-                (Some(existing), _) => ids.push(existing),
-                (None, _) => {
-                    ids.push(plan.row.id);
-                    plans.push(plan);
+                // Its other keys are not to be kept: all is undone.
+                Some(refusal) if planned.clone().any(|(plan, owner)| plan.row.key.is_some() && owner.is_none()) => {
+                    return Err(refusal);
                 }
+                Some(refusal) => made.push(Err(refusal)),
             }
         }
         if tx.resent() {
@@ -144,7 +139,7 @@ impl Create {
             let there: HashSet<TaskId> = tx.tasks(&planned).await?.into_iter().map(|row| row.id).collect();
             plans.retain(|plan| !there.contains(&plan.row.id));
         }
-        Ok((ids, plans))
+        Ok((made, plans))
     }
 
     async fn lanes<T: Tx>(&self, tx: &mut T, plans: &[&TaskPlan]) -> Result<Lanes> {
@@ -190,6 +185,24 @@ impl TaskPlan {
         let (task, revision) = (self.row.id, self.row.revision);
         let steps = 0..self.stored.template.graph.len() as StepIndex;
         steps.map(move |index| StepTransition::created(StepKey { task, index }, revision))
+    }
+
+    /// How much work it is to create: its steps, and the kilobytes of its context.
+    pub fn weight(&self) -> usize {
+        self.stored.template.graph.len() + self.row.context.as_str().len() / 1_024
+    }
+
+    fn key_row(&self) -> Option<KeyRow> {
+        let template = &self.stored.template;
+        let (namespace, name) = (template.namespace.clone(), template.name.clone());
+        Some(KeyRow { namespace, name, key: self.row.key.clone()?, task: self.row.id })
+    }
+
+    /// Why it can't be created where its key has this owner. One that is its own was taken by an earlier try of this
+    /// very transaction.
+    fn refusal(&self, owner: Option<TaskId>) -> Option<StoreError> {
+        let existing = owner.filter(|&owner| !self.return_existing && owner != self.row.id)?;
+        Some(StoreError::Duplicate { key: self.row.key.clone()?, existing })
     }
 
     /// The task as its steps will see it.

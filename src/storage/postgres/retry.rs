@@ -34,7 +34,8 @@ impl Tries {
     ///
     /// # Errors
     /// The failure, when it is final. Once a try may have been committed, a server that stays away
-    /// is [`StoreError::Disconnected`] and not unreachable, and so is a conflict: the outcome is unknown.
+    /// is [`StoreError::Disconnected`] and not unreachable, and so is a conflict or any other failure of the
+    /// database: the outcome is unknown.
     pub async fn after(&mut self, failure: Failure) -> Result<()> {
         let Failure { error, begun } = failure;
         match &error {
@@ -62,14 +63,14 @@ impl Tries {
                 let message = error.to_string();
                 self.lost(StoreError::Disconnected(message.into())).await
             }
-            _ => Err(error),
+            _ => Err(self.unknown(error)),
         }
     }
 
     /// The final failure of a try, when an earlier one may have been committed.
     fn unknown(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Conflict(said) if self.resent => StoreError::Disconnected(said),
+            StoreError::Conflict(said) | StoreError::Database(said) if self.resent => StoreError::Disconnected(said),
             error => error,
         }
     }

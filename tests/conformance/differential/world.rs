@@ -206,9 +206,13 @@ impl World {
             lanes: self.lanes.iter().copied().collect(),
             limit,
         };
-        let create = Create { tasks, taker: taker.map(taker_of), catalog: self.catalog.clone() };
+        let create = Create { parts: vec![tasks], taker: taker.map(taker_of), catalog: self.catalog.clone() };
         match self.db.try_write(create).await {
-            Ok(Created { ids, taken, made_ready, lanes, .. }) => {
+            Ok(Created { mut made, taken, made_ready, lanes, .. }) => {
+                let ids = match made.remove(0) {
+                    Ok(ids) => ids,
+                    Err(refusal) => return Answer::Failed(refusal.to_string()),
+                };
                 self.catalog.keep_lanes(lanes);
                 let claimed = taken.iter().map(claimed).collect();
                 if let Some((worker, ..)) = taker {

@@ -13,8 +13,8 @@ use crate::domain::json::Json;
 use crate::domain::state::TaskState;
 use crate::domain::template::{DEFAULT_QUEUE, StepTemplate, Template};
 use crate::domain::time::Timestamp;
-use crate::engine::NewTasks;
 use crate::engine::catalog::StoredTemplate;
+use crate::engine::creation::NewTasks;
 use crate::storage::rows::{HistoryRow, NewTask, StepRow, TaskRow};
 
 /// A snapshot of a task. There may be very many: it holds nothing that its template says, too.

@@ -1,0 +1,270 @@
+//! What many ask to have created at once: it is gathered, and each is answered for itself.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tasker_core::domain::id::TaskId;
+use tasker_core::domain::state::TaskState;
+use tasker_core::domain::time::Timestamp;
+use tasker_core::engine::catalog::StoredTemplate;
+use tasker_core::engine::creation::NewTasks;
+use tasker_core::engine::error::{EngineError, Result};
+use tasker_core::engine::intent::TaskIntent;
+use tasker_core::engine::transactions::create::TaskPlan;
+use tasker_core::engine::transactions::look::ListTasks;
+use tasker_core::engine::worker::Worker;
+use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::storage::Store;
+use tasker_core::storage::rows::TaskFilter;
+
+use crate::helpers::single;
+use crate::on_each_database;
+use crate::support::host::*;
+use crate::support::lab::{done, eventually};
+
+struct Scene {
+    host: Host,
+    stored: Arc<StoredTemplate>,
+}
+
+impl Scene {
+    fn start(url: &str) -> Self {
+        let host = Host::start(url, 0, Duration::from_secs(60), &[single(json!({}))]);
+        let stored = block(host.engine.template(&host.registry, "default", "single", None)).expect("a template");
+        Self { host, stored }
+    }
+
+    fn plan(&self, intent: TaskIntent) -> TaskPlan {
+        intent.plan(&self.stored, "context", Limits::default().of_context()).expect("a plan")
+    }
+
+    fn plain(&self) -> TaskPlan {
+        self.plan(TaskIntent::default())
+    }
+
+    fn keyed(&self, key: &str) -> TaskPlan {
+        self.plan(TaskIntent { key: Some(key.into()), ..TaskIntent::default() })
+    }
+
+    fn keyed_or_existing(&self, key: &str) -> TaskPlan {
+        TaskPlan { return_existing: true, ..self.keyed(key) }
+    }
+
+    fn create(&self, plan: TaskPlan) -> TaskId {
+        made(&self.at_once(vec![vec![plan]])[0]).ids[0]
+    }
+
+    /// Has all created: the first begins before anybody else asks, and the others gather in this order.
+    fn at_once(&self, parts: Vec<Vec<TaskPlan>>) -> Vec<Result<NewTasks>> {
+        block(join_all(parts.into_iter().map(|part| self.host.engine.create(part))))
+    }
+
+    /// The keys of the tasks that there are, oldest first.
+    fn keys(&self) -> Vec<Option<String>> {
+        let catalog = self.host.engine.catalog().clone();
+        let look = ListTasks { filter: TaskFilter::default(), before: None, limit: 1_000, catalog };
+        let found = block(self.host.engine.store().read(look)).expect("tasks");
+        found.into_iter().rev().map(|(row, _)| row.key).collect()
+    }
+}
+
+fn made(answer: &Result<NewTasks>) -> &NewTasks {
+    answer.as_ref().expect("created")
+}
+
+fn owner(answer: &Result<NewTasks>) -> TaskId {
+    match answer {
+        Err(EngineError::Duplicate { existing, .. }) => *existing,
+        other => panic!("not a duplicate: {other:?}"),
+    }
+}
+
+/// Polls once; true where that did not end it.
+async fn is_under_way<F: Future>(work: &mut Pin<Box<F>>) -> bool {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
+}
+
+on_each_database! {
+    fn what_gathers_is_created_together_and_each_is_answered(url: &str) {
+        let scene = Scene::start(url);
+        let taken = scene.create(scene.keyed("taken"));
+        let plans = vec![
+            vec![scene.plain()],
+            vec![scene.keyed("a")],
+            vec![scene.plain(), scene.plain()],
+            vec![scene.keyed("a")],
+            vec![scene.keyed_or_existing("a"), scene.plain()],
+            vec![scene.keyed("taken")],
+            vec![scene.keyed_or_existing("taken")],
+        ];
+        let ids_of = |part: &Vec<TaskPlan>| part.iter().map(|plan| plan.row.id).collect();
+        let planned: Vec<Vec<TaskId>> = plans.iter().map(ids_of).collect();
+        let answers = scene.at_once(plans);
+        for own in [0, 1, 2] {
+            assert_eq!(made(&answers[own]).ids, planned[own]);
+        }
+        assert_eq!(owner(&answers[3]), planned[1][0]);
+        assert_eq!(made(&answers[4]).ids, [planned[1][0], planned[4][1]]);
+        assert_eq!(owner(&answers[5]), taken);
+        assert_eq!(made(&answers[6]).ids, [taken]);
+        assert_eq!(scene.keys().len(), 1 + 1 + 1 + 2 + 1);
+        let at = |answer: usize| made(&answers[answer]).at;
+        assert!(at(0) < at(1), "the first waits for nobody");
+        assert_eq!([at(2), at(4), at(6)], [at(1); 3], "the others are created in one transaction");
+        assert_eq!(scene.host.task(planned[2][1]).created_at, at(2));
+        scene.host.end();
+    }
+
+    fn a_part_that_is_refused_leaves_nothing_and_the_others_are_created(url: &str) {
+        let scene = Scene::start(url);
+        let taken = scene.create(scene.keyed("taken"));
+        let mut faulty = scene.plain();
+        faulty.row.id = taken;
+        let answers = scene.at_once(vec![
+            vec![scene.plain()],
+            vec![scene.keyed("b"), scene.keyed("taken"), scene.plain()],
+            vec![scene.plain()],
+            vec![scene.keyed("d"), faulty],
+            vec![scene.keyed("b")],
+            vec![scene.keyed("c"), scene.keyed("c")],
+            vec![scene.keyed("e")],
+        ]);
+        assert_eq!(owner(&answers[1]), taken);
+        assert!(matches!(&answers[3], Err(EngineError::Database { retryable: false, .. })), "{:?}", answers[3]);
+        assert!(matches!(&answers[5], Err(EngineError::Duplicate { key, .. }) if key == "c"), "{:?}", answers[5]);
+        let created: Vec<TaskId> = [0, 2, 4, 6].iter().map(|&part| made(&answers[part]).ids[0]).collect();
+        assert_eq!(scene.host.task(created[2]).key.as_deref(), Some("b"));
+        let mut keys = scene.keys();
+        keys.sort();
+        assert_eq!(keys, [None, None, Some("b".into()), Some("e".into()), Some("taken".into())]);
+        let fresh = ["c", "d"].map(|key| scene.keyed(key));
+        let ids = [fresh[0].row.id, fresh[1].row.id];
+        assert_eq!(fresh.map(|plan| scene.create(plan)), ids, "no key of a refused part was kept");
+        scene.host.end();
+    }
+
+    fn one_transaction_takes_no_more_than_so_much(url: &str) {
+        let scene = Scene::start(url);
+        let part = || (0..190).map(|_| scene.plain()).collect();
+        let mut parts = vec![vec![scene.plain()]];
+        parts.extend(std::iter::repeat_with(part).take(12));
+        let at: Vec<Timestamp> = scene.at_once(parts).iter().map(|answer| made(answer).at).collect();
+        assert_eq!(at[1..11], [at[1]; 10]);
+        assert!(at[0] < at[1] && at[1] < at[11] && at[11] == at[12], "{at:?}");
+        scene.host.end();
+    }
+
+    fn who_is_cancelled_keeps_nobody_waiting(url: &str) {
+        let scene = Scene::start(url);
+        let engine = &scene.host.engine;
+        block(async {
+            let first = loop {
+                let mut first = Box::pin(engine.create(vec![scene.plain()]));
+                if is_under_way(&mut first).await {
+                    break first;
+                }
+            };
+            let mut second = Box::pin(engine.create(vec![scene.keyed("second")]));
+            let mut third = Box::pin(engine.create(vec![scene.keyed("third")]));
+            assert!(is_under_way(&mut second).await && is_under_way(&mut third).await);
+            drop(second);
+            drop(first);
+            assert_eq!(third.await.expect("created").ids.len(), 1);
+        });
+        let keys: Vec<String> = scene.keys().into_iter().flatten().collect();
+        assert_eq!(keys, ["third"], "what nobody waits for any more is not begun");
+        scene.create(scene.plain());
+        scene.host.end();
+    }
+
+    fn an_idle_worker_takes_steps_of_what_gathered(url: &str) {
+        let scene = Scene::start(url);
+        let worker = scene.host.worker(1);
+        let mut ids = vec![scene.create(scene.keyed("there"))];
+        let hands = loop {
+            run_all(&scene, &worker, &ids);
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            // The first creates nothing, which leaves the worker as idle as it was.
+            let mut parts = vec![vec![scene.keyed_or_existing("there")]];
+            parts.extend((0..12).map(|_| vec![scene.plain()]));
+            let answers = scene.at_once(parts);
+            ids.extend(answers[1..].iter().map(|answer| made(answer).ids[0]));
+            let started: Vec<bool> = answers[1..].iter().map(|answer| !made(answer).started.is_empty()).collect();
+            let hands = started.iter().filter(|started| **started).count();
+            assert_eq!(started, (0..12).map(|n| n < hands).collect::<Vec<_>>(), "from the first on");
+            // It may have been about to look for work.
+            if hands > 0 || ids.len() > 1_000 {
+                break hands;
+            }
+        };
+        assert!(hands > 0, "it was never idle, or took nothing");
+        run_all(&scene, &worker, &ids);
+        assert_eq!(worker.stats().ran as usize, ids.len(), "each once");
+        block(worker.stop(Duration::ZERO));
+        scene.host.end();
+    }
+}
+
+/// Does what the worker has until the tasks are complete.
+fn run_all(scene: &Scene, worker: &Worker, tasks: &[TaskId]) {
+    eventually("all are complete", || {
+        while let Some(ticket) = worker.take() {
+            worker.report(ticket.number, done(json!(null)));
+        }
+        tasks.iter().rev().all(|&task| scene.host.state(task) == TaskState::Complete)
+    });
+}
+
+/// What goes wrong while a group is being created.
+#[cfg(feature = "fault_points")]
+mod faults {
+    use tasker_core::fault_points::{Action, Point, arm, disarm, left};
+
+    use super::*;
+
+    on_each_database! {
+        fn a_fault_in_the_middle_is_told_to_all_and_keeps_nobody_waiting(url: &str) {
+            let scene = Scene::start(url);
+            arm(Point::Transaction, Action::Panic, 100);
+            let answers = scene.at_once((0..4).map(|_| vec![scene.plain()]).collect());
+            disarm();
+            for answer in &answers {
+                assert!(matches!(answer, Err(EngineError::Internal { .. })), "{answer:?}");
+            }
+            assert_eq!(scene.keys(), []);
+            scene.create(scene.plain());
+            scene.host.end();
+        }
+
+        fn what_was_created_though_the_answer_was_lost_is_not_created_again(url: &str) {
+            let scene = Scene::start(url);
+            let worker = scene.host.worker(2);
+            let taken = scene.create(scene.keyed("taken"));
+            // The first one's, and that of the group.
+            if url.starts_with("postgres") {
+                arm(Point::PostgresAfterCommit, Action::Error, 2);
+            }
+            let answers = scene.at_once(vec![
+                vec![scene.plain()],
+                vec![scene.keyed("a"), scene.plain()],
+                vec![scene.keyed("taken")],
+                vec![scene.plain()],
+                vec![scene.keyed("a")],
+            ]);
+            assert_eq!(left(), 0);
+            let ids = [0, 1, 3].map(|part| made(&answers[part]).ids.clone());
+            assert_eq!((owner(&answers[2]), owner(&answers[4])), (taken, ids[1][0]));
+            assert_eq!(scene.keys().len(), 1 + 1 + 2 + 1);
+            for id in ids.concat() {
+                assert_eq!(scene.host.steps(id).len(), 1);
+            }
+            block(worker.stop(Duration::ZERO));
+            scene.host.end();
+        }
+    }
+}
