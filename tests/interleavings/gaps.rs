@@ -6,10 +6,13 @@ use serde_json::json;
 use sqlx::Connection;
 use tasker_core::domain::id::{StepKey, TaskId};
 use tasker_core::domain::json::Json;
+use tasker_core::domain::state::StepState;
 use tasker_core::domain::time::Timestamp;
 use tasker_core::engine::intent::TaskIntent;
 use tasker_core::engine::transactions::purge::Purge;
+use tasker_core::engine::transactions::sessions::Recover;
 use tasker_core::engine::transactions::verdict::Outcome;
+use tasker_core::engine::transactions::work::Work;
 use tasker_core::storage::rows::{KeyRow, ReleasedStep};
 
 use crate::stepping::*;
@@ -101,4 +104,22 @@ fn a_child_that_is_not_pending_is_not_waited_for() {
     let released: Vec<StepKey> = releasing.end().into_iter().map(|child| child.key).collect();
     assert_eq!(released, [key(2)]);
     block(holding.rollback()).expect("it ends");
+}
+
+#[test]
+fn a_list_began_when_it_was_made_whoever_dies_over_its_results() {
+    let scene = Scene::with(&[json!({ "name": "list", "steps": [{ "name": "made", "each": true }] })]);
+    let task = scene.host.create("list", TaskIntent::default());
+    let session = scene.session();
+    let made = scene.claim(session, 1).remove(0);
+    let items = Outcome::Expanded(vec![Json::empty_object()]);
+    let item = scene.run(scene.settle(session, vec![report(&made, items)], 1)).claimed.remove(0);
+    let done = Outcome::Succeeded(Json::empty_object());
+    let gather = scene.run(scene.settle(session, vec![report(&item, done)], 1)).claimed.remove(0);
+    assert!(matches!(gather.work, Work::Gather { .. }));
+    let began = scene.host.steps(task)[0].started_at;
+    let back = scene.run(Recover { receipt: gather.receipt, catalog: scene.host.engine.catalog().clone() });
+    assert_eq!(back.steps, [StepKey { task, index: 0 }]);
+    let step = scene.host.steps(task).remove(0);
+    assert_eq!((step.state, step.crashes, step.started_at), (StepState::Pending, 1, began));
 }

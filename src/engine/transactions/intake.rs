@@ -64,6 +64,11 @@ impl Assignment {
         }
     }
 
+    /// When the attempt began, if this is one: a step whose results are put together began when its list was made.
+    pub(super) fn began_at(&self) -> Option<Timestamp> {
+        (!matches!(self.work, Work::Gather { .. })).then_some(self.claimed_at)
+    }
+
     /// The step's name.
     pub fn step_name(&self) -> Cow<'_, str> {
         self.task.template().name_of(self.row.key.index).unwrap_or_default()

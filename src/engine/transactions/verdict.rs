@@ -101,8 +101,7 @@ impl Verdict {
             crashed: 0,
             result,
             error: error.clone(),
-            // What puts results together is no attempt: the step began when its list was made.
-            started_at: (!matches!(held.work, Work::Gather { .. })).then_some(held.claimed_at),
+            started_at: held.began_at(),
             next_retry_at: (settled == StepState::WaitingForRetry).then(|| now.after(delay.unwrap_or_default())),
             settled_by: None,
         };
@@ -152,7 +151,7 @@ impl Verdict {
                 crashed: 1,
                 result: None,
                 error: (!crashes_left).then(|| error.clone()),
-                started_at: Some(held.claimed_at),
+                started_at: held.began_at(),
                 next_retry_at: None,
                 settled_by: None,
             },
