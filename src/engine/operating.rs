@@ -6,6 +6,7 @@ use super::Engine;
 use super::error::{EngineError, Result};
 use super::transactions::look::ListTasks;
 use super::transactions::operate::{Note, Operate, Operated};
+use super::transactions::tried::Tried;
 use crate::domain::id::TaskId;
 use crate::domain::operation::{Operation, Refused, TaskOperation};
 use crate::storage::rows::TaskFilter;
@@ -37,12 +38,13 @@ impl Engine {
     pub async fn operate(&self, task: TaskId, operation: Operation, note: Note) -> Result<Option<bool>> {
         let begun = Instant::now();
         let mut patience = Duration::ZERO;
+        let tried = Tried::default();
         loop {
-            let (operation, note) = (operation.clone(), note.clone());
+            let (operation, note, tried) = (operation.clone(), note.clone(), tried.clone());
             let catalog = self.catalog.clone();
-            match self.store.write(Operate { task, operation, note, dry_run: false, patience, catalog }).await {
+            match self.store.write(Operate { task, operation, note, dry_run: false, patience, tried, catalog }).await {
                 Ok(operated) => return Ok(operated.map(|operated| self.tell_of(operated))),
-                // Where an earlier try was committed and its answer lost, this one finds the task at its aim.
+                // Where an earlier try was committed and its answer lost, this one finds what it wrote.
                 Err(StoreError::Conflict(_) | StoreError::Disconnected(_)) if begun.elapsed() < PATIENCE => {
                     patience = PER_STEP;
                 }
@@ -98,8 +100,9 @@ impl Engine {
     /// Whether an operation would change anything.
     async fn would(&self, task: TaskId, operation: Operation) -> Result<Option<bool>> {
         let (note, catalog) = (Note::default(), self.catalog.clone());
-        let patience = Duration::ZERO;
-        let operated = self.store.read(Operate { task, operation, note, dry_run: true, patience, catalog }).await?;
+        let (patience, tried) = (Duration::ZERO, Tried::default());
+        let operate = Operate { task, operation, note, dry_run: true, patience, tried, catalog };
+        let operated = self.store.read(operate).await?;
         Ok(operated.map(|operated| operated.changed))
     }
 

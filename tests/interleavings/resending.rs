@@ -98,3 +98,67 @@ fn whoever_gives_up_after_a_lost_answer_does_not_say_that_nothing_happened() {
     let outcome = scene.begin(MeetsOthers {}).outcome();
     assert!(outcome.as_ref().is_err_and(StoreError::is_doubtful), "{outcome:?}");
 }
+
+#[cfg(feature = "fault_points")]
+mod after_the_commit {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use tasker_core::domain::operation::{Operation, TaskOperation};
+    use tasker_core::domain::state::TaskState;
+    use tasker_core::engine::transactions::operate::{Note, Operate};
+    use tasker_core::engine::transactions::tried::Tried;
+    use tasker_core::fault_points::{Action, Point, arm};
+    use tasker_core::storage::{Result, Transaction, Tx};
+
+    use super::*;
+
+    /// Is committed, loses the answer, and waits at the gate before it is run again.
+    struct Unanswered<X> {
+        transaction: X,
+        gate: Gate,
+        tries: AtomicU32,
+    }
+
+    impl<X: Transaction> Transaction for Unanswered<X> {
+        type Output = X::Output;
+
+        async fn run<T: Tx>(&self, tx: &mut T) -> Result<X::Output> {
+            let is_first = self.tries.fetch_add(1, Ordering::SeqCst) == 0;
+            if !is_first {
+                self.gate.pass().await;
+            }
+            let output = self.transaction.run(tx).await?;
+            if is_first {
+                arm(Point::PostgresAfterCommit, Action::Error, 1);
+            }
+            Ok(output)
+        }
+    }
+
+    #[test]
+    fn a_restart_is_made_once_though_the_task_ended_again_meanwhile() {
+        let scene = Scene::with(&[single()]);
+        let task = scene.host.create("single", TaskIntent::default());
+        let session = scene.session();
+        let complete = || {
+            let held = scene.claim(session, 1).remove(0);
+            scene.run(scene.settle(session, vec![report(&held, Outcome::Succeeded(Json::empty_object()))], 0));
+            assert_eq!(scene.host.state(task), TaskState::Complete);
+        };
+        complete();
+        let operation = Operation::Task(TaskOperation::RestartFrom(0));
+        let catalog = scene.host.engine.catalog().clone();
+        let (note, patience, tried) = (Note::default(), Duration::ZERO, Tried::default());
+        let transaction = Operate { task, operation, note, dry_run: false, patience, tried, catalog };
+        let gate = Gate::new();
+        let restart = scene.begin(Unanswered { transaction, gate: gate.clone(), tries: AtomicU32::new(0) });
+        gate.until_reached();
+        complete();
+        gate.open();
+        let operated = restart.end().expect("the task");
+        assert!(operated.changed && operated.queued, "it was restarted");
+        assert_eq!(scene.host.state(task), TaskState::Complete, "and not once more");
+        assert_eq!(scene.number("SELECT run::bigint FROM tasker_tasks"), 2);
+    }
+}

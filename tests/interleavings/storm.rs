@@ -22,6 +22,7 @@ use tasker_core::engine::transactions::operate::{Note, Operate};
 use tasker_core::engine::transactions::purge::Purge;
 use tasker_core::engine::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use tasker_core::engine::transactions::settle::{Claim, Settle};
+use tasker_core::engine::transactions::tried::Tried;
 use tasker_core::engine::transactions::verdict::{Failure, Outcome};
 use tasker_core::engine::transactions::work::Work;
 use tasker_core::ffi::shared::limits::Limits;
@@ -225,7 +226,8 @@ fn operation(random: &mut fastrand::Rng) -> Operation {
 impl Storm {
     async fn operate(&self, task: TaskId, operation: Operation, patience: Duration) -> Result<bool, StoreError> {
         let (note, catalog) = (Note::default(), self.engine.catalog().clone());
-        let operate = Operate { task, operation, note, dry_run: false, patience, catalog };
+        let tried = Tried::default();
+        let operate = Operate { task, operation, note, dry_run: false, patience, tried, catalog };
         Ok(self.engine.store().write(operate).await?.is_some_and(|operated| operated.changed))
     }
 }

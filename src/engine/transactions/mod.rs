@@ -6,7 +6,8 @@
 //! * [`verdict`]: what becomes of one step; [`apply`] writes that, [`children`] what it means to those that need
 //!   it; [`intake`] takes claimed steps in, [`work`] says what there is to do for each; [`expand`] makes the steps
 //!   of a list's items.
-//! * [`operate`]: what people ask of one task by hand; [`taken`] is the task in hand.
+//! * [`operate`]: what people ask of one task by hand; [`taken`] is the task in hand, [`tried`] what was written of it
+//!   without an answer.
 //! * [`limits`]: which claimed steps may run, and which have to wait for others of their key.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
@@ -33,5 +34,6 @@ pub mod sessions;
 pub mod settle;
 pub mod sum_up;
 mod taken;
+pub mod tried;
 pub mod verdict;
 pub mod work;

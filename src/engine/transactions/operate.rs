@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::taken::{Taken, no_place};
+use super::tried::Tried;
 use crate::domain::id::{StepIndex, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::operation::{Arrangement, Change, Operation, StepOperation, TaskOperation};
@@ -42,12 +43,14 @@ pub struct Operate {
     pub dry_run: bool,
     /// How long to wait for each of its steps that others settle.
     pub patience: Duration,
+    /// What earlier tries of it wrote, of which there was no answer.
+    pub tried: Tried,
     /// Known templates and lanes.
     pub catalog: Arc<Catalog>,
 }
 
 /// What an operation did.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Operated {
     /// Whether anything changed, or would.
     pub changed: bool,
@@ -68,6 +71,9 @@ impl Transaction for Operate {
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Option<Operated>> {
         if !self.dry_run {
             tx.lock_steps_of(self.task, self.patience).await?;
+            if let Some(operated) = self.tried.committed(tx, self.task).await? {
+                return Ok(Some(operated));
+            }
         }
         let Some(task) = Taken::find(tx, self.task, &self.catalog).await? else { return Ok(None) };
         // Most of what changes nothing is known to before anything is taken away.
@@ -120,7 +126,12 @@ impl Operate {
         let queued = self.queue(tx, &task, held, &change.arrangement, &lanes).await?;
         let run = if restarts { task.head.run.saturating_add(1) } else { task.head.run };
         let moved = self.place_task(tx, &task, held, &change, run).await?;
-        Ok(Operated { changed: true, queued, revoked, moved, lanes })
+        let operated = Operated { changed: true, queued, revoked, moved, lanes };
+        let of_step = moves.transitions.first().map(|step| (Some(step.key.index), step.seq));
+        if let Some((index, seq)) = of_step.or_else(|| operated.moved.first().map(|task| (None, task.seq))) {
+            self.tried.remember(index, seq, tx.now().await?, &operated);
+        }
+        Ok(operated)
     }
 
     /// What the moved steps become, and what their histories gain.

@@ -16,6 +16,7 @@ use tasker_core::engine::transactions::operate::{Note, Operate, Operated};
 use tasker_core::engine::transactions::register::{Register, Registered};
 use tasker_core::engine::transactions::sessions::{Close, Open, Receipts, Recover, Renew};
 use tasker_core::engine::transactions::settle::{Claim, Report, Settle, Settled};
+use tasker_core::engine::transactions::tried::Tried;
 use tasker_core::engine::transactions::verdict::{Failure, Outcome};
 use tasker_core::engine::transactions::work::Work;
 use tasker_core::storage::rows::{NewTask, TaskMoved};
@@ -306,8 +307,8 @@ impl World {
     async fn operate(&mut self, task: TaskId, operation: &Operation) -> Answer {
         let note = Note { by: Some("ann".into()), reason: None };
         let catalog = self.catalog.clone();
-        let operate =
-            Operate { task, operation: operation.clone(), note, dry_run: false, patience: Duration::ZERO, catalog };
+        let (operation, patience, tried) = (operation.clone(), Duration::ZERO, Tried::default());
+        let operate = Operate { task, operation, note, dry_run: false, patience, tried, catalog };
         match self.db.try_write(operate).await {
             // A key that was taken: the task was never made.
             Ok(None) => Answer::Done,
