@@ -82,10 +82,11 @@ module Bench
 
       def sql(tasks)
         <<~SQL
-          INSERT INTO tasker_tasks (id, named_task_id, revision_id, created_at, started_at, finished_at, state, live, seq,
-              context)
+          INSERT INTO tasker_tasks (id, named_task_id, revision_id, created_at, started_at, finished_at, state, rare, live,
+              seq, context)
           SELECT ('01' || lpad(to_hex(#{tasks} - n), 30, '0'))::uuid, 1, 1, at, at + interval '1 second',
-              at + interval '5 seconds', (CASE WHEN n % 50 = 0 THEN 'error' ELSE 'complete' END)::tasker_task_state, 0, 2,
+              at + interval '5 seconds', (CASE WHEN n % 50 = 0 THEN 'error' ELSE 'complete' END)::tasker_task_state,
+              (CASE WHEN n % 50 = 0 THEN 'error' END)::tasker_task_state, 0, 2,
               '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
           FROM (SELECT n, now() - n * interval '6 seconds' AS at FROM generate_series(#{tasks}, 1, -1) AS n) AS times;
           INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, token, attempts, started_at, finished_at,

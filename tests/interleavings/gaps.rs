@@ -6,14 +6,16 @@ use serde_json::json;
 use sqlx::Connection;
 use tasker_core::domain::id::{StepKey, TaskId};
 use tasker_core::domain::json::Json;
-use tasker_core::domain::state::StepState;
+use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::engine::intent::TaskIntent;
+use tasker_core::engine::transactions::look::CountTasks;
 use tasker_core::engine::transactions::purge::Purge;
 use tasker_core::engine::transactions::sessions::Recover;
-use tasker_core::engine::transactions::verdict::Outcome;
+use tasker_core::engine::transactions::verdict::{Failure, Outcome};
 use tasker_core::engine::transactions::work::Work;
-use tasker_core::storage::rows::{KeyRow, ReleasedStep};
+use tasker_core::storage::Store;
+use tasker_core::storage::rows::{KeyRow, ReleasedStep, TaskFilter};
 
 use crate::stepping::*;
 use crate::support::host::{block, single};
@@ -104,6 +106,31 @@ fn a_child_that_is_not_pending_is_not_waited_for() {
     let released: Vec<StepKey> = releasing.end().into_iter().map(|child| child.key).collect();
     assert_eq!(released, [key(2)]);
     block(holding.rollback()).expect("it ends");
+}
+
+/// The update that waited works everything out anew, what states are found by too. Servers of the age of 15.1 would not
+/// do so with a generated column.
+#[test]
+fn a_task_that_stalls_while_it_is_touched_is_found_by_its_state() {
+    let pair = json!({ "name": "pair", "steps": [{ "name": "a" }, { "name": "b" }] });
+    let scene = Scene::with(&[pair]);
+    scene.host.create("pair", TaskIntent::default());
+    let session = scene.session();
+    let held = scene.claim(session, 2);
+    let fails = |place: usize| {
+        let failure = Failure { error: Json::empty_object(), permanent: true, retry_after: None };
+        scene.settle(session, vec![report(&held[place], Outcome::Failed(failure))], 0)
+    };
+    let gate = Gate::new();
+    let first = scene.begin(Committing { transaction: fails(0), gate: gate.clone() });
+    gate.until_reached();
+    let second = scene.begin(fails(1));
+    scene.until_waiting(1, &second);
+    gate.open();
+    first.end();
+    assert_eq!(second.end().moved.iter().map(|moved| moved.to).collect::<Vec<_>>(), [TaskState::Error]);
+    let filter = TaskFilter { states: vec![TaskState::Error], ..TaskFilter::default() };
+    assert_eq!(block(scene.host.engine.store().read(CountTasks { filter })).expect("a count"), 1);
 }
 
 #[test]

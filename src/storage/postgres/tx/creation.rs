@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::PostgresTx;
 use super::queue::bind_ready;
+use super::{PostgresTx, rare};
 use crate::domain::id::TaskId;
 use crate::storage::postgres::values::{get, instant_option, task_id};
 use crate::storage::rows::{KeyRow, NewTask, ReadyRow};
@@ -27,8 +27,8 @@ const KEY_OWNERS: &str = "
 /// The moment of creation is after that wait; where a version is gone there is none, and nothing is inserted.
 ///
 /// What is ragged comes as array literals: tags, and how many parents each step has, once for each shape of task.
-const INSERT_TASKS: &str = "
-    WITH held AS MATERIALIZED (
+const INSERT_TASKS: &str = concat!(
+    "WITH held AS MATERIALIZED (
         SELECT FROM tasker_named_tasks WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE
     ), moment AS MATERIALIZED (
         SELECT clock, coalesce($2, clock + $3 * interval '1 microsecond') AS at
@@ -37,10 +37,12 @@ const INSERT_TASKS: &str = "
     ), tasks AS (
         INSERT INTO tasker_tasks (
             id, named_task_id, revision_id, created_at, run_at, state, live, priority, key, queue, tags,
-            initiator, reason, context)
+            initiator, reason, context, rare)
         SELECT
             n.id, n.named_task_id, n.revision_id, moment.at, n.run_at, n.state::tasker_task_state, n.live,
-            n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json
+            n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json, ",
+    rare!("n.state"),
+    "
         FROM moment CROSS JOIN unnest(
             $4::uuid[], $7::bigint[], $8::bigint[], $9::timestamptz[], $6::text[], $10::int[], $11::smallint[],
             $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]
@@ -60,7 +62,8 @@ const INSERT_TASKS: &str = "
             $19::int[], $20::int[], $21::uuid[], $22::int[], $23::int[], $24::smallint[], $25::text[]
         ) AS r (lane, rank, task_id, idx, token, attempts, state)
     )
-    SELECT clock FROM moment";
+    SELECT clock FROM moment"
+);
 
 pub(super) async fn take_keys(tx: &mut PostgresTx, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
     // Who would take each key: the first row that names it.

@@ -82,6 +82,20 @@ macro_rules! begin {
     };
 }
 
+/// What a task's column `rare` is in the state that this SQL gives: those that only few tasks are in.
+macro_rules! rare {
+    ($state:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $state,
+            " IN ('paused', 'error', 'cancelled', 'resolved_manually') THEN ",
+            $state,
+            "::tasker_task_state END"
+        )
+    };
+}
+use rare;
+
 /// Begins a transaction that writes: each statement sees what was committed before it.
 pub(super) const BEGIN: &str = begin!("READ COMMITTED");
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PostgresTx;
+use super::{PostgresTx, rare};
 use crate::domain::id::{StepKey, TaskId};
 use crate::storage::Result;
 use crate::storage::postgres::values::{
@@ -78,9 +78,12 @@ const SET_WAITING: &str = "
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key.
-const PLACE_TASK: &str = "
-    UPDATE tasker_tasks
+const PLACE_TASK: &str = concat!(
+    "UPDATE tasker_tasks
     SET state = $3::text::tasker_task_state,
+        rare = ",
+    rare!("$3::text"),
+    ",
         live = $4,
         failed = $5,
         seq = $6,
@@ -92,7 +95,8 @@ const PLACE_TASK: &str = "
         finished_at = CASE WHEN NOT $12 THEN NULL
             WHEN state = $3::text::tasker_task_state THEN coalesce(finished_at, $1)
             ELSE $1 END
-    WHERE id = $2";
+    WHERE id = $2"
+);
 
 pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: Duration) -> Result<()> {
     let lock = if patience.is_zero() { LOCK_STEPS_NOW } else { LOCK_STEPS };

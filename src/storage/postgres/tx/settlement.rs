@@ -79,6 +79,13 @@ macro_rules! next_state {
     };
 }
 
+/// Whether a task `t` comes to rest with a touch `x`.
+macro_rules! comes_to_rest {
+    () => {
+        "t.live + x.live = 0 AND (t.state = 'in_progress' OR t.state = 'pending' AND x.start)"
+    };
+}
+
 /// A probe of the primary key for each, in id order, which is the input's. Everything is worked out from
 /// the row as its lock finds it, and what that was stays in `was`, which is all that tells of a move. A task that
 /// is being started may come to rest at once: it then moves twice.
@@ -100,10 +107,12 @@ const TOUCH: &str = concat!(
                 ELSE 1 + (t.state = 'pending')::int
             END,
             started_at = CASE WHEN t.state = 'pending' AND x.start THEN coalesce(t.started_at, $1) ELSE t.started_at END,
-            finished_at = CASE
-                WHEN t.live + x.live = 0 AND (t.state = 'in_progress' OR t.state = 'pending' AND x.start) THEN $1
-                ELSE t.finished_at
-            END
+            rare = CASE WHEN t.failed + x.failed > 0 AND ",
+    comes_to_rest!(),
+    " THEN $9::text::tasker_task_state ELSE t.rare END,
+            finished_at = CASE WHEN ",
+    comes_to_rest!(),
+    " THEN $1 ELSE t.finished_at END
         FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
         WHERE t.id = ANY (ARRAY [x.id])
         RETURNING t.id, t.was, t.state, t.seq
