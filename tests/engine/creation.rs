@@ -1,12 +1,13 @@
 //! What many ask to have created at once: it is gathered, and each is answered for itself.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select};
+use parking_lot::Mutex;
 use serde_json::json;
 use tasker_core::domain::id::TaskId;
 use tasker_core::domain::state::TaskState;
@@ -21,11 +22,27 @@ use tasker_core::engine::worker::Worker;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::storage::Store;
 use tasker_core::storage::rows::TaskFilter;
+use tokio::sync::Notify;
 
 use crate::helpers::single;
 use crate::on_each_database;
 use crate::support::host::*;
 use crate::support::lab::{done, eventually};
+
+#[derive(Default)]
+pub struct Gate {
+    held: Notify,
+    shut: Mutex<()>,
+}
+
+// Keeps the template, and SQLite's writer, until the gate is open.
+transaction!(Pass { gate: Arc<Gate> } -> (), |self, tx| {
+    let template = tx.lock_named_task("default", "single", "1.0.0").await?;
+    assert!(template.is_some());
+    self.gate.held.notify_one();
+    tokio::task::block_in_place(|| drop(self.gate.shut.lock()));
+    Ok(())
+});
 
 struct Scene {
     host: Host,
@@ -59,9 +76,24 @@ impl Scene {
         made(&self.at_once(vec![vec![plan]])[0]).ids[0]
     }
 
-    /// Has all created: the first begins before anybody else asks, and the others gather in this order.
+    /// Has all created: the first begins before anybody else asks, and the others gather in this order while that one
+    /// waits for the template, or for SQLite's writer.
     fn at_once(&self, parts: Vec<Vec<TaskPlan>>) -> Vec<Result<NewTasks>> {
-        block(join_all(parts.into_iter().map(|part| self.host.engine.create(part))))
+        let gate = Arc::new(Gate::default());
+        let shut = gate.shut.lock();
+        block(async {
+            let engine = self.host.engine.clone();
+            let pass = Pass { gate: gate.clone() };
+            let holder = tokio::spawn(async move { engine.store().write(pass).await });
+            // What a test has go wrong may meet that one, too.
+            let mut holder = pin!(holder);
+            select(pin!(gate.held.notified()), &mut holder).await;
+            let mut all = Box::pin(join_all(parts.into_iter().map(|part| self.host.engine.create(part))));
+            let is_under_way = is_under_way(&mut all).await;
+            drop(shut);
+            assert!(is_under_way);
+            all.await
+        })
     }
 
     /// The keys of the tasks that there are, oldest first.
