@@ -58,17 +58,14 @@ module Bench
               '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
           FROM (SELECT n, CAST(strftime('%s') AS INTEGER) * 1000000 - n * 6000000 AS at FROM numbers);
           INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, token, attempts, started_at, finished_at,
-              result)
+              settled_by, result)
           SELECT t.id, s.value, 'complete', 0, 1, 1, created_at + s.value * 1000000,
-              created_at + s.value * 1000000 + 900000, '{"ok":true}'
+              created_at + s.value * 1000000 + 900000, zeroblob(16), '{"ok":true}'
           FROM tasker_tasks t, json_each('[0,1,2,3]') s WHERE finished_at IS NOT NULL;
           INSERT INTO tasker_task_transitions (task_id, seq, from_state, to_state, at)
-          SELECT t.id, s.value, iif(s.value = 0, NULL, iif(s.value = 1, 'pending', 'in_progress')),
-              iif(s.value = 0, 'pending', iif(s.value = 1, 'in_progress', state)), created_at + s.value * 2000000
-          FROM tasker_tasks t, json_each('[0,1,2]') s WHERE finished_at IS NOT NULL;
-          INSERT INTO tasker_workflow_step_transitions (task_id, idx, seq, from_state, to_state, at, attempt, claimed_at)
-          SELECT task_id, idx, 1, 'in_progress', 'complete', finished_at, 1, started_at
-          FROM tasker_workflow_steps WHERE finished_at IS NOT NULL;
+          SELECT t.id, s.value, iif(s.value = 1, 'pending', 'in_progress'), iif(s.value = 1, 'in_progress', state),
+              created_at + s.value * 2000000
+          FROM tasker_tasks t, json_each('[1,2]') s WHERE finished_at IS NOT NULL;
           COMMIT;
         SQL
       end
@@ -90,19 +87,15 @@ module Bench
               '{"order_id": 12345, "note": "as much as a small order has to say of itself"}'
           FROM (SELECT n, now() - n * interval '6 seconds' AS at FROM generate_series(#{tasks}, 1, -1) AS n) AS times;
           INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting, token, attempts, started_at, finished_at,
-              result)
+              settled_by, result)
           SELECT id, i, 'complete', 0, 1, 1, created_at + i * interval '1 second',
-              created_at + i * interval '1 second' + interval '900 milliseconds', '{"ok":true}'
+              created_at + i * interval '1 second' + interval '900 milliseconds',
+              '00000000-0000-0000-0000-000000000000', '{"ok":true}'
           FROM tasker_tasks, generate_series(0, 3) AS i WHERE finished_at IS NOT NULL;
           INSERT INTO tasker_task_transitions (task_id, seq, from_state, to_state, at)
-          SELECT id, i, ('{NULL,pending,in_progress}'::tasker_task_state[])[i + 1],
-              coalesce(('{pending,in_progress,NULL}'::tasker_task_state[])[i + 1], state),
-              created_at + i * interval '2 seconds'
-          FROM tasker_tasks, generate_series(0, 2) AS i WHERE finished_at IS NOT NULL;
-          INSERT INTO tasker_workflow_step_transitions
-              (task_id, idx, seq, from_state, to_state, at, attempt, claimed_at)
-          SELECT task_id, idx, 1, 'in_progress', 'complete', finished_at, 1, started_at
-          FROM tasker_workflow_steps WHERE finished_at IS NOT NULL;
+          SELECT id, i, ('{pending,in_progress}'::tasker_task_state[])[i],
+              coalesce(('{in_progress,NULL}'::tasker_task_state[])[i], state), created_at + i * interval '2 seconds'
+          FROM tasker_tasks, generate_series(1, 2) AS i WHERE finished_at IS NOT NULL;
           VACUUM ANALYZE;
         SQL
       end
