@@ -46,6 +46,17 @@ RSpec.describe TaskerCore::Notifications do
       expect(heard.to_a.map(&:first).tally).to eq("task_created.tasker" => 3, "task_complete.tasker" => 4)
     end
 
+    it "gives what a worker does first to those who subscribed before it started" do
+      handle.register(single { 1 })
+      1.upto(30) do |round|
+        handle.create_task("flow")
+        subscriber = hear("task_complete.tasker").last
+        handle.work(until: :idle, timeout: 20)
+        eventually { heard.size == round }
+        ActiveSupport::Notifications.unsubscribe(subscriber)
+      end
+    end
+
     it "reaches those who subscribe while a worker idles" do
       handle.register(single { 1 })
       handle.worker(threads: 1).start

@@ -171,6 +171,8 @@ module TaskerCore
       Thread.handle_interrupt(Object => :on_blocking) do
         @signal = Waiting::Signal.new
         @interrupter = Interrupter.new(@settings)
+        # It claims from the moment it is there.
+        look_who_listens
         @native = open_native
         @pid = Process.pid
         @pool = []
