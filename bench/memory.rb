@@ -5,12 +5,6 @@
 #
 #   ruby -Ilib bench/memory.rb [--database sqlite|postgres|both] [--quick] [--json FILE]
 
-require "json"
-require "tasker_core"
-require_relative "support/machine"
-require_relative "support/report"
-require_relative "support/timing"
-require_relative "support/databases"
 require_relative "support/suite"
 require_relative "memory/growth"
 require_relative "work/elsewhere"

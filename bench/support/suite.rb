@@ -1,9 +1,15 @@
 # frozen_string_literal: true
 
+require "json"
 require "optparse"
+require "tasker_core"
+require_relative "databases"
+require_relative "machine"
+require_relative "report"
+require_relative "timing"
 
 module Bench
-  # What every suite over databases does: reads its options, says where it runs, and judges its rows.
+  # What every suite over databases needs and does: reads its options, says where it runs, and judges its rows.
   module Suite
     # @yieldparam report [Report]
     # @yieldparam databases [Databases]
