@@ -146,8 +146,7 @@ impl Handle {
     fn worker(&self, options: RHash, wake: &Signal, interrupt: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input: WorkerInput = self.read(options)?;
-            let (wake, interrupt) = (wake.open()?, interrupt.open()?);
-            let options = input.into_options(Arc::new(move || wake.raise()), Arc::new(move || interrupt.raise()))?;
+            let options = input.into_options(Arc::new(wake.raiser()?), Arc::new(interrupt.raiser()?))?;
             let handle = self.0.clone();
             Ok(Call::new(self.0.worker(options), move |ruby, worker| {
                 handle.adopt(&worker);
@@ -168,8 +167,7 @@ impl Handle {
     fn subscribe(&self, options: RHash, wake: &Signal) -> Result<Call, Failure> {
         guarded(|| {
             let input = self.read(options)?;
-            let signal = wake.open()?;
-            let subscribed = self.0.subscribe(input, Box::new(move || signal.raise()));
+            let subscribed = self.0.subscribe(input, Box::new(wake.raiser()?));
             Ok(Call::new(subscribed, |ruby, subscription| {
                 Ok(ruby.obj_wrap(Subscription::new(subscription)).as_value())
             }))

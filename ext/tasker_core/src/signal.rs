@@ -44,12 +44,18 @@ impl Signal {
         self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// The other end, for who raises it.
+    /// What raises it until it is closed: whoever keeps this keeps no descriptor.
     ///
     /// # Errors
     /// When it is closed.
-    pub fn open(&self) -> Result<Arc<CoreSignal>, EngineError> {
-        self.core().ok_or_else(|| EngineError::internal("this signal was closed before it was used"))
+    pub fn raiser(&self) -> Result<impl Fn() + Send + Sync + use<>, EngineError> {
+        let closed = || EngineError::internal("this signal was closed before it was used");
+        let core = Arc::downgrade(&self.core().ok_or_else(closed)?);
+        Ok(move || {
+            if let Some(core) = core.upgrade() {
+                core.raise();
+            }
+        })
     }
 
     pub fn core(&self) -> Option<Arc<CoreSignal>> {
