@@ -4,6 +4,18 @@
 
 postgres_home=''
 
+# A folder in memory for databases, where four gigabytes are free: its name in databases_folder, else nothing.
+make_databases_folder() {
+  local folder=/dev/shm room memory
+  room=$(df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print $4 }') || true
+  memory=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null) || true
+  if ((${room:-0} > 4000000 && ${memory:-0} > 4000000)); then
+    databases_folder=$(mktemp -d "$folder/tasker-test.XXXXXX")
+    # Like /tmp: PostgreSQL and some of the tests' programs run as other users.
+    chmod 1777 "$databases_folder"
+  fi
+}
+
 # Neither server runs as root.
 as_postgres() {
   if ((EUID == 0)); then

@@ -1,0 +1,21 @@
+# frozen_string_literal: true
+
+module Chaos
+  # Asks again while the database is away.
+  module Patience
+    def self.now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+    # The block's value, once the database lets it have one.
+    def self.insist(within: 60)
+      deadline = now + within
+      begin
+        yield
+      rescue TaskerCore::DatabaseError, TaskerCore::TimeoutError
+        raise if now > deadline
+
+        sleep 0.1
+        retry
+      end
+    end
+  end
+end
