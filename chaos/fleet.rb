@@ -43,10 +43,13 @@ module Chaos
         pid = signal("STOP") unless @stopped
         return unless pid
 
-        @stopped = true
-        sleep(seconds)
-        @stopped = false
-        signal("CONT", pid)
+        begin
+          @stopped = true
+          sleep(seconds)
+        ensure
+          @stopped = false
+          signal("CONT", pid)
+        end
       end
 
       # Lets its process end in its own time.
