@@ -43,13 +43,10 @@ module Chaos
         pid = signal("STOP") unless @stopped
         return unless pid
 
-        begin
-          @stopped = true
-          sleep(seconds)
-        ensure
-          @stopped = false
-          signal("CONT", pid)
-        end
+        @stopped = true
+        sleep(seconds)
+        @stopped = false
+        signal("CONT", pid)
       end
 
       # Lets its process end in its own time.
@@ -105,12 +102,11 @@ module Chaos
       end
     end
 
-    # Kills a worker, or the next one that is there and does not stand still: that one is to wake, and find that it is
-    # late.
+    # Kills a worker, or the next one that does not stand still: that one is to wake, and find that it is late.
     #
-    # @return [Place, nil] where that was
+    # @return [Integer, nil] the process that got the signal
     def kill(number)
-      @places.rotate(number % @places.size).find { |place| !place.stopped? && place.signal("KILL") }
+      @places.rotate(number % @places.size).find { |place| !place.stopped? }&.signal("KILL")
     end
 
     # Lets a worker stand still.
