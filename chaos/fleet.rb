@@ -43,10 +43,13 @@ module Chaos
         pid = signal("STOP") unless @stopped
         return unless pid
 
-        @stopped = true
-        sleep(seconds)
-        @stopped = false
-        signal("CONT", pid)
+        begin
+          @stopped = true
+          sleep(seconds)
+        ensure
+          @stopped = false
+          signal("CONT", pid)
+        end
       end
 
       # Lets its process end in its own time.
@@ -102,11 +105,12 @@ module Chaos
       end
     end
 
-    # Kills a worker, or the next one that does not stand still: that one is to wake, and find that it is late.
+    # Kills a worker, or the next one that is there and does not stand still: that one is to wake, and find that it is
+    # late.
     #
-    # @return [Integer, nil] the process that got the signal
+    # @return [Place, nil] where that was
     def kill(number)
-      @places.rotate(number % @places.size).find { |place| !place.stopped? }&.signal("KILL")
+      @places.rotate(number % @places.size).find { |place| !place.stopped? && place.signal("KILL") }
     end
 
     # Lets a worker stand still.
