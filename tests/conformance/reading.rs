@@ -192,6 +192,8 @@ on_each_store! {
         let mut found = db.read(Superseded { held: all.clone() }).await;
         found.sort_by_key(|held| all.iter().position(|one| one == held));
         assert_eq!(found, all[1..]);
+        let backwards = vec![held(id, 2, 1), held(id, 1, 5), held(id, 0, 0)];
+        assert_eq!(db.read(Superseded { held: backwards }).await, [held(id, 1, 5)], "each token stays with its step");
         assert!(db.read(Superseded { held: vec![held(id, 2, 1)] }).await.is_empty());
         assert!(db.read(Superseded { held: vec![] }).await.is_empty());
     }

@@ -122,6 +122,13 @@ pub(super) fn key_arrays(keys: &[StepKey]) -> (Vec<Uuid>, Vec<i32>) {
     keys.iter().map(|key| (key.task.0, stored_index(key.index))).unzip()
 }
 
+/// Step keys with their tokens as three arrays, in key order.
+pub(super) fn held_arrays(held: &[(StepKey, Token)]) -> (Vec<Uuid>, Vec<i32>, Vec<i32>) {
+    let mut held = held.to_vec();
+    held.sort_unstable_by_key(|(key, _)| *key);
+    held.iter().map(|(key, token)| (key.task.0, stored_index(key.index), token.0)).collect()
+}
+
 /// Ids in order.
 pub(super) fn id_array(ids: &[TaskId]) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();

@@ -7,7 +7,7 @@ use crate::domain::id::{LaneId, SessionId, StepIndex, StepKey, TaskId, Token};
 use crate::domain::state::StepState;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    count, get, id_array, index, json_option, key_arrays, step_key, step_state, task_id, timestamp, timestamp_option,
+    count, get, held_arrays, id_array, index, json_option, step_key, step_state, task_id, timestamp, timestamp_option,
 };
 use crate::storage::rows::{HeldNow, HistoryRow, Hold, Outlook, StepProgress, StepRow, StoredTransition};
 
@@ -212,9 +212,7 @@ pub(super) async fn superseded(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -
     if held.is_empty() {
         return Ok(Vec::new());
     }
-    let keys: Vec<StepKey> = held.iter().map(|(key, _)| *key).collect();
-    let tokens: Vec<i32> = held.iter().map(|(_, token)| token.0).collect();
-    let (tasks, idxs) = key_arrays(&keys);
+    let (tasks, idxs, tokens) = held_arrays(held);
     let rows = tx.rows(sqlx::query(SUPERSEDED).bind(tasks).bind(idxs).bind(tokens)).await?;
     rows.iter().map(|row| Ok((step_key(row, 0)?, Token(get(row, 2)?)))).collect()
 }
