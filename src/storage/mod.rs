@@ -255,8 +255,9 @@ pub trait Tx: Send {
     /// expected one. Returns the keys of those; the others are late.
     fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> impl Future<Output = Result<Vec<StepKey>>> + Send;
 
-    /// Locks steps by key and returns them as they are.
-    fn lock_steps(&mut self, keys: &[StepKey]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;
+    /// Locks those of these steps that have this token, and returns them as they are. The others, which are in other
+    /// hands by now, are not waited for.
+    fn lock_steps(&mut self, held: &[(StepKey, Token)]) -> impl Future<Output = Result<Vec<HeldStep>>> + Send;
     /// Moves each step whose stored state is unfinished and whose token is the expected one, and
     /// raises that token by one. Returns those it moved; the others are late.
     fn settle_steps(&mut self, moves: &[StepMove]) -> impl Future<Output = Result<Vec<SettledStep>>> + Send;

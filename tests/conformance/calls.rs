@@ -91,7 +91,7 @@ transaction!(Checkpoints { keys: Vec<StepKey> } -> Vec<(StepKey, Json)>, |self, 
 transaction!(SaveCheckpoints { rows: Vec<Checkpoint> } -> Vec<StepKey>, |self, tx| {
     tx.save_checkpoints(&self.rows).await
 });
-transaction!(LockSteps { keys: Vec<StepKey> } -> Vec<HeldStep>, |self, tx| tx.lock_steps(&self.keys).await);
+transaction!(LockSteps { held: Vec<(StepKey, Token)> } -> Vec<HeldStep>, |self, tx| tx.lock_steps(&self.held).await);
 transaction!(SettleSteps { moves: Vec<StepMove> } -> Vec<StepKey>, |self, tx| {
     Ok(tx.settle_steps(&self.moves).await?.into_iter().map(|step| step.key).collect())
 });

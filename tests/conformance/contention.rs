@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tasker_core::domain::id::{LaneId, StepKey, TaskId};
+use tasker_core::domain::id::{LaneId, StepKey, TaskId, Token};
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::rows::{LaneCursor, ReadyRow, ReleasedStep, TaskMoved, TimerKind, TimerRow};
@@ -154,7 +154,7 @@ on_each_store! {
             tokio::spawn(async move {
                 for _ in 0..5 {
                     let keys = |index| ids.iter().map(move |&task| StepKey { task, index }).collect::<Vec<_>>();
-                    store.write(LockSteps { keys: keys(worker % 4) }).await.unwrap();
+                    store.write(LockSteps { held: keys(worker % 4).into_iter().map(|key| (key, Token(0))).collect() }).await.unwrap();
                     let touches = ids.iter().map(|&id| touch(id, false, 1, 0)).collect();
                     store.write(TouchTasks { touches }).await.unwrap();
                     let parents = keys(3).into_iter().map(|key| (key, 0)).collect();

@@ -91,16 +91,19 @@ on_each_store! {
         }
     }
 
-    async fn steps_are_locked_as_they_are(db: &Database) {
+    async fn steps_are_locked_as_they_are_where_their_tokens_hold(db: &Database) {
         let id = Diamond::store(db).await.create(db).await;
         let key = |index| StepKey { task: id, index };
         let again = StepMove { attempts: 4, crashed: 2, ..step_move(key(2), 0, StepState::Pending) };
         db.write(SettleSteps { moves: vec![again, step_move(key(0), 0, StepState::Skipped)] }).await;
-        let keys = vec![key(0), key(2), key(7), StepKey { task: TaskId::generate(), index: 0 }];
-        let mut held = db.write(LockSteps { keys }).await;
+        let keys = [key(2), key(0), key(7), StepKey { task: TaskId::generate(), index: 0 }];
+        let mut held: Vec<_> = keys.into_iter().map(|key| (key, Token(1))).collect();
+        held.extend([(key(1), Token(1)), (key(3), Token(0))]);
+        let mut held = db.write(LockSteps { held }).await;
         held.sort_by_key(|step| step.key);
         let held: Vec<_> = held.iter().map(|s| (s.key.index, s.state, s.token.0, s.attempts, s.crashes)).collect();
-        assert_eq!(held, [(0, StepState::Skipped, 1, 1, 0), (2, StepState::Pending, 1, 4, 2)]);
+        let expected = [(0, StepState::Skipped, 1, 1, 0), (2, StepState::Pending, 1, 4, 2), (3, StepState::Pending, 0, 0, 0)];
+        assert_eq!(held, expected);
     }
 
     async fn the_last_parent_releases_the_child(db: &Database) {

@@ -9,6 +9,7 @@ mod transaction;
 mod gaps;
 mod invariants;
 mod limits;
+mod recovery;
 mod resending;
 mod stepping;
 mod storm;

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sqlx::{PgConnection, Row};
 use tasker_core::domain::id::*;
+use tasker_core::domain::operation::{Operation, TaskOperation};
 use tasker_core::engine::transactions::intake::Assignment;
+use tasker_core::engine::transactions::operate::{Note, Operate};
 use tasker_core::engine::transactions::sessions::Open;
 use tasker_core::engine::transactions::settle::{Claim, Report, Settle};
+use tasker_core::engine::transactions::tried::Tried;
 use tasker_core::engine::transactions::verdict::Outcome;
 use tasker_core::ffi::shared::process::Process;
 use tasker_core::storage::rows::LaneCursor;
@@ -101,6 +104,19 @@ impl Scene {
         }
     }
 
+    /// Has somebody do something by hand.
+    pub fn operate(&self, task: TaskId, operation: TaskOperation) {
+        assert!(self.run(self.operation(task, operation)).is_some_and(|operated| operated.changed));
+    }
+
+    /// What somebody does by hand, who waits for nobody.
+    pub fn operation(&self, task: TaskId, operation: TaskOperation) -> Operate {
+        let (operation, patience) = (Operation::Task(operation), Duration::ZERO);
+        let (note, tried) = (Note::default(), Tried::default());
+        let catalog = self.host.engine.catalog().clone();
+        Operate { task, operation, note, dry_run: false, patience, tried, catalog }
+    }
+
     /// Claims that many steps.
     pub fn claim(&self, session: SessionKey, count: usize) -> Vec<Assignment> {
         let claimed = self.run(self.settle(session, Vec::new(), count)).claimed;
@@ -172,6 +188,21 @@ impl<X: Transaction> Transaction for Committing<X> {
         let output = self.transaction.run(tx).await?;
         self.gate.pass().await;
         Ok(output)
+    }
+}
+
+/// Counts how often it is run: once, where nothing ends it.
+pub struct Counted<X> {
+    pub transaction: X,
+    pub tries: Arc<AtomicU32>,
+}
+
+impl<X: Transaction> Transaction for Counted<X> {
+    type Output = X::Output;
+
+    async fn run<T: Tx>(&self, tx: &mut T) -> Result<X::Output> {
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        self.transaction.run(tx).await
     }
 }
 

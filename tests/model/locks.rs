@@ -4,9 +4,10 @@
 //! statements do. A few tasks stand for many; their steps stand so that keys do not follow the graph: step 4 comes
 //! before step 0. A step is held or blocked, never both, so no transaction's own step is another's child here.
 //!
-//! One meeting is left out, which this order does not rule out: a recovery locks whatever its receipt names, and where
-//! two tasks of one receipt were restarted by hand since, such a step may be a child again that a settlement waits for,
-//! while it has another that the recovery waits for. PostgreSQL ends one of them, and the store runs that again.
+//! One meeting is left out, which this order does not rule out. Whoever waits for a step's lock while an operation gives
+//! the step to somebody else has the lock afterwards and not the step, which may be a child again; if what it locks next
+//! was restarted, claimed and reported in that same while, a settlement may have that and wait for the child. PostgreSQL
+//! ends one of them, and the store runs that again.
 
 use std::time::Instant;
 
@@ -64,7 +65,7 @@ fn plans() -> Vec<Plan> {
         // sessions.rs: its own session, then those past their end.
         plan("renew", &[(Wait, Session(0)), (Skip, Session(1))]),
         plan("renew of the other", &[(Wait, Session(1)), (Skip, Session(0))]),
-        // sessions.rs: the steps of a receipt go back; slots of limits; tasks last.
+        // sessions.rs: the steps of a receipt go back, of those that are still its own; slots of limits; tasks last.
         plan(
             "recover",
             &[
@@ -196,6 +197,14 @@ fn an_operation_that_waits_for_steps_is_caught() {
     let against = plans().into_iter().find(|plan| plan.name == "settle against the keys").expect("it is in the table");
     let (found, _) = deadlock(vec![operate("operate", 0, Wait), against]);
     assert!(found.is_some(), "an operation that waits for steps in the order of keys");
+}
+
+/// Its receipt names the child of one task and the parent of another; both were restarted since.
+#[test]
+fn a_recovery_that_locks_what_is_in_other_hands_is_caught() {
+    let recover = plan("recover", &[(Wait, Step(0, 2)), (Wait, Step(1, 0))]);
+    let (found, _) = deadlock(vec![settle("settle", 0, 0, [0, 1]), recover]);
+    assert!(found.is_some(), "a recovery that locks a child before a step of a settlement");
 }
 
 #[test]

@@ -142,7 +142,8 @@ pub async fn round(store: &PostgresStore, named: (NamedTaskId, RevisionId, LaneI
     transact!(store.write(taken: Vec<ReadyRow>) |tx| -> () {
         let now = tx.now().await?;
         let keys: Vec<StepKey> = taken.iter().map(|row| row.key).collect();
-        tx.lock_steps(&keys).await?;
+        let held: Vec<_> = taken.iter().map(|row| (row.key, row.token)).collect();
+        assert_eq!(tx.lock_steps(&held).await?.len(), keys.len());
         let moves: Vec<_> = taken.iter().map(|row| complete(row.key, row.token, "1")).collect();
         assert_eq!(tx.settle_steps(&moves).await?.len(), keys.len());
         let children: Vec<_> = keys.iter().flat_map(|done| [(key(done.task, 1), 1), (key(done.task, 2), 1)]).collect();

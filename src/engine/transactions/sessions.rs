@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::apply::{Keep, apply};
 use super::intake::{Known, gather};
 use super::verdict::Verdict;
-use crate::domain::id::{ReceiptId, SessionId, SessionKey, StepKey};
+use crate::domain::id::{ReceiptId, SessionId, SessionKey, StepKey, Token};
 use crate::engine::catalog::{Catalog, Lanes};
 use crate::storage::rows::TaskMoved;
 use crate::storage::{Result, Transaction, Tx};
@@ -91,13 +91,11 @@ impl Transaction for Recover {
 
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Recovered> {
         let Some(receipt) = tx.find_receipt(self.receipt).await? else { return Ok(Recovered::default()) };
-        let mut keys: Vec<StepKey> = receipt.steps.iter().map(|row| row.key).collect();
-        keys.sort_unstable();
-        let held = tx.lock_steps(&keys).await?;
+        let named: Vec<(StepKey, Token)> = receipt.steps.iter().map(|row| (row.key, row.token)).collect();
+        let held = tx.lock_steps(&named).await?;
         let mut verdicts = Vec::new();
         for assignment in gather(tx, &self.catalog, &receipt, Known::default()).await? {
-            let row = &assignment.row;
-            let step = held.iter().find(|step| step.key == row.key && step.token == row.token);
+            let step = held.iter().find(|step| step.key == assignment.row.key);
             if let Some(step) = step.filter(|step| step.state.is_unfinished()) {
                 let crashes = step.crashes.saturating_add(1);
                 verdicts.push(Verdict::lost(Arc::new(assignment), crashes, receipt.session)?);

@@ -167,8 +167,8 @@ impl Tx for PostgresTx {
     async fn save_checkpoints(&mut self, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
         settlement::save_checkpoints(self, rows).await
     }
-    async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
-        settlement::lock_steps(self, keys).await
+    async fn lock_steps(&mut self, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
+        settlement::lock_steps(self, held).await
     }
     async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
         settlement::settle_steps(self, moves).await

@@ -10,18 +10,20 @@ use super::PostgresTx;
 use crate::domain::id::{StepKey, Token};
 use crate::domain::state::TaskState;
 use crate::storage::postgres::values::{
-    count, get, instant_option, key_arrays, step_key, step_state, stored_count, stored_index, task_id, task_state,
+    count, get, held_arrays, instant_option, step_key, step_state, stored_count, stored_index, task_id, task_state,
 };
 use crate::storage::rows::{
     Checkpoint, HeldStep, ReleasedStep, SettledStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
 };
 use crate::storage::{Result, TaskMoves};
 
-/// A probe of the primary key for each, locked in key order.
+/// A probe of the primary key for each, locked in key order. What has another token is passed over without its lock: it
+/// is somebody else's step by now, or a child again, and would be locked out of the order of `storage`.
 const LOCK: &str = "
     SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
-    JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
+    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, token)
+    JOIN tasker_workflow_steps AS s
+      ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx AND s.token = w.token
     ORDER BY w.task_id, w.idx
     FOR NO KEY UPDATE OF s";
 
@@ -137,12 +139,12 @@ const RECORD_TASKS: &str = "
     FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[])
         AS r (task_id, seq, from_state, to_state, detail)";
 
-pub(super) async fn lock_steps(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
-    if keys.is_empty() {
+pub(super) async fn lock_steps(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
+    if held.is_empty() {
         return Ok(Vec::new());
     }
-    let (tasks, idxs) = key_arrays(keys);
-    tx.rows(sqlx::query(LOCK).bind(tasks).bind(idxs)).await?.iter().map(held_step).collect()
+    let (tasks, idxs, tokens) = held_arrays(held);
+    tx.rows(sqlx::query(LOCK).bind(tasks).bind(idxs).bind(tokens)).await?.iter().map(held_step).collect()
 }
 
 /// A row of the columns of [`LOCK`].

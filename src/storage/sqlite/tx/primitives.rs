@@ -198,8 +198,8 @@ impl Tx for SqliteTx<'_> {
         settlement::save_checkpoints(self.connection, rows)
     }
 
-    async fn lock_steps(&mut self, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
-        settlement::find_steps(self.connection, keys)
+    async fn lock_steps(&mut self, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
+        settlement::find_steps(self.connection, held)
     }
 
     async fn settle_steps(&mut self, moves: &[StepMove]) -> Result<Vec<SettledStep>> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{each, probe};
-use crate::domain::id::{StepKey, TaskId};
+use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
 use crate::storage::rows::{
@@ -13,7 +13,8 @@ use crate::storage::sqlite::values::step_key;
 use crate::storage::{Result, TaskMoves};
 
 const FIND_STEP: &str = "
-    SELECT task_id, idx, state, token, attempts, crashes FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2";
+    SELECT task_id, idx, state, token, attempts, crashes FROM tasker_workflow_steps
+    WHERE task_id = ?1 AND idx = ?2 AND token = ?3";
 
 /// The fence: what does not show the present token is late and moves nothing. It is read before the step is written:
 /// RETURNING would gather its one row in a temporary b-tree.
@@ -69,8 +70,8 @@ pub(super) const RECORD_TASK: &str = "
     INSERT INTO tasker_task_transitions (task_id, seq, from_state, to_state, at, detail)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-pub(super) fn find_steps(connection: &Connection, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
-    probe(connection, FIND_STEP, keys, |key| (key.task, key.index), held_step)
+pub(super) fn find_steps(connection: &Connection, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
+    probe(connection, FIND_STEP, held, |&(key, token)| (key.task, key.index, token), held_step)
 }
 
 /// A row of the columns of [`FIND_STEP`].
