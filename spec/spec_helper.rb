@@ -33,6 +33,7 @@ RSpec.configure do |config|
   config.include Support::Programs
   config.include Support::LoopbackServers
   config.include Support::Faults
+  config.include Support::TcpProxies
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|
@@ -42,5 +43,6 @@ RSpec.configure do |config|
   config.after { @programs&.each(&:kill) }
   config.after { stop_servers }
   config.after { disarm_faults }
+  config.after { stop_proxy }
   config.after(:suite) { Support::PostgresServer.stop }
 end

@@ -191,21 +191,38 @@ module TaskerCore
     def retryable? = @retryable
   end
 
-  # Every connection of the pool stayed busy; the same call may succeed later.
+  # Every connection of the pool stayed busy; the same call may succeed later. Those who wait get a connection in the
+  # order in which they asked.
+  #
+  # @example
+  #   handle = TaskerCore.open("sqlite::memory:", pool: 5, acquire_timeout: 0.5)
+  #   begin
+  #     handle.tasks.count
+  #   rescue TaskerCore::PoolTimeoutError => e
+  #     warn "#{e.in_use} of #{e.max} connections to #{e.database} were in use for #{e.waited} s"
+  #   end
   class PoolTimeoutError < DatabaseError
-    # @return [Float, nil] how long the call waited for one, in seconds
+    # @return [Float, nil] how long the call waited for one, in seconds: the `acquire_timeout`
     attr_reader :waited
     # @return [Integer, nil] the size of the pool
     attr_reader :max
+    # @return [Integer, nil] how many connections were in use when the wait was over
+    attr_reader :in_use
+    # @return [String, nil] the database's URL, without a password
+    attr_reader :database
 
     # @param message [String, nil]
     # @param retryable [Boolean]
     # @param waited [Float, nil] seconds
     # @param max [Integer, nil]
-    def initialize(message = nil, retryable: true, waited: nil, max: nil)
+    # @param in_use [Integer, nil]
+    # @param database [String, nil]
+    def initialize(message = nil, retryable: true, waited: nil, max: nil, in_use: nil, database: nil)
       super(message, retryable: retryable)
       @waited = waited
       @max = max
+      @in_use = in_use
+      @database = database
     end
   end
 

@@ -9,7 +9,7 @@ use crate::domain::id::TaskId;
 use crate::domain::operation::Refused;
 use crate::fault_points::Injected;
 use crate::panics::Panic;
-use crate::storage::{Said, StoreError};
+use crate::storage::{BusyPool, Said, StoreError};
 use crate::troubles::Trouble;
 
 /// The result of a call of the engine.
@@ -72,13 +72,8 @@ pub enum EngineError {
         retryable: bool,
     },
     /// Every connection stayed busy.
-    #[error("no connection became free within {:.1} s: all {max} of the pool are in use", waited.as_secs_f64())]
-    PoolTimeout {
-        /// How long the call waited.
-        waited: Duration,
-        /// The size of the pool.
-        max: u32,
-    },
+    #[error("{0}")]
+    PoolTimeout(Box<BusyPool>),
     /// A task had not ended when the wait for it came to its end.
     #[error("the task {task} had not ended after {} s", limit.as_secs_f64())]
     Timeout {
@@ -146,7 +141,7 @@ impl From<StoreError> for EngineError {
         let message = error.to_string();
         match error {
             StoreError::Configuration(message) => Self::Configuration(message),
-            StoreError::PoolTimeout { waited, max } => Self::PoolTimeout { waited, max },
+            StoreError::PoolTimeout(pool) => Self::PoolTimeout(pool),
             StoreError::Duplicate { key, existing } => Self::Duplicate { key, existing },
             StoreError::Refused(refused) => Self::StateTransition(refused),
             StoreError::Closed => Self::HandleClosed,

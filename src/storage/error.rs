@@ -47,6 +47,32 @@ impl fmt::Display for Said {
     }
 }
 
+/// A pool that had no connection for a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusyPool {
+    /// How long the caller waited.
+    pub waited: Duration,
+    /// The most connections that it may have.
+    pub max: u32,
+    /// How many were in use when the wait was over.
+    pub in_use: u32,
+    /// The URL of its database, without a password.
+    pub database: String,
+}
+
+impl fmt::Display for BusyPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waited, max, in_use, database } = self;
+        let which = if in_use < max { format!("{in_use} of {max}") } else { format!("all {max}") };
+        write!(
+            f,
+            "no connection to {database} became free within {:.1} s: {which} of the pool are in use. Make the pool larger \
+             (the option pool of the URL), wait longer (acquire_timeout), or ask for less at once",
+            waited.as_secs_f64()
+        )
+    }
+}
+
 /// What can go wrong with a store. Messages never hold a password.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -57,13 +83,8 @@ pub enum StoreError {
     #[error("{0}")]
     Unreachable(Said),
     /// Every connection of the pool stayed busy for as long as the caller would wait.
-    #[error("no connection became free within {:.1} s: all {max} of the pool are in use", waited.as_secs_f64())]
-    PoolTimeout {
-        /// How long the caller waited.
-        waited: Duration,
-        /// The size of the pool.
-        max: u32,
-    },
+    #[error("{0}")]
+    PoolTimeout(Box<BusyPool>),
     /// Two transactions got in each other's way; the whole transaction is to be run again.
     #[error("the transaction met another one: {0}")]
     Conflict(Said),
@@ -104,7 +125,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::PoolTimeout { .. } | Self::Conflict(_) | Self::Disconnected(_))
+        matches!(self, Self::Unreachable(_) | Self::PoolTimeout(_) | Self::Conflict(_) | Self::Disconnected(_))
     }
 
     /// Whether what failed may have been committed, though no answer tells.

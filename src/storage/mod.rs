@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use any::AnyStore;
-pub use error::{Said, StoreError};
+pub use error::{BusyPool, Said, StoreError};
 
 use crate::domain::id::{
     LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,

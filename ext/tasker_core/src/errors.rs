@@ -134,8 +134,10 @@ pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
             let data = kwargs!("retryable" => retryable, "code" => said.code, "detail" => said.detail);
             class(&DATABASE).new_instance((message, data))
         }
-        EngineError::PoolTimeout { waited, max } => {
-            class(&POOL_TIMEOUT).new_instance((message, kwargs!("waited" => waited.as_secs_f64(), "max" => max)))
+        EngineError::PoolTimeout(pool) => {
+            let data = kwargs!("waited" => pool.waited.as_secs_f64(), "max" => pool.max, "in_use" => pool.in_use,
+                "database" => pool.database);
+            class(&POOL_TIMEOUT).new_instance((message, data))
         }
         EngineError::Timeout { task, limit } => {
             let data = kwargs!("task_id" => task.to_string(), "timeout" => limit.as_secs_f64());

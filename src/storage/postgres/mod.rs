@@ -31,7 +31,7 @@ use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
 use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
-use super::{Result, Store, StoreError, Transaction};
+use super::{BusyPool, Result, Store, StoreError, Transaction};
 use crate::panics::caught;
 use crate::troubles::Troubles;
 
@@ -41,8 +41,9 @@ pub struct PostgresStore {
     prepared: bool,
     /// `host:port`, for messages.
     place: String,
-    /// How many connections are in use: tells a busy pool from an absent server.
-    in_use: Arc<AtomicU32>,
+    /// The URL without a password, for messages.
+    database: String,
+    load: Load,
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
     troubles: Arc<Troubles>,
@@ -68,7 +69,8 @@ impl PostgresStore {
             pool: connect::pool(url, options, connect_options),
             prepared: url.prepared,
             place: url.place(),
-            in_use: Arc::default(),
+            database: url.redacted(),
+            load: Load::default(),
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
             troubles,
@@ -82,7 +84,7 @@ impl PostgresStore {
         transaction: &X,
         access: Access,
     ) -> std::result::Result<X::Output, Failure> {
-        let _use = InUse::count(&self.in_use);
+        let _asks = Counted::one(&self.load.asking);
         let (beginning, resent) = match access {
             Access::Read => (BEGIN_READING, false),
             Access::Write { resent } => (BEGIN, resent),
@@ -92,6 +94,7 @@ impl PostgresStore {
             error => store_error(error),
         });
         let connection = connection.map_err(|error| Failure { error, begun: false })?;
+        let _holds = Counted::one(&self.load.holding);
         // What only reads leaves nothing unknown behind.
         let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
@@ -115,8 +118,11 @@ impl PostgresStore {
     fn timed_out(&self) -> StoreError {
         let options = self.pool.options();
         let (waited, max) = (options.get_acquire_timeout(), options.get_max_connections());
-        match self.in_use.load(Ordering::Relaxed) > max {
-            true => StoreError::PoolTimeout { waited, max },
+        let in_use = self.load.holding.load(Ordering::Relaxed).min(max);
+        match in_use > 0 && self.load.asking.load(Ordering::Relaxed) > max {
+            true => {
+                StoreError::PoolTimeout(Box::new(BusyPool { waited, max, in_use, database: self.database.clone() }))
+            }
             false => StoreError::Unreachable(
                 format!("PostgreSQL at {} cannot be reached for {:.1} s", self.place, waited.as_secs_f64()).into(),
             ),
@@ -190,17 +196,26 @@ impl Store for PostgresStore {
     }
 }
 
-/// Counts one use of a connection, or a wait for one, as long as it lives.
-struct InUse(Arc<AtomicU32>);
+/// What the pool has to do: tells a busy one from an absent server, of which nobody gets a connection.
+#[derive(Default)]
+struct Load {
+    /// How many transactions hold a connection or wait for one.
+    asking: Arc<AtomicU32>,
+    /// How many hold one.
+    holding: Arc<AtomicU32>,
+}
 
-impl InUse {
-    fn count(count: &Arc<AtomicU32>) -> Self {
+/// One in a count, as long as it lives.
+struct Counted(Arc<AtomicU32>);
+
+impl Counted {
+    fn one(count: &Arc<AtomicU32>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for InUse {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -59,7 +59,7 @@ impl Tries {
                 let said = said.clone();
                 self.lost(StoreError::Disconnected(said)).await
             }
-            StoreError::Configuration(_) | StoreError::PoolTimeout { .. } if self.resent => {
+            StoreError::Configuration(_) | StoreError::PoolTimeout(_) if self.resent => {
                 let message = error.to_string();
                 self.lost(StoreError::Disconnected(message.into())).await
             }

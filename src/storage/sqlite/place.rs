@@ -1,5 +1,6 @@
 //! Where a store's database is, and how its connections are opened.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -107,6 +108,16 @@ impl Place {
         match self {
             Self::Memory => Duration::ZERO,
             Self::File { busy_timeout, .. } => *busy_timeout,
+        }
+    }
+}
+
+/// Its URL.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("sqlite::memory:"),
+            Self::File { path, .. } => write!(f, "sqlite:{}", path.display()),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::tx::time;
 use crate::panics::catch;
 use crate::storage::feed::Recording;
 use crate::storage::rows::StoreFacts;
-use crate::storage::{Result, StoreError, Transaction};
+use crate::storage::{BusyPool, Result, StoreError, Transaction};
 
 /// A small pool, filled on demand.
 pub(super) struct Readers {
@@ -70,9 +70,19 @@ impl Readers {
                 // Not the pool's fault: it goes on after the fork.
                 Err(_) if self.suspension.lock().is_some() => {}
                 Err(_) => {
-                    return Err(StoreError::PoolTimeout { waited: self.acquire_timeout, max: self.max });
+                    return Err(StoreError::PoolTimeout(Box::new(self.busy())));
                 }
             }
+        }
+    }
+
+    fn busy(&self) -> BusyPool {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        BusyPool {
+            waited: self.acquire_timeout,
+            max: self.max,
+            in_use: self.max.saturating_sub(free),
+            database: self.place.to_string(),
         }
     }
 
