@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
-# What happens when this library itself is at fault. Faults are injected at the points of src/fault_points.rs.
+# What happens when this library itself is at fault. Faults are injected at the points of src/fault_points.
 RSpec.describe "A fault inside tasker_core" do
   # Where the source of an injected panic stands.
-  place = %r{\Asrc/fault_points\.rs:\d+:\d+\z}
+  place = %r{\Asrc/fault_points/armed\.rs:\d+:\d+\z}
 
   let(:told) { Queue.new }
 

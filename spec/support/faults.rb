@@ -5,7 +5,8 @@ module Support
   module Faults
     ACTIONS = %w[panic error delay].freeze
 
-    def self.points = TaskerCore::Native.fault_points
+    # @param backend [String, nil] nil: those of both
+    def self.points(backend = nil) = TaskerCore::Native.fault_points(backend)
 
     # Has it happen the next `times` that the point is reached. `delay` takes so many `seconds`.
     def arm(point, action, times: 1, seconds: 0.0)

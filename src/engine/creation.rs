@@ -16,6 +16,7 @@ use super::transactions::create::{Create, Created, Taker, TaskPlan};
 use super::worker::Worker;
 use crate::domain::id::{ReceiptId, SessionKey, TaskId};
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 use crate::panics::caught;
 use crate::storage::{self, Store, StoreError};
 
@@ -111,14 +112,16 @@ impl Engine {
             limit: reservation.hands,
         });
         let outcome = self.store.write(Create { parts, taker, catalog: self.catalog.clone() }).await;
-        if let Some(reservation) = &mut reservation {
+        if let (Some(reservation), Err(error)) = (&mut reservation, &outcome) {
             // After any other failure nothing was written.
-            reservation.doubtful = outcome.as_ref().is_err_and(StoreError::is_doubtful);
+            reservation.doubtful = error.is_doubtful();
         }
         let Created { made, at, started, claimed_at, taken, made_ready, lanes } = outcome?;
+        fault_point!(Created);
         self.catalog.keep_lanes(lanes);
-        if let Some(reservation) = &reservation {
+        if let Some(reservation) = &mut reservation {
             reservation.worker.receive(reservation.session, taken);
+            reservation.doubtful = false;
         }
         if made_ready {
             self.ready_for_others();

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::StoreError;
 use super::rows::{StepTransition, TaskTransition};
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 
 /// A transition that a transaction recorded, and when, by the database's clock.
 #[derive(Clone, Debug)]
@@ -94,6 +95,7 @@ impl Feed {
         // Told under the lock: otherwise two threads could tell in another order than they took.
         while let Some(Waiting::Settled(told)) = line.waiting.front_mut() {
             if let (Some(told), Some(listener)) = (told.take(), self.listener.get()) {
+                fault_point!(FeedTold or panic);
                 listener(told);
             }
             line.waiting.pop_front();

@@ -12,6 +12,7 @@ use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
+use crate::fault_point;
 use crate::storage::rows::{
     KeyRow, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
 };
@@ -94,6 +95,7 @@ impl Transaction for Create {
             tx.tell_tasks(&plans.iter().map(created).collect::<Vec<_>>());
             tx.tell_steps(&plans.iter().flat_map(|plan| plan.created_steps()).collect::<Vec<_>>());
         }
+        fault_point!(Creating);
         let (taken, started) = match taker {
             Some(taker) => self.hand_over(tx, taker, batch.taken, &plans).await?,
             None => Default::default(),

@@ -16,6 +16,7 @@ use crate::domain::json::Json;
 use crate::domain::operation::{Arrangement, Change, Operation, StepOperation, TaskOperation};
 use crate::domain::state::StepState;
 use crate::engine::catalog::{Catalog, Lanes};
+use crate::fault_point;
 use crate::storage::rows::{
     HeldTask, Hold, StepPlacement, StepTransition, StepWait, TaskMoved, TaskPlacement, TaskTransition, TimerKind,
     TimerRow,
@@ -85,6 +86,7 @@ impl Transaction for Operate {
         let queued = task.steps.iter().filter(|step| step.state.is_unfinished());
         let queued = queued.map(|step| task.queued(step, &lanes)).collect::<Result<Vec<_>>>()?;
         tx.take_task_out(self.task, &queued).await?;
+        fault_point!(Operating);
         let Some(held) = tx.lock_task(self.task).await? else { return Ok(None) };
         let Some(task) = Taken::find(tx, self.task, &self.catalog).await? else { return Ok(None) };
         match task.decide(&self.operation)? {

@@ -8,6 +8,7 @@ use super::intake::{Known, gather};
 use super::verdict::Verdict;
 use crate::domain::id::{ReceiptId, SessionId, SessionKey, StepKey, Token};
 use crate::engine::catalog::{Catalog, Lanes};
+use crate::fault_point;
 use crate::storage::rows::TaskMoved;
 use crate::storage::{Result, Transaction, Tx};
 
@@ -103,6 +104,7 @@ impl Transaction for Recover {
         }
         let applied = apply(tx, &self.catalog, verdicts, &Keep::default()).await?;
         let (_, unparked) = applied.freed().admit(tx, Vec::new(), |_| None).await?;
+        fault_point!(Recovering);
         tx.drop_receipts(&[self.receipt]).await?;
         Ok(Recovered {
             steps: applied.accepted.into_iter().collect(),

@@ -14,6 +14,7 @@ use super::intake::{Assignment, Known, TakenIn, gather, take_in};
 use super::verdict::{Outcome, Verdict};
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey};
 use crate::engine::catalog::{Catalog, Lanes};
+use crate::fault_point;
 use crate::storage::rows::{LaneCursor, ReadyRow, Receipt, TaskMoved};
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
@@ -107,6 +108,7 @@ impl Transaction for Settle {
             from: self.claim.keep_from,
         };
         let mut applied = apply(tx, &self.catalog, verdicts, &keep).await?;
+        fault_point!(Settling);
         let mut settled = Settled {
             made_ready: applied.made_ready,
             next_retry: applied.next_retry,

@@ -256,6 +256,7 @@ impl Worker {
     }
 
     fn settled(&self, round: Round, settled: Settled, clock: &mut Clock) {
+        fault_point!(Settled or panic);
         let engine = &self.engine;
         engine.catalog.keep_lanes(settled.lanes);
         let got_work = !settled.claimed.is_empty();

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::engine::events::{Event, Events, Kinds, Listener};
+use crate::fault_point;
 
 /// Called, from any thread, when a subscriber that found nothing should look again.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -58,6 +59,7 @@ impl Subscription {
 
     /// Takes up to `limit` events, in order, without waiting.
     pub fn take(&self, limit: usize) -> Vec<Heard> {
+        fault_point!(EventTaken or panic);
         let mut queue = self.queue.lock();
         let count = limit.min(queue.heard.len());
         queue.heard.drain(..count).collect()
@@ -109,6 +111,7 @@ impl Listener for Subscription {
     }
 
     fn hear(&self, event: &Arc<Event>) {
+        fault_point!(EventHeard or panic);
         let mut queue = self.queue.lock();
         if queue.ended {
             return;

@@ -2,7 +2,14 @@
 
 use sqlx::error::DatabaseError;
 
+use crate::fault_points::Injected;
 use crate::storage::{Said, StoreError};
+
+impl From<Injected> for sqlx::Error {
+    fn from(injected: Injected) -> Self {
+        Self::Io(std::io::Error::other(injected))
+    }
+}
 
 /// A failure on an open connection.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {

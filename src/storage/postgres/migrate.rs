@@ -6,6 +6,7 @@
 use sqlx::{Connection, PgConnection, Row};
 
 use super::error::{code, store_error};
+use crate::fault_point;
 use crate::storage::{Result, StoreError};
 
 /// The migrations in order; the first makes version 1.
@@ -81,6 +82,7 @@ async fn apply(connection: &mut PgConnection) -> std::result::Result<(), sqlx::E
     let found: i32 = sqlx::query(VERSION).persistent(false).fetch_one(&mut *tx).await?.try_get(0)?;
     for (migration, version) in MIGRATIONS.iter().zip(1..).filter(|(_, version)| *version > found) {
         sqlx::raw_sql(*migration).execute(&mut *tx).await?;
+        fault_point!(Migration);
         sqlx::query(APPLIED).persistent(false).bind(version).execute(&mut *tx).await?;
     }
     tx.commit().await

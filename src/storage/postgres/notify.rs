@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::fault_point;
-use crate::fault_points::Injected;
 use crate::panics::caught;
 use crate::troubles::Troubles;
 
@@ -115,14 +114,6 @@ struct Task {
     troubles: Arc<Troubles>,
 }
 
-/// How a connection was lost.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-enum ConversationError {
-    Driver(#[from] sqlx::Error),
-    Injected(#[from] Injected),
-}
-
 /// Why a connection came to its end.
 enum End {
     Stopped,
@@ -164,7 +155,7 @@ async fn converse(shared: &Shared, pool: &PgPool, wait: &mut Duration, troubles:
     End::Lost
 }
 
-async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Result<(), ConversationError> {
+async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Result<(), sqlx::Error> {
     fault_point!(Notifier);
     let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(true);
@@ -215,6 +206,7 @@ impl Default for Speaker {
 
 impl Speaker {
     async fn speak(&mut self, shared: &Shared, listener: &mut PgListener) -> Result<(), sqlx::Error> {
+        fault_point!(Announcement);
         self.due = None;
         if self.audience.1 <= Instant::now() {
             let row = sqlx::query(ANYBODY).bind(LISTENER).fetch_one(&mut *listener).await?;

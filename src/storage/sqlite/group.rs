@@ -40,14 +40,14 @@ pub(super) fn commit(
     }
     let jobs = group.len();
     let ran = match group {
-        [alone] => run_alone(connection, clock_offset, alone.as_mut()),
+        [alone] => Ok(run_alone(connection, clock_offset, alone.as_mut())),
         group => run_all(connection, clock_offset, group),
     };
     let outcome = match ran {
         Ok(Ran::Finish(sql)) => finish(connection, sql, jobs).unwrap_or_else(Outcome::Failed),
         Ok(Ran::Ended) => Outcome::Committed,
         Ok(Ran::Undone) => Outcome::Undone,
-        Err(error) => Outcome::Failed(error.into()),
+        Err(error) => Outcome::Failed(error),
     };
     if !connection.is_autocommit() {
         // It cannot fail: nothing is under way.
@@ -66,15 +66,15 @@ enum Ran {
     Undone,
 }
 
-fn run_alone(connection: &mut Connection, clock_offset: i64, job: &mut dyn Job) -> rusqlite::Result<Ran> {
+fn run_alone(connection: &mut Connection, clock_offset: i64, job: &mut dyn Job) -> Ran {
     let keep = job.run(connection, clock_offset);
-    Ok(match connection.is_autocommit() {
+    match connection.is_autocommit() {
         true => Ran::Ended,
         false => Ran::Finish(if keep { COMMIT } else { ROLLBACK }),
-    })
+    }
 }
 
-fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Ran> {
+fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn Job>]) -> Result<Ran> {
     for job in group {
         execute(connection, SAVEPOINT)?;
         let keep = job.run(connection, clock_offset);
@@ -85,6 +85,7 @@ fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn 
             execute(connection, ROLLBACK_TO)?;
         }
         execute(connection, RELEASE)?;
+        fault_point!(SqliteGroup);
     }
     Ok(Ran::Finish(COMMIT))
 }

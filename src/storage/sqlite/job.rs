@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 
 use super::tx::{SqliteTx, time};
 use crate::domain::time::Timestamp;
+use crate::fault_point;
+use crate::panics::catch;
 use crate::storage::feed::{Batch, Feed, Recording};
 use crate::storage::{self, Result, StoreError, Transaction};
 
@@ -73,18 +75,27 @@ impl<X: Transaction> Job for TransactionJob<X> {
     }
 
     fn reply(self: Box<Self>, commit: Result<()>) {
-        if let Some(batch) = self.batch {
-            self.feed.stand_in_line(batch).settle(commit.as_ref().copied());
-        }
-        let answer = match (self.output, commit) {
+        let Self { output, batch, feed, reply, .. } = *self;
+        // A fault in telling of it is this caller's alone: others wait behind it for answers of their own.
+        let told = catch(|| tell(&feed, batch, &commit)).unwrap_or_else(|panic| Err(panic.into()));
+        let answer = match (output, commit.and(told)) {
             (Some(Err(own)), _) => Err(own),
             (_, Err(of_all)) => Err(of_all),
             (Some(output), Ok(())) => output,
             (None, Ok(())) => Err(StoreError::Database("the transaction was not run".into())),
         };
         // Nobody waits any more: the caller was cancelled, and the commit stands.
-        let _ = self.reply.send(answer);
+        let _ = reply.send(answer);
     }
+}
+
+/// Tells whoever listens what was committed, or was not.
+fn tell(feed: &Arc<Feed>, batch: Option<Batch>, commit: &Result<()>) -> Result<()> {
+    if let Some(batch) = batch {
+        feed.stand_in_line(batch).settle(commit.as_ref().copied());
+    }
+    fault_point!(SqliteReply);
+    Ok(())
 }
 
 /// Runs a transaction on the connection, on which one is open, at the time `now`.

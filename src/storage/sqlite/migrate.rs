@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::begin::begin_immediate;
 use super::place::Place;
 use super::tx::clock;
+use crate::fault_point;
 use crate::storage::{Result, StoreError};
 
 /// Every step, in order; the version is the place, from 1. One that was released never changes.
@@ -41,6 +42,7 @@ fn apply(connection: &Connection) -> Result<()> {
     connection.execute_batch(CREATE_VERSIONS)?;
     for version in missing(connection)? {
         connection.execute_batch(MIGRATIONS[version - 1])?;
+        fault_point!(Migration);
         connection.execute(RECORD, (i64::try_from(version).unwrap_or(i64::MAX), clock()))?;
     }
     Ok(())

@@ -35,6 +35,7 @@ use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{SqliteUrl, StoreOptions};
 use super::{Result, Store, StoreError, Transaction};
+use crate::panics::catch;
 use crate::troubles::Troubles;
 use checkpoint::Checkpoint;
 use job::{Purpose, TransactionJob};
@@ -65,7 +66,8 @@ impl SqliteStore {
         let (ready, opened) = oneshot::channel();
         let (url, options) = (url.clone(), options.clone());
         let in_memory = url.path.is_none();
-        let serve = move || match prepare(&url, &options, inbox) {
+        let opening = move || catch(|| prepare(&url, &options, inbox)).unwrap_or_else(|panic| Err(panic.into()));
+        let serve = move || match opening() {
             Ok(writer) => {
                 if ready.send(Ok((Arc::clone(&writer.readers), Arc::clone(&writer.signals)))).is_ok() {
                     writer.run();

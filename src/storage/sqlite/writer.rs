@@ -199,6 +199,7 @@ impl Writer {
 
     /// Moves the log into the file when that is due. What was committed stays so if it fails.
     fn checkpoint(&mut self) {
+        fault_point!(SqliteCheckpoint or panic);
         if let (Place::File { .. }, Some(connection)) = (&*self.place, &self.connection)
             && let Err(error) = self.checkpoint.after_commit(connection)
             && is_fatal_at_commit(&error)

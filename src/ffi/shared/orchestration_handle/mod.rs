@@ -104,7 +104,9 @@ impl OrchestrationHandle {
                     fault_point!(Call);
                     let system =
                         cell.get_or_try_init(|| OrchestrationSystem::open(process, &handle.facts.place)).await?;
-                    operation(system.clone(), handle).await
+                    let done = operation(system.clone(), handle).await?;
+                    fault_point!(Answer);
+                    Ok(done)
                 })
             }
         }

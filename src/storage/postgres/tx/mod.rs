@@ -161,6 +161,7 @@ impl PostgresTx {
     /// Runs a statement and gives back its rows. Every statement goes through here, so that none
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
+        fault_point!(PostgresStatement);
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.

@@ -38,6 +38,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Params, Row};
 
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 use crate::storage::Result;
 use crate::storage::feed::Recording;
 
@@ -74,6 +75,7 @@ fn all<T>(
     params: impl Params,
     map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
+    fault_point!(SqliteStatement);
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params, map)?.collect::<rusqlite::Result<_>>()?;
     Ok(rows)
@@ -92,6 +94,7 @@ fn each<I, P: Params>(
     }
     let mut statement = connection.prepare_cached(sql)?;
     for item in items {
+        fault_point!(SqliteStatement);
         statement.execute(params(item))?;
     }
     Ok(())
@@ -111,6 +114,7 @@ fn probe<K, P: Params, T>(
     }
     let mut statement = connection.prepare_cached(sql)?;
     for key in keys {
+        fault_point!(SqliteStatement);
         let mut rows = statement.query(params(key))?;
         while let Some(row) = rows.next()? {
             found.push(map(row)?);

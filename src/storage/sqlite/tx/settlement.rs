@@ -6,6 +6,7 @@ use super::{each, probe};
 use crate::domain::id::{StepKey, TaskId, Token};
 use crate::domain::state::TaskState;
 use crate::domain::time::Timestamp;
+use crate::fault_point;
 use crate::storage::rows::{
     Checkpoint, HeldStep, ReleasedStep, SettledStep, StepMove, StepTransition, TaskMoved, TaskTouch, TaskTransition,
 };
@@ -90,6 +91,7 @@ pub(super) fn settle_steps(connection: &Connection, moves: &[StepMove], now: Tim
     let mut settle = connection.prepare_cached(SETTLE_STEP)?;
     let mut moved = Vec::with_capacity(moves.len());
     for step in moves {
+        fault_point!(SqliteStatement);
         let StepKey { task, index } = step.key;
         let found = hold.query_row((task, index, step.token), |row| {
             Ok(SettledStep { key: step.key, parked: row.get::<_, i32>(0)? > 0, stale: row.get(1)? })
