@@ -45,6 +45,9 @@ module Chaos
       end
     end
 
+    # Leaves nothing of it. Nobody may have it open.
+    def empty = FileUtils.rm_f(Dir["#{@path}*"])
+
     # Keeps what a failed run leaves.
     def keep(folder) = FileUtils.cp(Dir["#{@path}*"], folder)
 
@@ -103,6 +106,9 @@ module Chaos
     ensure
       taken.each(&:close)
     end
+
+    # Leaves nothing of it.
+    def empty = query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def keep(_) = nil
 

@@ -6,11 +6,13 @@ module Chaos
     def self.now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
     # The block's value, once the database lets it have one.
-    def self.insist(within: 60)
+    #
+    # @param of [Array<Class>] the errors after which it is asked for again
+    def self.insist(within: 60, of: [TaskerCore::DatabaseError, TaskerCore::TimeoutError])
       deadline = now + within
       begin
         yield
-      rescue TaskerCore::DatabaseError, TaskerCore::TimeoutError
+      rescue *of
         raise if now > deadline
 
         sleep 0.1

@@ -135,6 +135,32 @@ RSpec.describe "A fault inside tasker_core" do
       expect(waiting.value.status).to eq("complete")
     end
 
+    it "in taking events is told, and the subscriber goes on" do
+      handle.register(single { 1 })
+      heard = Queue.new
+      subscription = handle.subscribe("task.complete", on_error: ->(error, _) { told << error }) do |event|
+        heard << event.task_id
+      end
+      arm("event_taken", :panic)
+      handle.worker(threads: 1).start
+      task = handle.create_task("flow")
+      expect(next_told).to have_attributes(class: TaskerCore::InternalError, message: /event_taken/)
+      expect(eventually { !heard.empty? && heard.pop }).to eq(task.id)
+      expect(subscription).to be_active
+    end
+
+    it "in telling what was committed is the error of whoever committed it, and of nobody else" do
+      handle.register(single { 1 })
+      events = Queue.new
+      subscription = handle.subscribe("task.*") { |event| events << event.name }
+      arm("feed_told", :panic)
+      expect(error_of { handle.create_task("flow", key: "once") }).to be_a(TaskerCore::InternalError)
+      handle.worker(threads: 1).start
+      expect_works(handle.create_task("flow", key: "once", on_duplicate: :return))
+      subscription.flush
+      expect(Array.new(events.size) { events.pop }).to eq(%w[task.in_progress task.complete])
+    end
+
     it "is never the end, wherever it is" do
       handle.register(single(backoff: "none", retry_limit: 20) { 1 })
       start_worker(threads: 2)
@@ -160,6 +186,25 @@ RSpec.describe "A fault inside tasker_core" do
   end
 
   on_sqlite do
+    it "between answers is the error of the one that it meets" do
+      handle.register(single { 1 })
+      arm("sqlite_reply", :panic)
+      expect(error_of { handle.create_task("flow") }).to have_attributes(
+        class: TaskerCore::InternalError, message: /sqlite_reply/
+      )
+      start_worker
+      expect_works
+    end
+
+    it "in opening is an error, and the next try opens" do
+      File.truncate(database.path, 0)
+      arm("migration", :panic)
+      expect(error_of { handle }).to have_attributes(
+        class: TaskerCore::InternalError, message: /migration/
+      )
+      expect(handle.tasks.count).to eq(0)
+    end
+
     it "in the thread that writes is told, and that thread goes on" do
       handle.register(single { 1 })
       start_worker

@@ -102,18 +102,25 @@ module TaskerCore
 
     def run
       Thread.current.name = "tasker-events"
-      until @native.ended?
-        last = @native.last_sequence
-        events = @native.take(BATCH)
-        events.each { |event| deliver(event) }
-        reached(events.size < BATCH ? last : events.last.sequence)
-        report_dropped
-        @signal.wait(LOOK_AGAIN) if events.empty?
-      end
+      go_on until @native.ended?
     ensure
       @native.cancel
       reached(Float::INFINITY)
       @signal.close
+    end
+
+    # What a fault inside this library kept from being taken is still there the next time.
+    def go_on
+      last = @native.last_sequence
+      events = @native.take(BATCH)
+      events.each { |event| deliver(event) }
+      reached(events.size < BATCH ? last : events.last.sequence)
+      report_dropped
+      @signal.wait(LOOK_AGAIN) if events.empty?
+    rescue InternalError => e
+      @reporter.log(Logger::ERROR) { "events could not be taken and will be again: #{e.message}" }
+      @reporter.told(e, nil)
+      @signal.wait(LOOK_AGAIN)
     end
 
     # What was taken before `cancel` was called is not delivered after it either.
