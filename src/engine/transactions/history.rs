@@ -9,7 +9,8 @@ use crate::domain::time::Timestamp;
 use crate::storage::rows::{HeldNow, HistoryRow, Hold, StoredTransition};
 
 /// The transitions of a task and of its steps, of which `steps` were created with it: by time, but no transition before an
-/// earlier one of the same step, whatever its clock said.
+/// earlier one of the same step, whatever its clock said. Where creations and claims are stored, as the first version of
+/// the schema had them, they are not told again.
 pub fn told(
     created_at: Timestamp,
     steps: usize,
@@ -17,23 +18,25 @@ pub fn told(
     of_steps: Vec<StoredTransition>,
     held: Vec<HeldNow>,
 ) -> Vec<HistoryRow> {
-    let mut rows = vec![created(None, TaskState::Pending.as_str(), created_at)];
-    rows.extend((0..steps).map(|index| created(Some(index as StepIndex), StepState::Pending.as_str(), created_at)));
-    rows.extend(of_task);
+    let mut untold = vec![created(None, TaskState::Pending.as_str(), created_at)];
+    untold.extend((0..steps).map(|index| created(Some(index as StepIndex), StepState::Pending.as_str(), created_at)));
+    let mut rows = of_task;
     let mut states: HashMap<Option<StepIndex>, String> = HashMap::new();
     for StoredTransition { row, hold } in of_steps {
         if let Some(hold) = hold {
             let from = states.get(&row.index).map_or(StepState::Pending.as_str(), String::as_str).to_owned();
             let (seq, attempt) = (row.seq - 1, row.attempt);
-            rows.push(claimed(row.index, seq, from, attempt, hold));
+            untold.push(claimed(row.index, seq, from, attempt, hold));
         }
         states.insert(row.index, row.to.clone());
         rows.push(row);
     }
-    rows.extend(held.into_iter().map(|held| {
+    untold.extend(held.into_iter().map(|held| {
         claimed(Some(held.index), held.token.claimed(), held.from.as_str().to_owned(), held.attempt, held.hold)
     }));
+    rows.extend(untold);
     rows.sort_by_key(|row| (row.index, row.seq));
+    rows.dedup_by_key(|row| (row.index, row.seq));
     in_order(rows)
 }
 

@@ -83,16 +83,13 @@ CREATE TABLE tasker_tasks (
     initiator     text,
     reason        text,
     context       json NOT NULL,
-    error         json,
-    rare          tasker_task_state
+    error         json
 ) WITH (fillfactor = 80);
 -- To list the tasks of a template, and to see whether it has any.
 CREATE INDEX tasker_tasks_of_template ON tasker_tasks (named_task_id, id);
--- To find the few that somebody has to look at; the common states are found by walking the newest. The state itself is
--- in no index, nor in the condition of one: what starts a task stays HOT. rare is the state where it is paused, error,
--- cancelled or resolved_manually, written wherever that is. It is not generated: for an update that had to wait for
--- another, older servers don't work that out again (15.1 does not; 14.9 and 15.3 do).
-CREATE INDEX tasker_tasks_in_rare_states ON tasker_tasks (rare, id) WHERE rare IS NOT NULL;
+-- To find the few that somebody has to look at; the common states are found by walking the newest.
+CREATE INDEX tasker_tasks_in_rare_states ON tasker_tasks (state, id)
+    WHERE state IN ('paused', 'error', 'cancelled', 'resolved_manually');
 CREATE INDEX tasker_tasks_of_key ON tasker_tasks (key) WHERE key IS NOT NULL;
 
 CREATE TABLE tasker_task_keys (

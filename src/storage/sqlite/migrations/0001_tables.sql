@@ -2,8 +2,7 @@
 -- are UUIDs of 16 bytes; JSON is text that comes back byte for byte.
 --
 -- Foreign keys stand where templates are written, never where steps run: there the engine's own
--- order of writes keeps rows together, and each key would cost a probe for every row. Nor does IN stand in a check or
--- in what an index is of: a list of more than two makes a temporary b-tree each time a row is written.
+-- order of writes keeps rows together, and each key would cost a probe for every row.
 
 -- Templates. AUTOINCREMENT: processes remember these ids, so that of a deleted row must never
 -- come back as another's.
@@ -67,10 +66,8 @@ CREATE TABLE tasker_tasks (
     id            BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     named_task_id INTEGER NOT NULL,
     revision_id   INTEGER NOT NULL,
-    state         TEXT NOT NULL CHECK (
-        state = 'pending' OR state = 'in_progress' OR state = 'paused' OR state = 'complete' OR state = 'error'
-        OR state = 'cancelled' OR state = 'resolved_manually'
-    ),
+    state         TEXT NOT NULL CHECK (state IN
+        ('pending', 'in_progress', 'paused', 'complete', 'error', 'cancelled', 'resolved_manually')),
     live          INTEGER NOT NULL,
     failed        INTEGER NOT NULL DEFAULT 0,
     -- The place of its last transition in its history.
@@ -91,8 +88,7 @@ CREATE TABLE tasker_tasks (
 
 -- Listings of the states in which few tasks are. The common ones are found by reading back from
 -- the newest, and an index of every state would be written on every task's way.
-CREATE INDEX tasker_tasks_rare ON tasker_tasks (state, id)
-    WHERE state <> 'pending' AND state <> 'in_progress' AND state <> 'complete';
+CREATE INDEX tasker_tasks_rare ON tasker_tasks (state, id) WHERE state NOT IN ('pending', 'in_progress', 'complete');
 CREATE INDEX tasker_tasks_by_key ON tasker_tasks (key, id) WHERE key IS NOT NULL;
 
 CREATE TABLE tasker_task_keys (
@@ -107,10 +103,8 @@ CREATE TABLE tasker_task_keys (
 CREATE TABLE tasker_workflow_steps (
     task_id       BLOB NOT NULL,
     idx           INTEGER NOT NULL,
-    state         TEXT NOT NULL CHECK (
-        state = 'pending' OR state = 'waiting_for_retry' OR state = 'complete' OR state = 'error'
-        OR state = 'skipped' OR state = 'cancelled' OR state = 'resolved_manually'
-    ),
+    state         TEXT NOT NULL CHECK (state IN
+        ('pending', 'waiting_for_retry', 'complete', 'error', 'skipped', 'cancelled', 'resolved_manually')),
     token         INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     crashes       INTEGER NOT NULL DEFAULT 0,

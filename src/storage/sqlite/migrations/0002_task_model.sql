@@ -1,6 +1,69 @@
 -- The rest of the task model. Whatever a process of the release before does still works: new columns
 -- have defaults, and no column or table it reads is gone.
 
+-- Tasks and steps once more, with checks without IN, and the index of rare states without it: a list of more than two
+-- makes a temporary b-tree each time that a row is written. The view comes again below.
+DROP VIEW tasker_workflow_step_edges;
+
+CREATE TABLE tasker_tasks_anew (
+    id            BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    named_task_id INTEGER NOT NULL,
+    revision_id   INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (
+        state = 'pending' OR state = 'in_progress' OR state = 'paused' OR state = 'complete' OR state = 'error'
+        OR state = 'cancelled' OR state = 'resolved_manually'
+    ),
+    live          INTEGER NOT NULL,
+    failed        INTEGER NOT NULL DEFAULT 0,
+    -- The place of its last transition in its history.
+    seq           INTEGER NOT NULL DEFAULT 0,
+    priority      INTEGER,
+    created_at    INTEGER NOT NULL,
+    run_at        INTEGER,
+    started_at    INTEGER,
+    finished_at   INTEGER,
+    key           TEXT,
+    queue         TEXT,
+    tags          TEXT NOT NULL DEFAULT '[]',
+    initiator     TEXT,
+    reason        TEXT,
+    error         TEXT,
+    context       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO tasker_tasks_anew SELECT
+    id, named_task_id, revision_id, state, live, failed, seq, priority, created_at, run_at, started_at, finished_at, key,
+    queue, tags, initiator, reason, error, context
+FROM tasker_tasks;
+DROP TABLE tasker_tasks;
+ALTER TABLE tasker_tasks_anew RENAME TO tasker_tasks;
+CREATE INDEX tasker_tasks_rare ON tasker_tasks (state, id)
+    WHERE state <> 'pending' AND state <> 'in_progress' AND state <> 'complete';
+CREATE INDEX tasker_tasks_by_key ON tasker_tasks (key, id) WHERE key IS NOT NULL;
+
+CREATE TABLE tasker_workflow_steps_anew (
+    task_id       BLOB NOT NULL,
+    idx           INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (
+        state = 'pending' OR state = 'waiting_for_retry' OR state = 'complete' OR state = 'error'
+        OR state = 'skipped' OR state = 'cancelled' OR state = 'resolved_manually'
+    ),
+    token         INTEGER NOT NULL DEFAULT 0,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    crashes       INTEGER NOT NULL DEFAULT 0,
+    waiting       INTEGER NOT NULL CHECK (waiting >= 0),
+    started_at    INTEGER,
+    finished_at   INTEGER,
+    next_retry_at INTEGER,
+    error         TEXT,
+    result        TEXT,
+    PRIMARY KEY (task_id, idx)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tasker_workflow_steps_anew SELECT
+    task_id, idx, state, token, attempts, crashes, waiting, started_at, finished_at, next_retry_at, error, result
+FROM tasker_workflow_steps;
+DROP TABLE tasker_workflow_steps;
+ALTER TABLE tasker_workflow_steps_anew RENAME TO tasker_workflow_steps;
+
 -- Operations on one task find its timers; a timer is written for a retry or a later start only.
 CREATE INDEX tasker_timers_of_task ON tasker_timers (task_id);
 
@@ -51,7 +114,6 @@ CREATE TABLE tasker_workflow_step_items (
 ) STRICT, WITHOUT ROWID;
 
 -- With the items: each needs what its group needs, and the group needs it.
-DROP VIEW tasker_workflow_step_edges;
 CREATE VIEW tasker_workflow_step_edges AS
 SELECT t.id AS task_id, e.from_index, e.to_index, f.name AS from_step, g.name AS to_step
 FROM tasker_tasks t
@@ -143,8 +205,18 @@ ALTER TABLE tasker_ready ADD COLUMN ready_at INTEGER;
 ALTER TABLE tasker_workflow_steps ADD COLUMN limit_key TEXT;
 
 -- A claim stands in its receipt, and from its end on in the transition that ended it. claimed_by: where that was not
--- the session which did so.
-ALTER TABLE tasker_receipts ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0;
+-- the session which did so. Of a receipt that a process of the release before writes, the default says when.
+CREATE TABLE tasker_receipts_anew (
+    id         BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    session_id BLOB NOT NULL,
+    lanes      TEXT NOT NULL,
+    steps      TEXT NOT NULL,
+    claimed_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))
+) STRICT, WITHOUT ROWID;
+INSERT INTO tasker_receipts_anew (id, session_id, lanes, steps) SELECT id, session_id, lanes, steps FROM tasker_receipts;
+DROP TABLE tasker_receipts;
+ALTER TABLE tasker_receipts_anew RENAME TO tasker_receipts;
+CREATE INDEX tasker_receipts_by_session ON tasker_receipts (session_id, id);
 ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_at INTEGER;
 ALTER TABLE tasker_workflow_step_transitions ADD COLUMN claimed_by BLOB;
 
