@@ -34,6 +34,7 @@ RSpec.configure do |config|
   config.include Support::LoopbackServers
   config.include Support::Faults
   config.include Support::TcpProxies
+  config.include Support::Disks
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|

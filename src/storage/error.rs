@@ -122,10 +122,18 @@ pub enum StoreError {
     Fault(#[from] Panic),
 }
 
+/// PostgreSQL's code for a transaction that may not write.
+const READ_ONLY: &str = "25006";
+
 impl StoreError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::PoolTimeout(_) | Self::Conflict(_) | Self::Disconnected(_))
+    }
+
+    /// Whether the server refused to write at all, now and on this connection.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Unreachable(said) if said.code.as_deref() == Some(READ_ONLY))
     }
 
     /// Whether what failed may have been committed, though no answer tells.

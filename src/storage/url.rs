@@ -12,6 +12,7 @@
 //! | `acquire_timeout` | both | 5 | seconds to wait for a free connection |
 //! | `busy_timeout` | SQLite | 5 | seconds to wait for another process's commit |
 //! | `connect_timeout` | PostgreSQL | 5 | seconds to wait for the server |
+//! | `answer_timeout` | PostgreSQL | 120 | seconds that one transaction may take before its connection counts as dead |
 //! | `prepared` | PostgreSQL | `true` | `false` behind a pooler in transaction mode |
 //! | `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `options`, `host`, `port`, `user`, `password`, `dbname` | PostgreSQL | | as in libpq |
 
@@ -76,13 +77,15 @@ pub struct PostgresUrl {
     pub acquire_timeout: Option<Duration>,
     /// How long to wait for the server.
     pub connect_timeout: Duration,
+    /// How long one transaction may take before its connection counts as dead.
+    pub answer_timeout: Duration,
     /// Whether statements are prepared by name on the server.
     pub prepared: bool,
 }
 
 const COMMON: &[&str] = &["pool", "acquire_timeout"];
 const SQLITE: &[&str] = &["pool", "acquire_timeout", "busy_timeout"];
-const POSTGRES: &[&str] = &["pool", "acquire_timeout", "connect_timeout", "prepared"];
+const POSTGRES: &[&str] = &["pool", "acquire_timeout", "connect_timeout", "answer_timeout", "prepared"];
 const LIBPQ: &[&str] = &[
     "sslmode",
     "sslrootcert",
@@ -153,6 +156,7 @@ impl DatabaseUrl {
             pool: None,
             acquire_timeout: None,
             connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(120),
             prepared: true,
         };
         let mut passed_on = Vec::new();
@@ -161,6 +165,7 @@ impl DatabaseUrl {
                 "pool" => found.pool = Some(count(&name, &value)?),
                 "acquire_timeout" => found.acquire_timeout = Some(span(&name, &value)?),
                 "connect_timeout" => found.connect_timeout = span(&name, &value)?,
+                "answer_timeout" => found.answer_timeout = span(&name, &value)?,
                 "prepared" => found.prepared = truth(&name, &value)?,
                 known if LIBPQ.contains(&known) => passed_on.push((name.into_owned(), value.into_owned())),
                 _ => return Err(unknown(&name, &[POSTGRES, LIBPQ].concat(), SQLITE.iter(), "SQLite")),

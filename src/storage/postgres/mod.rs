@@ -2,6 +2,7 @@
 //!
 //! * [`PostgresStore`] here: runs transactions, tries them again, hands out wake-ups.
 //! * `connect`, `migrate`: from a URL to a pool over an up-to-date schema (`migrations/`).
+//! * `pool`: connections, and leaving those that are of no use.
 //! * `retry`, `error`: what a failure means, and whether to try again.
 //! * [`tx`]: the primitives, each with its SQL. `values`: how values pass to and fro.
 //! * `notify`: wake-ups between processes.
@@ -14,36 +15,32 @@ mod connect;
 mod error;
 mod migrate;
 mod notify;
+mod pool;
 mod retry;
 pub mod tx;
 mod values;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::AtomicI64;
 
-use sqlx::PgPool;
+use sqlx::SqlSafeStr;
 use tokio::sync::watch;
 
-use self::error::store_error;
 use self::notify::Notifier;
+use self::pool::Pool;
 use self::retry::{Failure, Tries};
 use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
 use super::feed::Feed;
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
-use super::{BusyPool, Result, Store, StoreError, Transaction};
+use super::{Result, Store, Transaction};
 use crate::panics::caught;
 use crate::troubles::Troubles;
 
 /// Tasks in a PostgreSQL database.
 pub struct PostgresStore {
-    pool: PgPool,
+    pool: Pool,
     prepared: bool,
-    /// `host:port`, for messages.
-    place: String,
-    /// The URL without a password, for messages.
-    database: String,
-    load: Load,
     clock_offset: Arc<AtomicI64>,
     notifier: Notifier,
     troubles: Arc<Troubles>,
@@ -66,11 +63,8 @@ impl PostgresStore {
             false => Notifier::none(),
         };
         Ok(Self {
-            pool: connect::pool(url, options, connect_options),
+            pool: Pool::new(connect::pool(url, options, connect_options), url),
             prepared: url.prepared,
-            place: url.place(),
-            database: url.redacted(),
-            load: Load::default(),
             clock_offset: Arc::clone(&options.clock_offset),
             notifier,
             troubles,
@@ -84,48 +78,43 @@ impl PostgresStore {
         transaction: &X,
         access: Access,
     ) -> std::result::Result<X::Output, Failure> {
-        let _asks = Counted::one(&self.load.asking);
         let (beginning, resent) = match access {
             Access::Read => (BEGIN_READING, false),
             Access::Write { resent } => (BEGIN, resent),
         };
-        let connection = self.pool.begin_with(beginning).await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => self.timed_out(),
-            error => store_error(error),
-        });
-        let connection = connection.map_err(|error| Failure { error, begun: false })?;
-        let _holds = Counted::one(&self.load.holding);
-        // What only reads leaves nothing unknown behind.
-        let begun = |error| Failure { error, begun: matches!(access, Access::Write { .. }) };
+        let (connection, held) =
+            self.pool.begin(beginning.into_sql_str()).await.map_err(|error| Failure { error, begun: false })?;
         let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
         if let Access::Write { .. } = access {
             tx.record_for(&self.feed);
         }
+        let outcome = self.pool.answered(&held, self.carry_out(transaction, tx, access)).await;
+        outcome.map_err(|error| {
+            // A connection keeps the setting that it was made with.
+            if error.is_read_only() {
+                self.pool.leave(&held);
+            }
+            // What only reads leaves nothing unknown behind.
+            Failure { error, begun: matches!(access, Access::Write { .. }) }
+        })
+    }
+
+    async fn carry_out<X: Transaction>(
+        &self,
+        transaction: &X,
+        mut tx: PostgresTx,
+        access: Access,
+    ) -> Result<X::Output> {
         match (super::run(transaction, &mut tx).await, access) {
             (Ok(output), Access::Write { .. }) => {
                 let committed = caught(tx.commit(&self.feed)).await.unwrap_or_else(|panic| Err(panic.into()));
-                committed.map(|()| output).map_err(begun)
+                committed.map(|()| output)
             }
             (Ok(output), Access::Read) => Ok(output),
             (Err(error), _) => {
                 tx.roll_back().await;
-                Err(begun(error))
+                Err(error)
             }
-        }
-    }
-
-    /// Why no connection was to be had in time.
-    fn timed_out(&self) -> StoreError {
-        let options = self.pool.options();
-        let (waited, max) = (options.get_acquire_timeout(), options.get_max_connections());
-        let in_use = self.load.holding.load(Ordering::Relaxed).min(max);
-        match in_use > 0 && self.load.asking.load(Ordering::Relaxed) > max {
-            true => {
-                StoreError::PoolTimeout(Box::new(BusyPool { waited, max, in_use, database: self.database.clone() }))
-            }
-            false => StoreError::Unreachable(
-                format!("PostgreSQL at {} cannot be reached for {:.1} s", self.place, waited.as_secs_f64()).into(),
-            ),
         }
     }
 }
@@ -178,12 +167,7 @@ impl Store for PostgresStore {
     }
 
     fn facts(&self) -> StoreFacts {
-        StoreFacts {
-            backend: "postgres",
-            size: self.pool.size(),
-            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
-            max: self.pool.options().get_max_connections(),
-        }
+        self.pool.facts()
     }
 
     /// Nothing: a forked child leaves its parent's connections alone and opens its own.
@@ -193,30 +177,5 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         tokio::join!(self.notifier.stop(), self.pool.close());
-    }
-}
-
-/// What the pool has to do: tells a busy one from an absent server, of which nobody gets a connection.
-#[derive(Default)]
-struct Load {
-    /// How many transactions hold a connection or wait for one.
-    asking: Arc<AtomicU32>,
-    /// How many hold one.
-    holding: Arc<AtomicU32>,
-}
-
-/// One in a count, as long as it lives.
-struct Counted(Arc<AtomicU32>);
-
-impl Counted {
-    fn one(count: &Arc<AtomicU32>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

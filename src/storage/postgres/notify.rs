@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Executor, PgPool, Row};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::fault_point;
@@ -30,11 +30,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 const AUDIENCE: Duration = Duration::from_secs(2);
 /// The shortest and the longest wait before a lost connection is made again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How long nothing is heard before it is asked whether the server is still there, and how long it may take to answer.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 /// How long a closing store waits for this task.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What is announced is in the database already: nothing is lost with a wake-up.
 const WITHOUT_SYNC: &str = "SET synchronous_commit = off";
+
+/// What the server answers at once.
+const NOTHING: &str = "SELECT";
 
 const NOTIFY: &str = "SELECT pg_notify('tasker_ready', $1)";
 
@@ -167,6 +172,7 @@ async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Re
     shared.wake();
     let mut speaker = Speaker::default();
     loop {
+        let quiet = tokio::time::sleep(SILENCE.0);
         tokio::select! {
             heard = listener.try_recv() => match heard? {
                 Some(heard) if heard.payload() == shared.name => {}
@@ -175,10 +181,16 @@ async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Re
             },
             () = shared.asked.notified(), if speaker.due.is_none() => speaker.due = Some(speaker.next),
             () = tokio::time::sleep_until(speaker.due.unwrap_or(speaker.next)), if speaker.due.is_some() => {
-                speaker.speak(shared, &mut listener).await?;
+                in_time(speaker.speak(shared, &mut listener)).await?;
             }
+            () = quiet => drop(in_time(listener.execute(NOTHING)).await?),
         }
     }
+}
+
+/// What the server answers at once; an error where it does not.
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(SILENCE.1, answer).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
 }
 
 impl Shared {

@@ -33,6 +33,11 @@ fn from_code(error: &Error, failure: ffi::Error, said: &str) -> StoreError {
         ErrorCode::DiskFull => told(format!(
             "the disk that holds the database file is full ({said}); nothing of this transaction was stored"
         )),
+        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_WRITE => told(format!(
+            "the operating system refused to write to the database file ({said}, code {}); nothing of this transaction was \
+             stored. Its file system may only be read, or files may not grow so large",
+            failure.extended_code
+        )),
         ErrorCode::ReadOnly => told(format!("the database file, or its folder, cannot be written to ({said})")),
         ErrorCode::SystemIoFailure => told(format!(
             "the operating system could not read or write the database file ({said}, code {})",
@@ -55,7 +60,11 @@ pub(super) fn is_full(error: &Error) -> bool {
 
 /// Whether, at a commit, it tells that the file can no longer be trusted. After a failed fsync
 /// the operating system may have dropped the pages it could not write, so that a second try
-/// reports a success that never was.
+/// reports a success that never was. A write that was refused is none of these: nothing of it stands behind the
+/// last commit, and the next transaction writes over it.
 pub(super) fn is_fatal_at_commit(error: &Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt))
+    match error {
+        Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_WRITE => false,
+        error => matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt)),
+    }
 }
