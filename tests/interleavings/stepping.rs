@@ -9,17 +9,13 @@ use sqlx::{PgConnection, Row};
 use tasker_core::domain::id::*;
 use tasker_core::domain::operation::{Operation, TaskOperation};
 use tasker_core::engine::transactions::intake::Assignment;
-use tasker_core::engine::transactions::operate::{Note, Operate};
-use tasker_core::engine::transactions::sessions::Open;
-use tasker_core::engine::transactions::settle::{Claim, Report, Settle};
-use tasker_core::engine::transactions::tried::Tried;
-use tasker_core::engine::transactions::verdict::Outcome;
+use tasker_core::engine::transactions::settle::{Report, Settle};
 use tasker_core::ffi::shared::process::Process;
-use tasker_core::storage::rows::LaneCursor;
 use tasker_core::storage::{Result, Store, StoreError, Transaction, Tx};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+pub use crate::support::direct::{Counted, report};
 use crate::support::fresh_postgres;
 use crate::support::host::{Host, LEASE, block};
 use crate::support::postgres::TestDatabase;
@@ -48,7 +44,7 @@ impl Scene {
 
     /// Runs a transaction.
     pub fn run<X: Transaction>(&self, transaction: X) -> X::Output {
-        block(self.host.engine.store().write(transaction)).expect("it succeeds")
+        self.host.run(transaction)
     }
 
     /// Waits until so many transactions wait for a lock, or `work` has ended.
@@ -77,44 +73,20 @@ impl Scene {
 
     /// A new session.
     pub fn session(&self) -> SessionKey {
-        let session = SessionId(uuid::Uuid::now_v7());
-        self.run(Open { session, label: "test".into(), ttl: LEASE });
-        SessionKey { id: session, epoch: 0 }
+        self.host.session()
     }
 
     /// A settlement that claims up to `limit` steps of any lane.
     pub fn settle(&self, session: SessionKey, reports: Vec<Report>, limit: usize) -> Settle {
         let sql = "SELECT id FROM tasker_lanes ORDER BY id";
         let lanes: Vec<i32> = block(sqlx::query_scalar(sql).fetch_all(&mut self.connect())).expect("lanes");
-        Settle {
-            session,
-            reports,
-            finished_receipts: Vec::new(),
-            doubtful: Vec::new(),
-            claim: Claim {
-                receipt: ReceiptId::generate(),
-                limit,
-                lanes: lanes.into_iter().map(|lane| LaneCursor { lane: LaneId(lane), from: None }).collect(),
-                look: limit > 0,
-                look_due: false,
-                keep: limit,
-                keep_from: None,
-            },
-            catalog: self.host.engine.catalog().clone(),
-        }
+        self.host.settlement(session, lanes.into_iter().map(LaneId).collect(), reports, limit)
     }
 
     /// Has somebody do something by hand.
     pub fn operate(&self, task: TaskId, operation: TaskOperation) {
-        assert!(self.run(self.operation(task, operation)).is_some_and(|operated| operated.changed));
-    }
-
-    /// What somebody does by hand, who waits for nobody.
-    pub fn operation(&self, task: TaskId, operation: TaskOperation) -> Operate {
-        let (operation, patience) = (Operation::Task(operation), Duration::ZERO);
-        let (note, tried) = (Note::default(), Tried::default());
-        let catalog = self.host.engine.catalog().clone();
-        Operate { task, operation, note, dry_run: false, patience, tried, catalog }
+        let operation = self.host.operation(task, Operation::Task(operation));
+        assert!(self.run(operation).is_some_and(|operated| operated.changed));
     }
 
     /// Claims that many steps.
@@ -123,10 +95,6 @@ impl Scene {
         assert_eq!(claimed.len(), count, "steps that are ready");
         claimed
     }
-}
-
-pub fn report(assignment: &Assignment, outcome: Outcome) -> Report {
-    Report { assignment: Arc::new(assignment.clone()), outcome }
 }
 
 /// A transaction under way.
@@ -188,21 +156,6 @@ impl<X: Transaction> Transaction for Committing<X> {
         let output = self.transaction.run(tx).await?;
         self.gate.pass().await;
         Ok(output)
-    }
-}
-
-/// Counts how often it is run: once, where nothing ends it.
-pub struct Counted<X> {
-    pub transaction: X,
-    pub tries: Arc<AtomicU32>,
-}
-
-impl<X: Transaction> Transaction for Counted<X> {
-    type Output = X::Output;
-
-    async fn run<T: Tx>(&self, tx: &mut T) -> Result<X::Output> {
-        self.tries.fetch_add(1, Ordering::SeqCst);
-        self.transaction.run(tx).await
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod behind;
+pub mod direct;
 pub mod growth;
 pub mod host;
 pub mod lab;

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::support::behind::behind_the_back;
 use crate::support::host::block;
 
@@ -14,11 +12,6 @@ fn folder(name: &str) -> std::path::PathBuf {
 /// How many versions of the schema there are.
 pub fn versions() -> usize {
     std::fs::read_dir(folder("src/storage/sqlite/migrations")).expect("migrations").count()
-}
-
-/// The templates of the tasks in them.
-pub fn templates() -> Vec<Value> {
-    serde_json::from_str(include_str!("../../upgrades/templates.json")).expect("templates")
 }
 
 /// Fills an empty database as one of that version was.

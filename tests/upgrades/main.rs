@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::operation::{Operation, TaskOperation};
 use tasker_core::domain::state::{StepState, TaskState};
@@ -21,13 +21,18 @@ use tasker_core::engine::worker::{Phase, Worker};
 use tasker_core::storage::Store;
 use tasker_core::storage::rows::{HistoryRow, TaskFilter, TaskRow};
 
-use fixtures::{load, templates, versions};
+use fixtures::{load, versions};
 use support::behind::rows_behind_the_back;
 use support::host::{HOUR, Host, LEASE, block};
 use support::lab::{done, eventually};
 
 /// Beyond every timer and lease of the fixtures.
 const LATER: i64 = 24 * 40 * HOUR;
+
+/// The templates of the tasks in the fixtures.
+fn templates() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../upgrades/templates.json")).expect("templates")
+}
 
 fn tasks(host: &Host, filter: TaskFilter) -> BTreeMap<String, TaskRow> {
     let look = ListTasks { filter, before: None, limit: 100, catalog: host.engine.catalog().clone() };
