@@ -33,6 +33,7 @@ print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
   lint_packages=(rubocop yard)
   spec_packages=(ruby-rspec ruby-simplecov ruby-activesupport sqlite3)
   database_packages=(postgresql pgbouncer)
+  clock_packages=(faketime) # a process whose host's clock jumps
 }
 
 # Whether a package's purpose is served, from wherever it came.

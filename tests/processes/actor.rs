@@ -22,7 +22,8 @@ use crate::support::direct::{Counted, report};
 use crate::support::host::{Host, LEASE, block};
 use crate::templates;
 
-const URL: &str = "TASKER_TEST_ACTOR";
+/// Set for a process that another one started; whoever runs ignored tests does without it.
+pub const OTHER: &str = "TASKER_TEST_PROCESS";
 
 /// A moment that two processes are to do something at: nanoseconds since 1970.
 pub fn in_a_moment() -> u128 {
@@ -43,13 +44,14 @@ pub struct Actor {
 impl Actor {
     /// Starts one; what it is told first says on which database.
     pub fn start() -> Self {
-        Self::with(&[])
+        Self::run("actor::does_what_it_is_told", &[])
     }
 
-    pub fn with(env: &[(&str, &str)]) -> Self {
+    /// Runs an ignored test of this suite, with [`OTHER`] and more in its environment.
+    pub fn run(test: &str, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "actor::does_what_it_is_told", "--ignored", "--nocapture"])
-            .env(URL, "")
+            .args(["--exact", test, "--ignored", "--nocapture"])
+            .env(OTHER, "")
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -213,7 +215,7 @@ fn await_moment(at: u128) {
 #[test]
 #[ignore = "the other process of other tests"]
 fn does_what_it_is_told() {
-    if std::env::var_os(URL).is_none() {
+    if std::env::var_os(OTHER).is_none() {
         return;
     }
     let mut hand: Option<Hand> = None;

@@ -1,7 +1,8 @@
 //! What two processes do at the same instant, on each database.
 //!
 //! * [`actor`]: a process that does what it is told. [`diamonds`]: parents that end at once. [`races`]: an end against a
-//!   cancellation, a recovery against a retry. [`migrating`]: processes that start at once.
+//!   cancellation, a recovery against a retry. [`migrating`]: processes that start at once. [`clocks`]: a process whose
+//!   host's clock jumps.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -10,6 +11,7 @@ mod support;
 mod fixtures;
 
 mod actor;
+mod clocks;
 mod diamonds;
 mod migrating;
 mod races;
