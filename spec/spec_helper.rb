@@ -23,6 +23,7 @@ RSpec.configure do |config|
   config.order = :random
   Kernel.srand config.seed
 
+  RSpec::Matchers.define_negated_matcher(:not_include, :include)
   config.expect_with(:rspec) { |expectations| expectations.max_formatted_output_length = 2_000 }
   config.mock_with(:rspec) { |mocks| mocks.verify_partial_doubles = true }
   config.filter_run_when_matching :focus

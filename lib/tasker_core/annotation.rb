@@ -20,7 +20,7 @@ module TaskerCore
     FIELDS = %i[task_id type value by at].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
-    Loaded = Struct.new(*FIELDS, keyword_init: true)
+    Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private
     def self._load(text)

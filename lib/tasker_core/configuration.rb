@@ -32,6 +32,10 @@ module TaskerCore
     attr_reader :retention
     # @return [Numeric] seconds that a stopping worker gives its handlers. Default: 25
     attr_reader :drain_timeout
+    # @return [Numeric] seconds that the end of the process takes at the most for its workers: they claim nothing more,
+    #   handlers have four fifths of it to end, what they hold then is given back, and the database is closed. Who wants
+    #   to wait longer calls {Worker#stop} before. Default: 5
+    attr_reader :exit_timeout
 
     # @return [Integer] how deep Arrays and Hashes may be nested in one another. Default: 64
     attr_reader :max_depth
@@ -40,11 +44,16 @@ module TaskerCore
     # @return [Integer] the most bytes of JSON that a result may have. Default: 16777216
     attr_reader :max_result_bytes
 
+    # @api private
+    attr_reader :compiled_filter
+
     def initialize
+      @compiled_filter = Filter.new(Filter::NAMES)
       @pool = 5
       @threads = 5
       @lease = 15
       @drain_timeout = 25
+      @exit_timeout = 5
       @max_depth = 64
       @max_context_bytes = 1 << 20
       @max_result_bytes = 16 << 20
@@ -88,6 +97,34 @@ module TaskerCore
       @on_error = callable
     end
 
+    # @return [Array<String, Regexp>] parts of the names of keys, in whatever case, and patterns of them: what stands
+    #   under such a key in contexts, results, configs and the like is shown as `[FILTERED]` by `inspect` and `pp`, and
+    #   not at all in errors and logs. Handlers see it, and it is stored, as it is. Default: `passw`, `passphrase`,
+    #   `secret`, `token`, `_key`, `apikey`, `api-key`, `authorization`, `crypt`, `salt`, `certificate`, `otp`, `ssn`,
+    #   `cvv`, `cvc`
+    # @example
+    #   TaskerCore.configure { |c| c.filter += [:iban, /\Apin\z/] }
+    #   # in Rails: c.filter += Rails.application.config.filter_parameters.grep_v(Proc)
+    #   TaskerCore.configuration.filter.include?("iban") # => true
+    def filter = compiled_filter.names
+
+    # @param names [Array<String, Symbol, Regexp>, nil] an empty one hides nothing; nil for the default
+    # @raise [ConfigurationError] when it is something else
+    def filter=(names)
+      unless names.nil? || names.is_a?(Array)
+        raise ConfigurationError, "filter: is an Array of Strings, Symbols and Regexps, not #{Native.shown(names)}"
+      end
+
+      @compiled_filter = Filter.new(names || Filter::NAMES)
+    end
+
+    # @return [String] one short line; of the database's URL what is no secret
+    def inspect
+      shown = { database_url: Native.redacted_url(database_url), pool: pool, threads: threads, lease: lease,
+                retention: retention, drain_timeout: drain_timeout }
+      "#<TaskerCore::Configuration #{shown.map { |name, value| "#{name}: #{value.inspect}" }.join(", ")}>"
+    end
+
     # @raise [ConfigurationError] when it is not 1 to 1000
     def pool=(number)
       @pool = count(number, "pool")
@@ -113,6 +150,11 @@ module TaskerCore
     # @raise [ValidationError] when it is no number of seconds
     def drain_timeout=(seconds)
       @drain_timeout = Seconds.parse(seconds, "drain_timeout") ? seconds : 25
+    end
+
+    # @raise [ValidationError] when it is no number of seconds
+    def exit_timeout=(seconds)
+      @exit_timeout = Seconds.parse(seconds, "exit_timeout") ? seconds : 5
     end
 
     # @raise [ConfigurationError] when it is not 1 to 100

@@ -52,7 +52,7 @@ module TaskerCore
                 metadata].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
-    Loaded = Struct.new(*FIELDS, keyword_init: true)
+    Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private
     def self._load(text)

@@ -33,7 +33,7 @@ module TaskerCore
     FIELDS = %i[id created_at expires_at status backend database pool pid].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
-    Loaded = Struct.new(*FIELDS, keyword_init: true)
+    Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private
     def self._load(text)

@@ -72,18 +72,22 @@ module TaskerCore
       coder.represent_map(nil, as_json)
     end
 
-    # For `pp`: all fields, one a line where they don't fit.
+    # What `Marshal.load` gives for a dumped snapshot shows itself like this.
+    #
+    # @api private
+    module Shown
+      # @return [String] all fields; what {Configuration#filter} names is hidden
+      def inspect = "#<struct #{self.class} #{Filter.current.list(to_h)}>"
+      alias to_s inspect
+
+      # @!visibility private
+      def pretty_print(printer) = Snapshot.lay_out(self, printer)
+    end
+
+    # For `pp`: all fields, one a line where they don't fit; what {Configuration#filter} names is hidden.
     #
     # @!visibility private
-    def pretty_print(printer)
-      printer.group(1, "#<#{self.class}", ">") do
-        printer.seplist(to_h, -> { printer.text "," }) do |field, value|
-          printer.breakable
-          printer.text "#{field}: "
-          printer.pp value
-        end
-      end
-    end
+    def pretty_print(printer) = Snapshot.lay_out(self, printer)
 
     # Marshalled through {#to_h}: what is loaded has the same readers and no handle.
     #
@@ -98,6 +102,17 @@ module TaskerCore
     def plain_json = JSON.generate(as_json)
 
     class << self
+      # @api private
+      def lay_out(snapshot, printer)
+        printer.group(1, "#<#{snapshot.class}", ">") do
+          printer.seplist(Filter.current.apply(snapshot.to_h), -> { printer.text "," }) do |field, value|
+            printer.breakable
+            printer.text "#{field}: "
+            printer.pp value
+          end
+        end
+      end
+
       # The fields that `only:` and `except:` leave.
       #
       # @api private

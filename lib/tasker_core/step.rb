@@ -78,6 +78,7 @@ module TaskerCore
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
     Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
+      include Snapshot::Shown
     end
 
     # @!visibility private

@@ -68,7 +68,7 @@ module TaskerCore
 
     # @return [String] one short line
     def inspect
-      "#<TaskerCore::TaskList #{@filter.map { |key, value| "#{key}: #{value.inspect}" }.join(", ")}>"
+      "#<TaskerCore::TaskList #{Filter.current.list(@filter)}>"
     end
 
     private

@@ -36,34 +36,6 @@ module TaskerCore
       end
     end
 
-    # @api private
-    @running = []
-
-    class << self
-      # @api private
-      def started(worker)
-        unless @at_exit
-          @at_exit = true
-          # A block would hold this worker, and through it a handle, to the end.
-          at_exit(&method(:stop_all))
-        end
-        @running.select(&:over?).each { |other| stopped(other) }
-        @running.push(worker)
-      end
-
-      # @api private
-      def stopped(worker)
-        @running.delete(worker)
-      end
-
-      private
-
-      # A forked child inherits this, and leaves its parent's workers alone.
-      def stop_all
-        @running.dup.each { |worker| worker.stop if worker.running? }
-      end
-    end
-
     # @return [Integer] how many threads it has
     attr_reader :threads
 
@@ -106,7 +78,7 @@ module TaskerCore
         release if @native.stopped?
         report_troubles
       end
-      Worker.stopped(self)
+      ProcessEnd.stopped(self)
       self
     end
 
@@ -128,6 +100,22 @@ module TaskerCore
     def running?
       mine? && @native.working?
     end
+
+    # Begins to stop, as {#stop} does; what {#left} waits for.
+    #
+    # @api private
+    def leave(drain) = @native.stop(drain)
+
+    # Waits until it has stopped, at most `limit` seconds.
+    #
+    # @api private
+    def left(call, limit)
+      Waiting.await(call, limit: limit)
+      report_troubles
+    end
+
+    # @api private
+    def close_database = @native_handle.close
 
     # Whether it has nothing left to do in this process. A forked child must not ask its parent's.
     #
@@ -177,7 +165,7 @@ module TaskerCore
         @pid = Process.pid
         @pool = []
         @threads.times { |place| spawn(place) }
-        Worker.started(self)
+        ProcessEnd.started(self)
       end
     end
 
@@ -214,7 +202,7 @@ module TaskerCore
           tell(e)
         ensure
           spawn(place) unless ended || !running?
-          Worker.stopped(self) if over?
+          ProcessEnd.stopped(self) if over?
         end
       end
     end

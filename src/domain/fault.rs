@@ -16,12 +16,14 @@ pub struct Fault {
     pub expected: Option<String>,
     /// What was there, where it can be shown in a few words.
     pub got: Option<String>,
+    /// The message without the value that stands there, where `message` quotes it: for values that are not to be shown.
+    pub discreet: Option<String>,
 }
 
 impl Fault {
     /// A fault with a message alone.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), expected: None, got: None }
+        Self { path: path.into(), message: message.into(), expected: None, got: None, discreet: None }
     }
 
     /// Says what was expected and what was found instead.
@@ -29,6 +31,19 @@ impl Fault {
         self.expected = Some(expected.into());
         self.got = Some(got.into());
         self
+    }
+
+    /// The same without the value, where it quotes that.
+    pub fn without_value(mut self) -> Self {
+        if let Some(discreet) = self.discreet.take() {
+            self.message = discreet;
+        }
+        self
+    }
+
+    /// The names of the keys on its path, outermost first. A dot in a key's name ends it.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.path.split(['.', '[', ']']).filter(|part| !part.is_empty() && !part.bytes().all(|b| b.is_ascii_digit()))
     }
 }
 
@@ -73,9 +88,16 @@ impl Faults {
         let is_cut = self.0.len() > most;
         self.0.truncate(most);
         if let Some(last) = self.0.last_mut().filter(|_| is_cut || may_be_more) {
-            last.message.push_str("; there may be more faults than these");
+            const MORE: &str = "; there may be more faults than these";
+            last.message.push_str(MORE);
+            last.discreet.iter_mut().for_each(|discreet| discreet.push_str(MORE));
         }
         self
+    }
+
+    /// The same, without the values at the places that `hides` names.
+    pub fn hiding(self, hides: impl Fn(&Fault) -> bool) -> Self {
+        Self(self.0.into_iter().map(|fault| if hides(&fault) { fault.without_value() } else { fault }).collect())
     }
 
     /// All of them, in the order in which they were found.

@@ -16,6 +16,7 @@
 //! | `prepared` | PostgreSQL | `true` | `false` behind a pooler in transaction mode |
 //! | `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `options`, `host`, `port`, `user`, `password`, `dbname` | PostgreSQL | | as in libpq |
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -67,7 +68,7 @@ pub struct SqliteUrl {
 }
 
 /// Where a PostgreSQL database is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresUrl {
     /// The URL without this library's own options; it may hold a password.
     pub url: Url,
@@ -112,9 +113,14 @@ impl DatabaseUrl {
         match scheme {
             "sqlite" => Self::sqlite(&text["sqlite:".len()..]),
             "postgres" | "postgresql" => Self::postgres(text),
+            // What follows may hold a password, wherever it stands.
             _ => Err(refused(format!(
                 "{:?} is not a database URL: it starts with sqlite: (sqlite:tasker.sqlite3, sqlite:///var/lib/app/tasker.sqlite3, sqlite::memory:) or postgres:// (postgres://user@host/database)",
-                if text.contains('@') { scheme } else { text },
+                if scheme.len() < text.len() {
+                    format!("{scheme}:…")
+                } else {
+                    text.split(['?', '@']).next().unwrap_or_default().into()
+                },
             ))),
         }
     }
@@ -151,6 +157,12 @@ impl DatabaseUrl {
         let mut url = Url::parse(text).map_err(|error| {
             refused(format!("the database URL is malformed ({error}): postgres://user:password@host:5432/database, with special characters in user and password percent-encoded"))
         })?;
+        if url.cannot_be_a_base() {
+            return Err(refused(
+                "the database URL is malformed: postgres: is followed by //, as in postgres://user@host/database"
+                    .into(),
+            ));
+        }
         let mut found = PostgresUrl {
             url: url.clone(),
             pool: None,
@@ -187,6 +199,13 @@ impl DatabaseUrl {
             }
             Self::Postgres(url) => url.redacted(),
         }
+    }
+}
+
+/// Without a password.
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({})", self.redacted())
     }
 }
 

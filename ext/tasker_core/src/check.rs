@@ -36,6 +36,11 @@ fn check_url(url: Value) -> Result<(), Failure> {
     })
 }
 
+/// A database URL for people: no password in it.
+fn redacted_url(url: String) -> String {
+    DatabaseUrl::parse(&url).map_or_else(|_| "no database URL".into(), |url| url.redacted())
+}
+
 fn check_filter(filter: RHash) -> Result<(), Failure> {
     guarded(|| {
         ListTasksInput::from_rhash(filter, &Limits::default())?.into_page()?;
@@ -64,6 +69,7 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_template", function!(check_template, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
+    native.define_singleton_method("redacted_url", function!(redacted_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("check_worker", function!(check_worker, 1))?;
     native.define_singleton_method("shown", function!(shown_value, 1))?;

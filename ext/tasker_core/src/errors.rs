@@ -3,7 +3,7 @@
 use magnus::error::IntoError;
 use magnus::prelude::*;
 use magnus::value::Lazy;
-use magnus::{Error, Exception, ExceptionClass, RArray, RModule, Ruby, kwargs};
+use magnus::{Error, Exception, ExceptionClass, RArray, RClass, RModule, Ruby, Value, kwargs};
 use tasker_core::domain::fault::{Fault, Faults};
 use tasker_core::engine::error::EngineError;
 use tasker_core::fault_point;
@@ -106,6 +106,10 @@ classes! {
 /// The exception of an error, with the error's data as its own.
 pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
     let class = |class| ruby.get_inner(class);
+    let error = match error {
+        EngineError::Validation(faults) => EngineError::Validation(discreet(ruby, faults)?),
+        error => error,
+    };
     let message = error.to_string();
     match error {
         EngineError::Configuration(_) => class(&CONFIGURATION).new_instance((message,)),
@@ -145,6 +149,17 @@ pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
         }
         EngineError::Internal { place, .. } => class(&INTERNAL).new_instance((message, kwargs!("place" => place))),
     }
+}
+
+/// The same, without the values of keys that the user's filter hides.
+fn discreet(ruby: &Ruby, faults: Faults) -> Result<Faults, Error> {
+    if faults.all().iter().all(|fault| fault.discreet.is_none()) {
+        return Ok(faults);
+    }
+    let module: RModule = ruby.class_object().const_get("TaskerCore")?;
+    let filter: Value = module.const_get::<_, RClass>("Filter")?.funcall("current", ())?;
+    let hides = |key: &str| filter.funcall::<_, _, bool>("hides?", (key,)).unwrap_or(true);
+    Ok(faults.hiding(|fault| fault.discreet.is_some() && fault.keys().any(hides)))
 }
 
 fn faults_of(ruby: &Ruby, faults: &Faults) -> Result<RArray, Error> {

@@ -80,22 +80,26 @@ impl Schema {
 
     fn judge(&self, tree: &Value, path: &str) -> Result<(), Faults> {
         let errors = self.validator.iter_errors(tree).take(MOST_FAULTS + 1);
-        let faults = errors.map(|error| Fault::new(dotted(path, error.instance_path().as_str()), message(&error)));
+        let faults = errors.map(|error| fault(path, &error));
         Faults::check(faults.collect()).map_err(|faults| faults.at_most(MOST_FAULTS, false))
     }
 }
 
-fn message(error: &jsonschema::ValidationError<'_>) -> String {
-    let whole = error.to_string();
-    if whole.len() <= MAX_MESSAGE {
-        return whole;
+/// What the validator says. It quotes the value, which is left out where it is a whole Array or object, or long.
+fn fault(root: &str, error: &jsonschema::ValidationError<'_>) -> Fault {
+    let mut masked = error.masked().to_string();
+    if masked.len() > MAX_MESSAGE {
+        masked.truncate(masked.floor_char_boundary(MAX_MESSAGE));
+        masked.push('…');
     }
-    let mut without_value = error.masked().to_string();
-    if without_value.len() > MAX_MESSAGE {
-        without_value.truncate(without_value.floor_char_boundary(MAX_MESSAGE));
-        without_value.push('…');
+    let path = dotted(root, error.instance_path().as_str());
+    let whole = Some(error.to_string()).filter(|whole| whole.len() <= MAX_MESSAGE && *whole != masked);
+    match whole {
+        Some(whole) if !matches!(error.instance().as_ref(), Value::Array(_) | Value::Object(_)) => {
+            Fault { discreet: Some(masked), ..Fault::new(path, whole) }
+        }
+        _ => Fault::new(path, masked),
     }
-    without_value
 }
 
 fn read(value: &Json, path: &str) -> Result<Value, Fault> {

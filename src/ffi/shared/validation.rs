@@ -79,7 +79,7 @@ fn fault(error: &ValidationError, path: &str) -> Fault {
         _ => {
             let path = text("path").filter(|own| !own.is_empty()).unwrap_or_else(|| path.to_owned());
             let message = error.message.as_deref().unwrap_or(&error.code).to_owned();
-            Fault { path, message, expected: text("expected"), got: text("got") }
+            Fault { path, message, expected: text("expected"), got: text("got"), discreet: None }
         }
     }
 }

@@ -37,7 +37,7 @@ module TaskerCore
         end
 
         def secret_name?(name)
-          name.match?(SECRET_NAME)
+          name.match?(SECRET_NAME) || Filter.current.hides?(name)
         end
 
         # The longest first: one may be a part of another.
