@@ -90,6 +90,17 @@ RSpec.describe "A fault inside tasker_core" do
       expect_works
     end
 
+    # What was started would claim steps that nobody runs.
+    %w[answer conversion_out].each do |point|
+      it "at #{point} of a worker's start leaves no worker behind" do
+        handle.register(single { 1 })
+        arm(point, :error)
+        expect(error_of { handle.worker(threads: 1).start }).to be_a(TaskerCore::InternalError)
+        handle.worker(threads: 1).start
+        Array.new(20) { handle.create_task("flow") }.each { |task| expect_works(task) }
+      end
+    end
+
     it "in a worker's loop is told, and the loop goes on" do
       other = open_handle(lease: 1)
       other.register(single { 1 })

@@ -18,9 +18,10 @@ module Chaos
       DELAY = 1.3
       # How long the fault is waited for, and how long tasks are, in seconds.
       PATIENCE = 20
-      # What a round creates, all at once, until the fault has happened. Wide tasks cost most, and are there where there
-      # is most to lose.
-      TEMPLATES = %w[diamond flaky chain slow].freeze
+      # What a round creates: one alone, which an idle worker takes at once, then others, all at the same time; and the
+      # later ones until the fault has happened. Wide tasks cost most, and are there where there is most to lose.
+      FIRST = %w[diamond].freeze
+      TEMPLATES = %w[chain flaky diamond slow].freeze
       WIDE = %w[fan].freeze
       LATER = %w[diamond slow].freeze
       # What else is armed to make a point be reached: leases are lost only where a worker is.
@@ -29,7 +30,8 @@ module Chaos
       BROKEN = [TaskerCore::InternalError, TaskerCore::ValidationError, TaskerCore::DatabaseError,
                 TaskerCore::TimeoutError].freeze
 
-      # @param fault [Hash] `point`, `action`, and how often the point is passed before; without a point nothing happens
+      # @param fault [Hash] `point`, `action`, and `passing`: how often the point is passed before each time that it
+      #   happens; without a point nothing happens
       def initialize(url, folder, queue, fault)
         @url = url
         @folder = folder
@@ -46,7 +48,9 @@ module Chaos
       def run
         arm
         open
-        lap while @laps.zero? || !(happened? || late?)
+        lap(FIRST)
+        lap(TEMPLATES + (@action == "abort" ? WIDE : []))
+        lap(LATER) until happened? || late?
         insist { @subscription.flush }
         seen = { listens: @subscription.active?, missed: @subscription.dropped }
         close
@@ -63,12 +67,12 @@ module Chaos
 
       private
 
-      def insist(&) = Patience.insist(of: BROKEN, &)
+      def insist(**options, &) = Patience.insist(of: BROKEN, **options, &)
 
       def arm
-        return unless @point
-
-        TaskerCore::Native.arm_fault_later(@point, @action, @fault["passing"], DELAY)
+        @fault.fetch("passing", []).each do |passing|
+          TaskerCore::Native.arm_fault_later(@point, @action, passing, DELAY)
+        end
       end
 
       # Another process may be the first to find what was lost: then once more.
@@ -91,13 +95,11 @@ module Chaos
         insist { @worker.start }
       end
 
-      def lap
+      def lap(names)
         @laps += 1
-        names = @laps == 1 ? TEMPLATES : LATER
-        names += WIDE if @action == "abort"
         arm_prelude
         tasks = names.map { |name| Thread.new { ask(name) } }.map(&:value)
-        tasks.each { |task| insist { task.wait(timeout: PATIENCE) } }
+        tasks.each { |task| insist(within: PATIENCE) { task.wait(timeout: PATIENCE) } }
       end
 
       # What is asked for is written down before: a process that ends may have created it.

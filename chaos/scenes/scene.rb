@@ -12,7 +12,8 @@ module Chaos
     # A fault point in a process of its own: a delay, an error, a panic and the end of the process happen there, one
     # after the other. Then everybody who is left is well, and ends what was begun.
     class Scene
-      ACTIONS = %w[delay error panic abort].freeze
+      # How often each of them happens. A delay takes its time.
+      ACTIONS = { "delay" => 1, "error" => 3, "panic" => 3, "abort" => 1 }.freeze
       PROGRAM = File.expand_path("armed.rb", __dir__)
       LIBRARY = File.expand_path("../../lib", __dir__)
       # How long a process may take over a round, and to end, in seconds.
@@ -21,7 +22,7 @@ module Chaos
       attr_reader :name, :folder, :faults, :complaints
 
       # @param name [String] of the point, and of the scene: it is the queue of its tasks
-      # @param faults [Array<Hash>] see {Round#initialize}; the last ends the process
+      # @param faults [Array<Hash>] see {Round}; the last ends the process
       def initialize(url, folder, name, faults)
         @url = url
         @name = name
@@ -67,8 +68,8 @@ module Chaos
 
       # @return [String] what happened, in a line
       def to_s
-        happened = @faults.map { |fault| "#{fault["action"]} after #{fault["passing"]}" }.join(", ")
-        format("%<name>-22s %<happened>s (%<seconds>.1f s)", name: @name, happened: happened, seconds: @seconds)
+        happened = @faults.map { |fault| "#{fault["action"]} after #{fault["passing"].join("+")}" }.join(", ")
+        format("%<name>-22s %<happened>-70s (%<seconds>.1f s)", name: @name, happened: happened, seconds: @seconds)
       end
 
       private
@@ -92,6 +93,7 @@ module Chaos
         return complain(fault, "did not happen within #{Round::PATIENCE} s") unless answer["happened"]
 
         complain(fault, "ended a subscription") unless answer["listens"]
+        complain(fault, "did not end the process") if fault.equal?(@faults.last)
       rescue Errno::EPIPE
         died(fault)
       end
@@ -111,7 +113,7 @@ module Chaos
       def died(fault)
         _, status = Process.wait2(@process.pid)
         @ended = true
-        return if fault["action"] == "abort" && status.termsig == 9
+        return if fault.equal?(@faults.last) && status.termsig == 9
 
         complain(fault, "ended the process: #{status}; #{@folder}/log may say why")
       ensure
@@ -125,7 +127,7 @@ module Chaos
       end
 
       def complain(fault, what)
-        @complaints << "#{fault["action"]} at #{@name} (passing #{fault["passing"]}) #{what}"
+        @complaints << "#{fault["action"]} at #{@name} (after #{fault["passing"].join("+")}) #{what}"
       end
     end
   end

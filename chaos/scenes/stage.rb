@@ -18,6 +18,8 @@ module Chaos
       PATIENCE = 60
       # The scene that begins with an empty database, and so is played first, alone.
       OPENING = "migration"
+      # Points that a round reaches when it opens its handle, or when something else went wrong: once is all.
+      RARE = %w[migration notifier recovering].freeze
 
       # @param database [SqliteDatabase, PostgresDatabase] an empty one
       # @param options [Hash] `seed`, `folder`, and the `points` to play at; all of them where there are none
@@ -55,7 +57,7 @@ module Chaos
 
       # @return [Hash{String => Integer}] what happened, and what came of it
       def figures
-        { "fault points" => @scenes.size, "faults" => @scenes.sum { |scene| scene.faults.size },
+        { "fault points" => @scenes.size, "faults" => @scenes.flat_map(&:faults).sum { |fault| fault["passing"].size },
           **@verdict.figures.transform_keys { |name| name.to_s.tr("_", " ") },
           "checks" => broken.size, "checks that hold" => broken.values.count(&:empty?),
           "seconds" => (Patience.now - @began).round }
@@ -77,11 +79,13 @@ module Chaos
         reached
       end
 
-      # A point that the work does not reach has no place to draw: the scene then says that nothing happened there.
+      # A point that the work does not reach is in vain: the scene says that nothing happened there.
       def faults(point)
-        Scene::ACTIONS.map do |action|
+        Scene::ACTIONS.map do |action, times|
           random = Random.new([@options[:seed], point, action].join(" ").sum(32))
-          passing = random.rand([@reached.fetch(point), 1].max)
+          reached = @reached.fetch(point)
+          passing = [random.rand(reached.clamp(1..))] if RARE.include?(point)
+          passing ||= Array.new(times) { random.rand((reached / times).clamp(2..)) }
           { "point" => point, "action" => action, "passing" => passing, "seed" => @options[:seed] }
         end
       end

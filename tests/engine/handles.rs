@@ -80,10 +80,21 @@ on_each_database! {
         let (handle, other) = (open(url), open(url));
         register(&handle, single(json!({})));
         let options = WorkerOptions { threads: 1, queues: None, wake: Arc::new(|| {}), interrupt: Arc::new(|| {}) };
-        let worker = wait(handle.worker(options)).expect("a worker");
+        let worker = wait(handle.worker(options)).expect("a worker").keep();
         close(&handle);
         handle.adopt(&worker);
         eventually("it stops", || worker.phase() == Phase::Stopped);
         close(&other);
+    }
+
+    fn a_worker_that_nobody_takes_is_stopped(url: &str) {
+        let handle = open(url);
+        register(&handle, single(json!({})));
+        let options = WorkerOptions { threads: 1, queues: None, wake: Arc::new(|| {}), interrupt: Arc::new(|| {}) };
+        let started = wait(handle.worker(options)).expect("a worker");
+        let worker = started.worker().clone();
+        drop(started);
+        eventually("it stops", || worker.phase() == Phase::Stopped);
+        close(&handle);
     }
 }

@@ -119,7 +119,7 @@ impl Crew {
         handler: Handler,
     ) -> Self {
         let options = WorkerOptions { threads, queues, wake: Arc::new(|| {}), interrupt: Arc::new(|| {}) };
-        let worker = wait(handle.worker(options)).expect("a worker");
+        let worker = wait(handle.worker(options)).expect("a worker").keep();
         handle.adopt(&worker);
         let journal: Arc<Mutex<Vec<_>>> = Arc::default();
         let quit = Arc::new(AtomicBool::new(false));

@@ -148,9 +148,11 @@ impl Handle {
             let input: WorkerInput = self.read(options)?;
             let options = input.into_options(Arc::new(wake.raiser()?), Arc::new(interrupt.raiser()?))?;
             let handle = self.0.clone();
-            Ok(Call::new(self.0.worker(options), move |ruby, worker| {
-                handle.adopt(&worker);
-                Ok(ruby.obj_wrap(Worker::new(worker, *handle.limits())?).as_value())
+            Ok(Call::new(self.0.worker(options), move |ruby, started| {
+                handle.adopt(started.worker());
+                let worker = ruby.obj_wrap(Worker::new(started.worker().clone(), *handle.limits())?);
+                started.keep();
+                Ok(worker.as_value())
             }))
         })
     }

@@ -3,7 +3,8 @@
 //! * [`orchestration_handle`]: the user's hold on one open engine; every operation starts here;
 //!   [`handle_info`]: what it says about itself.
 //! * [`orchestration_system`]: one engine for each database and process.
-//! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way.
+//! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way;
+//!   [`started_worker`]: what one of them brings, and must not be lost.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
 //! * [`event_bridge`]: from what was committed to a host's subscribers.
 //! * [`reading`]: how an input is read until all its faults are known, with [`errors`], [`path`],
@@ -26,5 +27,6 @@ pub mod path;
 pub mod process;
 pub mod reading;
 pub mod signal;
+pub mod started_worker;
 pub mod types;
 pub mod validation;

@@ -20,6 +20,7 @@ use crate::engine::worker::{Worker, WorkerOptions};
 use crate::ffi::shared::call::Call;
 use crate::ffi::shared::event_bridge::{Subscription, Wake};
 use crate::ffi::shared::process::Process;
+use crate::ffi::shared::started_worker::StartedWorker;
 use crate::ffi::shared::types::{
     BulkInput, CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
     TaskView, Wanted, WantedTemplate, parse_task_id,
@@ -211,8 +212,10 @@ impl OrchestrationHandle {
     }
 
     /// Starts a worker for the templates registered on this handle, now and later.
-    pub fn worker(self: &Arc<Self>, options: WorkerOptions) -> Call<Arc<Worker>> {
-        self.run(|engine, handle| async move { Worker::start(engine, handle.registry.clone(), options).await })
+    pub fn worker(self: &Arc<Self>, options: WorkerOptions) -> Call<StartedWorker> {
+        self.run(|engine, handle| async move {
+            Ok(StartedWorker::new(Worker::start(engine, handle.registry.clone(), options).await?))
+        })
     }
 
     /// Subscribes to what this process commits to the database, through whichever handle, from now on.
