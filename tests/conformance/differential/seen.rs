@@ -58,6 +58,9 @@ pub struct StepSeen {
     history: Vec<Transition>,
 }
 
+/// State, place, attempts, crashes, result, route, whether a decision skipped it, item: what is compared with the model.
+pub type Plain = (StepState, Place, u16, u16, Option<Json>, Option<Vec<StepIndex>>, bool, Option<Json>);
+
 /// seq, from, to, attempt, session, detail.
 type Transition = (i32, Option<String>, String, u16, Option<SessionId>, Option<Json>);
 
@@ -175,6 +178,16 @@ impl Seen {
     fn live(&self, id: TaskId) -> i32 {
         let of_task = StepKey { task: id, index: 0 }..=StepKey { task: id, index: StepIndex::MAX };
         self.steps.range(of_task).filter(|(_, step)| step.place != Place::None).count() as i32
+    }
+
+    /// The steps of a task.
+    pub fn plain(&self, id: TaskId) -> BTreeMap<StepIndex, Plain> {
+        let of_task = StepKey { task: id, index: 0 }..=StepKey { task: id, index: StepIndex::MAX };
+        let plain = |step: &StepSeen| {
+            let (result, route, item) = (step.result.clone(), step.route.clone(), step.item.clone());
+            (step.state, step.place, step.attempts, step.crashes, result, route, step.bypassed, item)
+        };
+        self.steps.range(of_task).map(|(key, step)| (key.index, plain(step))).collect()
     }
 
     /// What must always hold.
