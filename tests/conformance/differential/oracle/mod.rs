@@ -1,6 +1,7 @@
 //! The database in memory, and what each action does to it: a third world, without SQL, transactions or counters. What
 //! the stores choose, such as which of the ready steps are claimed, is taken from their answers, if it was theirs to choose.
 
+mod by_hand;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tasker_core::domain::fan_out::{self, Each};
-use tasker_core::domain::graph::Graph;
-use tasker_core::domain::id::{SessionId, StepIndex, TaskId};
+use tasker_core::domain::id::{SessionId, StepIndex};
 use tasker_core::domain::json::Json;
-use tasker_core::domain::operation::{Change, Operation, Standing, StepOperation, StepStanding, TaskOperation, decide};
 use tasker_core::domain::retry::attempts_left;
 use tasker_core::domain::state::{StepEvent, StepState, TaskEvent, TaskState};
 use tasker_core::domain::template::{OnFailure, Template};
@@ -40,20 +38,20 @@ pub struct Step {
     pub bypassed: bool,
     pub item: Option<Json>,
     /// Of a step that made a list, how long it was.
-    items: Option<StepIndex>,
-    retry: Option<Ticks>,
+    pub(super) items: Option<StepIndex>,
+    pub(super) retry: Option<Ticks>,
 }
 
 pub struct Task {
     pub stored: Arc<StoredTemplate>,
     pub state: TaskState,
     pub steps: BTreeMap<StepIndex, Step>,
-    started: bool,
-    run_at: Option<Ticks>,
-    priority: Option<i16>,
-    queue: Option<String>,
+    pub(super) started: bool,
+    pub(super) run_at: Option<Ticks>,
+    pub(super) priority: Option<i16>,
+    pub(super) queue: Option<String>,
     /// The times of items that are gone: what is made in their places later is another step.
-    gone: BTreeMap<StepIndex, u32>,
+    pub(super) gone: BTreeMap<StepIndex, u32>,
 }
 
 /// What a report comes to.
@@ -83,12 +81,12 @@ impl Step {
         }
     }
 
-    fn leave(&mut self, to: StepState) {
+    pub(super) fn leave(&mut self, to: StepState) {
         (self.state, self.stands, self.retry) = (to, Stands::Nowhere, None);
         self.time += 1;
     }
 
-    fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         matches!(self.stands, Stands::Held(_))
     }
 
@@ -119,7 +117,7 @@ impl Task {
         task
     }
 
-    fn template(&self) -> &Template {
+    pub(super) fn template(&self) -> &Template {
         &self.stored.template
     }
 
@@ -310,98 +308,5 @@ impl Task {
                 step.bypassed = true;
             }
         }
-    }
-}
-
-/// Operations by hand, which are decided by `domain`, as those of the engine are.
-impl Task {
-    /// Whether it changed anything; nothing where it is refused.
-    pub fn operate(&mut self, id: TaskId, operation: &Operation, now: Ticks) -> Option<bool> {
-        let indexes: Vec<StepIndex> = self.steps.keys().copied().collect();
-        let place = |index: StepIndex| indexes.binary_search(&index).unwrap_or(indexes.len()) as StepIndex;
-        let placed = match operation {
-            Operation::Step(index, asked) => Operation::Step(place(*index), asked.clone()),
-            Operation::Task(TaskOperation::RestartFrom(index)) => {
-                Operation::Task(TaskOperation::RestartFrom(place(*index)))
-            }
-            Operation::Task(asked) => Operation::Task(asked.clone()),
-        };
-        let graph = self.graph(&indexes);
-        let steps: Vec<StepStanding> = self.steps.iter().map(|(index, step)| self.standing(*index, step)).collect();
-        let standing = Standing {
-            graph: &graph,
-            state: self.state,
-            started: self.started,
-            priority: self.priority,
-            queue: self.queue.as_deref(),
-            branches: &self.template().branches,
-            steps: &steps,
-        };
-        let change = decide(id, &standing, &placed, |_| "".into()).ok()?;
-        let changed = change.is_some();
-        if let Some(change) = change {
-            self.place(&indexes, operation, change, now);
-        }
-        Some(changed)
-    }
-
-    fn graph(&self, indexes: &[StepIndex]) -> Graph {
-        let groups = indexes.iter().filter_map(|index| self.template().groups.item(*index));
-        self.template().graph.with_items(groups.map(|(group, _)| *group))
-    }
-
-    fn standing(&self, index: StepIndex, step: &Step) -> StepStanding {
-        StepStanding {
-            state: step.seen_state(),
-            result: step.result.clone(),
-            route: step.route.clone(),
-            bypassed: step.bypassed,
-            group: self.template().groups.item(index).map(|(group, _)| *group),
-        }
-    }
-
-    fn place(&mut self, indexes: &[StepIndex], operation: &Operation, change: Change, now: Ticks) {
-        let index_at = |place: StepIndex| indexes[place as usize];
-        if let Operation::Task(TaskOperation::Update { priority, queue }) = operation {
-            self.priority = priority.unwrap_or(self.priority);
-            self.queue = queue.clone().unwrap_or(self.queue.take());
-        }
-        for &place in &change.removed {
-            let index = index_at(place);
-            let group = self.template().groups.item(index).map(|(group, _)| *group).expect("an item");
-            self.step(group).items = None;
-            let time = self.steps.remove(&index).map_or(0, |step| step.time);
-            self.gone.insert(index, time);
-        }
-        for &(place, to) in &change.steps {
-            let step = self.step(index_at(place));
-            // The attempt under way counts.
-            step.attempts = step.seen_attempts();
-            step.leave(to);
-            // A list that stays took the attempts that it took.
-            if to == StepState::Pending && step.items.is_none() {
-                (step.attempts, step.crashes) = (0, 0);
-            }
-            (step.result, step.route) = (None, None);
-            step.bypassed = change.bypassed.contains(&place);
-        }
-        if let Operation::Step(index, StepOperation::Resolve(result) | StepOperation::Decide(result, _)) = operation {
-            self.step(*index).result = Some(result.clone());
-        }
-        if let Operation::Step(index, StepOperation::Decide(_, route)) = operation {
-            self.step(*index).route = Some(route.clone());
-        }
-        for (place, &index) in indexes.iter().enumerate() {
-            let runs = change.arrangement.runnable.contains(&(place as StepIndex));
-            let run_at = self.run_at.filter(|at| *at > now);
-            let Some(step) = self.steps.get_mut(&index).filter(|step| !step.is_held()) else { continue };
-            step.stands = match (step.retry.or(run_at), runs) {
-                (_, false) => Stands::Nowhere,
-                (Some(due), true) => Stands::Timer(due),
-                (None, true) => Stands::Ready,
-            };
-        }
-        self.state = change.task.last().copied().unwrap_or(self.state);
-        self.started |= change.starts;
     }
 }
