@@ -183,7 +183,9 @@ async fn try_converse(shared: &Shared, pool: &PgPool, wait: &mut Duration) -> Re
             () = tokio::time::sleep_until(speaker.due.unwrap_or(speaker.next)), if speaker.due.is_some() => {
                 in_time(speaker.speak(shared, &mut listener)).await?;
             }
-            () = quiet => drop(in_time(listener.execute(NOTHING)).await?),
+            () = quiet => {
+                in_time(listener.execute(NOTHING)).await?;
+            }
         }
     }
 }
