@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::canonical::canonical;
 use super::fault::Fault;
-use super::json::Json;
+use super::json::{Json, Tree};
 
 /// The most that a limit may let run.
 const MOST: i64 = 10_000;
@@ -135,7 +135,8 @@ impl Limit {
             By::Context(path) => find(context.as_str(), path),
             By::Host => made.map(Json::as_str),
         };
-        let value = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(serde_json::Value::Null);
+        let value =
+            text.and_then(|text| serde_json::from_str(text).ok()).map_or(serde_json::Value::Null, |Tree(tree)| tree);
         let text = canonical(&value);
         if text.len() <= LONGEST {
             return LimitKey(format!("{step} {text}"));

@@ -116,11 +116,7 @@ impl DatabaseUrl {
             // What follows may hold a password, wherever it stands.
             _ => Err(refused(format!(
                 "{:?} is not a database URL: it starts with sqlite: (sqlite:tasker.sqlite3, sqlite:///var/lib/app/tasker.sqlite3, sqlite::memory:) or postgres:// (postgres://user@host/database)",
-                if scheme.len() < text.len() {
-                    format!("{scheme}:…")
-                } else {
-                    text.split(['?', '@']).next().unwrap_or_default().into()
-                },
+                text.split([':', '?', '@']).next().unwrap_or_default(),
             ))),
         }
     }

@@ -62,9 +62,12 @@ fn what_cannot_be_used_is_named() {
         ("postgres://u:s3cret@h:port/d", "malformed"),
         ("mysql://u:s3cret@h/d", "\"mysql\" is not a database URL"),
         ("tasker.sqlite3", "\"tasker.sqlite3\" is not a database URL"),
+        ("postgers://h/d?password=s3cret", "\"postgers\" is not a database URL"),
+        ("postgres:u:s3cret", "followed by //"),
     ] {
         let found = refusal(text);
         assert!(found.contains(said), "{text}: {found}");
+        assert!(!found.contains("s3cret"), "{text}: {found}");
     }
 }
 

@@ -10,14 +10,14 @@ use super::nested::{Fields, Items, List, Name, Object};
 use super::path::Path;
 use super::reading::{Input, read};
 use crate::domain::fault::{Fault, Faults};
-use crate::domain::json::{FREE_JSON, Json};
+use crate::domain::json::{FREE_JSON, Json, Tree};
 
 /// Reads an input from JSON text.
 ///
 /// # Errors
 /// The same faults as those of values that are no text, where text can have them.
 pub fn read_json<T: Input>(text: &str, limits: &Limits) -> Result<T, Faults> {
-    let tree: Value = serde_json::from_str(text).map_err(|error| Fault::new("", format!("is not JSON: {error}")))?;
+    let Tree(tree) = serde_json::from_str(text).map_err(|error| Fault::new("", format!("is not JSON: {error}")))?;
     read(|repairs| T::deserialize(Node { value: &tree, path: Path::root(repairs), limits }))
 }
 

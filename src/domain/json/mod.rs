@@ -1,11 +1,15 @@
 //! Free JSON: contexts, results, configuration. Kept as text and given back byte for byte.
 
+mod tree;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub use tree::Tree;
 
 /// The name under which [`Json`] asks a deserializer for text instead of a tree. An adapter's
 /// deserializer answers it with `visit_string`: the value transcoded to JSON in one pass.
@@ -62,7 +66,7 @@ impl Json {
     /// # Errors
     /// When the text is not JSON (only possible after [`Json::from_trusted`]).
     pub fn tree(&self) -> Result<serde_json::Value, serde_json::Error> {
-        serde_json::from_str(&self.0)
+        serde_json::from_str(&self.0).map(|Tree(tree)| tree)
     }
 }
 
@@ -74,6 +78,10 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Whoever makes a tree of raw text would take such an object for raw text itself.
+        if self.0.contains(tree::RAW_TEXT) {
+            return self.tree().map_err(serde::ser::Error::custom)?.serialize(serializer);
+        }
         serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
@@ -104,7 +112,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     /// Any other deserializer, serde_json's among them: through a tree.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        let tree = serde_json::Value::deserialize(deserializer)?;
+        let Tree(tree) = Tree::deserialize(deserializer)?;
         Json::of(&tree).map_err(de::Error::custom)
     }
 }
