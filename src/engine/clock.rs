@@ -18,11 +18,14 @@ impl Engine {
         Ok(self.store.read(Clock {}).await?)
     }
 
-    /// Looks at the clock, which was moved: this process's own session is renewed by it, the sessions
+    /// Moves the clock by `shift`: this process's own session is renewed by the new time, the sessions
     /// of others that are past their end by now are swept, and workers look at the database again.
-    pub async fn clock_moved(self: &Arc<Self>) {
-        if let Some(session) = self.keeper.key() {
-            self.renew(session).await;
+    pub async fn move_clock(self: &Arc<Self>, shift: impl FnOnce() + Send) {
+        match self.keeper.key() {
+            Some(session) => {
+                self.renew_after(session, shift).await;
+            }
+            None => shift(),
         }
         let workers: Vec<_> = self.workers.lock().iter().filter_map(Weak::upgrade).collect();
         workers.iter().for_each(|worker| worker.clock_moved());

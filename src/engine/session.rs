@@ -28,6 +28,8 @@ pub(super) struct Keeper {
     /// Dead sessions that were told of: a sweep may come back to one. Few bytes for each.
     dead: Mutex<HashSet<SessionId>>,
     opening: tokio::sync::Mutex<()>,
+    /// Held from the moment a renewal reads the clock until it is committed.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -91,11 +93,21 @@ impl Engine {
 
     /// Renews the session and sweeps; false when the session is lost or ended.
     pub(super) async fn renew(self: &Arc<Self>, key: SessionKey) -> bool {
-        if self.keeper.held.lock().is_none_or(|held| held.key != key) {
+        self.renew_after(key, || ()).await
+    }
+
+    /// The same, right after `shift` has moved the clock: no renewal by the time before is under way then, which would
+    /// put the session's end back to where it is past already.
+    pub(super) async fn renew_after(self: &Arc<Self>, key: SessionKey, shift: impl FnOnce() + Send) -> bool {
+        let renewing = self.keeper.renewing.lock().await;
+        shift();
+        if !self.keeper.holds(key) {
             return false;
         }
         let sent = Instant::now();
-        match self.extend(key).await {
+        let extended = self.extend(key).await;
+        drop(renewing);
+        match extended {
             Ok((true, expired)) => {
                 if let Some(held) = self.keeper.held.lock().as_mut().filter(|held| held.key == key) {
                     held.renewed = sent;

@@ -1,7 +1,7 @@
 //! Sessions, receipts and the clock.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tasker_core::domain::id::*;
@@ -36,6 +36,26 @@ async fn the_clock_moves_with_the_offset() {
     let renewed =
         transact!(store.write(late: SessionKey, ttl: Duration) |tx| -> bool { tx.renew_session(*late, *ttl).await });
     assert!(!renewed.expect("an answer"));
+}
+
+#[tokio::test]
+async fn a_clock_that_moves_in_the_middle_of_a_transaction_does_not_move_for_it() {
+    let database = fresh_database().await;
+    let options = StoreOptions::default();
+    let DatabaseUrl::Postgres(url) = DatabaseUrl::parse(&database.url).expect("a URL") else { panic!("PostgreSQL") };
+    let store = PostgresStore::open(&url, &options).await.expect("the store opens");
+    let session = SessionKey { id: SessionId(uuid::Uuid::now_v7()), epoch: 0 };
+    let (ttl, clock) = (Duration::from_secs(60), options.clock_offset.clone());
+    transact!(store.write(session: SessionKey, ttl: Duration) |tx| -> () {
+        tx.open_session(session.id, "x", *ttl).await
+    })
+    .expect("opened");
+    let swept = transact!(store.write(session: SessionKey, ttl: Duration, clock: Arc<AtomicI64>) |tx| -> Vec<SessionId> {
+        assert!(tx.renew_session(*session, *ttl).await?);
+        clock.store(61_000_000, Ordering::Relaxed);
+        tx.expire_sessions().await
+    });
+    assert_eq!(swept.expect("it succeeds"), [], "what it renewed itself is not past its end");
 }
 
 #[tokio::test]

@@ -146,9 +146,11 @@ impl Factories {
                 let fault = Fault::new("seconds", "the clock would be over a hundred years ahead");
                 return Err(fault.with("less than a hundred years in all", span.as_secs().to_string()).into());
             }
-            clock.fetch_add(step, Ordering::Relaxed);
-            made.lock().moved.push((clock.clone(), step));
-            system.engine().clock_moved().await;
+            let forward = || {
+                clock.fetch_add(step, Ordering::Relaxed);
+                made.lock().moved.push((clock.clone(), step));
+            };
+            system.engine().move_clock(forward).await;
             system.engine().now().await
         })
     }
@@ -158,19 +160,24 @@ impl Factories {
     /// gone. What could not be removed is tried again by the next call.
     pub fn clean_up(&self) -> Call<()> {
         let made = self.made.clone();
-        for (clock, step) in made.lock().moved.drain(..) {
-            clock.fetch_sub(step, Ordering::Relaxed);
-        }
         if self.handle.is_closed() && is_gone(self.handle.url()) {
-            *made.lock() = Made::default();
+            let gone = std::mem::take(&mut *made.lock());
+            put_back(&gone.moved);
             return Call::done(Ok(()));
         }
         self.handle.run_anyway(|system: Arc<OrchestrationSystem>, handle| async move {
             let engine = system.engine();
-            engine.clock_moved().await;
+            engine.move_clock(|| put_back(&std::mem::take(&mut made.lock().moved))).await;
             remove_templates(engine, handle.registry(), &made).await?;
             remove_tasks(engine, &made).await
         })
+    }
+}
+
+/// Moves clocks back by what they were moved.
+fn put_back(moved: &[(Arc<AtomicI64>, i64)]) {
+    for (clock, step) in moved {
+        clock.fetch_sub(*step, Ordering::Relaxed);
     }
 }
 

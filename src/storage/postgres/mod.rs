@@ -21,7 +21,7 @@ pub mod tx;
 mod values;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use sqlx::SqlSafeStr;
 use tokio::sync::watch;
@@ -84,7 +84,8 @@ impl PostgresStore {
         };
         let (connection, held) =
             self.pool.begin(beginning.into_sql_str()).await.map_err(|error| Failure { error, begun: false })?;
-        let mut tx = PostgresTx::new(connection, self.prepared, resent, Arc::clone(&self.clock_offset));
+        let clock_offset = self.clock_offset.load(Ordering::Relaxed);
+        let mut tx = PostgresTx::new(connection, self.prepared, resent, clock_offset);
         if let Access::Write { .. } = access {
             tx.record_for(&self.feed);
         }

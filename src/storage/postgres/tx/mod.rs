@@ -43,7 +43,6 @@ mod templates;
 mod terms;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
@@ -110,7 +109,8 @@ pub struct PostgresTx {
     prepared: bool,
     resent: bool,
     now: Option<Timestamp>,
-    clock_offset: Arc<AtomicI64>,
+    /// What to add to the database's clock, in microseconds: the same from beginning to end.
+    clock_offset: i64,
     /// The first failure of a statement: the server refuses to commit after it.
     failed: Option<StoreError>,
     recording: Recording,
@@ -121,7 +121,7 @@ impl PostgresTx {
         transaction: sqlx::Transaction<'static, Postgres>,
         prepared: bool,
         resent: bool,
-        clock_offset: Arc<AtomicI64>,
+        clock_offset: i64,
     ) -> Self {
         Self { transaction, prepared, resent, now: None, clock_offset, failed: None, recording: Recording::off() }
     }
@@ -183,15 +183,9 @@ impl PostgresTx {
         self.rows(statement).await.map(drop)
     }
 
-    /// What to add to the database's clock, in microseconds.
-    fn offset(&self) -> i64 {
-        self.clock_offset.load(Ordering::Relaxed)
-    }
-
     /// Keeps the database's clock, which a statement read by the way, unless it was read before.
     fn saw_clock(&mut self, clock: DateTime<Utc>) -> Timestamp {
-        let offset = self.offset();
-        *self.now.get_or_insert_with(|| Timestamp(clock.timestamp_micros().saturating_add(offset)))
+        *self.now.get_or_insert_with(|| Timestamp(clock.timestamp_micros().saturating_add(self.clock_offset)))
     }
 
     /// Moves the transaction's time on.
@@ -202,7 +196,7 @@ impl PostgresTx {
     /// The transaction's time for a statement that would otherwise read the clock itself:
     /// `coalesce($time, clock_timestamp() + $offset * interval '1 microsecond')`.
     fn time(&self) -> Result<(Option<DateTime<Utc>>, i64)> {
-        Ok((self.now.map(instant).transpose()?, self.offset()))
+        Ok((self.now.map(instant).transpose()?, self.clock_offset))
     }
 
     /// The transaction's time to store.

@@ -146,10 +146,10 @@ pub(super) async fn live(tx: &mut PostgresTx) -> Result<u64> {
 pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &NewReceipt) -> Result<Timestamp> {
     let steps: ReadyArrays = receipt.steps.iter().collect();
     let lanes: Vec<i32> = receipt.lanes().iter().map(|lane| lane.0).collect();
-    let offset = tx.offset();
     let statement = sqlx::query(PUT_RECEIPT).bind(receipt.id.0).bind(receipt.session.0).bind(lanes);
     let statement = statement.bind(steps.lanes).bind(steps.ranks).bind(steps.tasks).bind(steps.idxs);
-    let row = tx.row(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states).bind(offset)).await?;
+    let row =
+        tx.row(statement.bind(steps.tokens).bind(steps.attempts).bind(steps.states).bind(tx.clock_offset)).await?;
     let row = row.ok_or_else(|| StoreError::Database("a receipt was not stored".into()))?;
     let claimed_at = timestamp(&row, 0)?;
     tx.move_to(claimed_at);
