@@ -84,9 +84,9 @@ RSpec.describe "The end of a process" do
         def handle = @handle ||= TaskerCore.open(ENV["URL"])
         handle.register({ name: "flow", steps: [{ name: "only" }] }, handlers: { only: ->(_) { 1 } })
         handle.worker(threads: 1).start
-        at_exit { puts handle.create_task("flow").status }
+        at_exit { puts handle.create_task("flow", key: "late").key }
       RUBY
-      expect(outcome.lines).to eq(%w[pending 1])
+      expect(outcome.lines).to eq(%w[late 1])
     end
 
     it "stops many workers at once, and not one after the other" do
