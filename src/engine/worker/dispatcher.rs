@@ -100,7 +100,9 @@ pub(super) async fn run(worker: Arc<Worker>) {
         }
         // A timer that was due already waits for free hands.
         let due_at = clock.due_at.filter(|due| *due > now);
-        let wake_at = [Some(clock.poll_at), due_at, deadline, worker.look_at(&watch)];
+        let gathered =
+            Some(Instant::from_std(worker.hands.lock().gathers_until())).filter(|until| working && *until > now);
+        let wake_at = [Some(clock.poll_at), due_at, deadline, gathered, worker.look_at(&watch)];
         let wake_at = wake_at.into_iter().flatten().min().unwrap_or(clock.poll_at);
         tokio::select! {
             () = worker.stir.notified() => {}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::attempts::{Attempts, Loss};
-use super::pace::Pace;
+use super::pace::{AHEAD, Pace};
 use super::receipts::Receipts;
 use super::{Ticket, Wake, WorkerStats};
 use crate::domain::fan_out::MAX_ITEMS;
@@ -22,6 +22,9 @@ use crate::storage::rows::LaneCursor;
 const LOOK_FROM_START: Duration = Duration::from_secs(1);
 /// The most reports that one transaction settles.
 const BATCH: usize = 512;
+/// How long reports gather while threads have enough to do: until they are through with half of what is held ahead. A
+/// round for each report would take more of the processors than short steps do.
+const GATHER: Duration = Duration::from_millis(AHEAD.as_millis() as u64 / 2);
 /// One in so many busy rounds sends released children through the ready table, so that other tasks
 /// and higher priorities get their turn.
 const FAIR_ROUND: u64 = 8;
@@ -52,6 +55,9 @@ pub(super) struct Hands {
     expecting: bool,
     backlog: Option<i16>,
     round: u64,
+    round_began: Instant,
+    /// Whether a report is not to wait for others: what it frees may be waited for.
+    urgent: bool,
     stats: WorkerStats,
 }
 
@@ -98,6 +104,8 @@ impl Hands {
             expecting: true,
             backlog: None,
             round: 0,
+            round_began: Instant::now(),
+            urgent: false,
             stats: WorkerStats::default(),
         }
     }
@@ -135,6 +143,24 @@ impl Hands {
         self.expecting && self.queue.len() * 2 <= self.free()
     }
 
+    /// Until when what is reported gathers: the time counts from the last round, so that a lone report waits for nobody.
+    pub(super) fn gathers_until(&self) -> Instant {
+        self.round_began + GATHER
+    }
+
+    /// Whether a round can wait: threads have enough to do, and nobody waits for what was reported.
+    fn gathers(&self) -> bool {
+        !self.urgent
+            && self.reports.len() < self.batch
+            && self.queue.len() * 2 > self.pace.limit()
+            && Instant::now() < self.gathers_until()
+    }
+
+    /// Whether the loop is to look at what is here before it wakes by itself.
+    pub(super) fn wants_round(&self) -> bool {
+        self.is_low() || !self.reports.is_empty() && !self.gathers()
+    }
+
     pub(super) fn take(&mut self) -> Option<Ticket> {
         let ticket = self.queue.pop_front()?;
         self.attempts.begin(ticket.clone());
@@ -150,8 +176,20 @@ impl Hands {
         // What only made a key is yet to be tried.
         self.stats.ran += u64::from(!matches!(outcome, Outcome::Keyed(_)));
         self.stats.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
-        self.reports.push(Report { assignment: ended.ticket.assignment, outcome });
+        self.add(Report { assignment: ended.ticket.assignment, outcome });
         true
+    }
+
+    fn add(&mut self, report: Report) {
+        let has_limit = report.assignment.task.template().limit(report.assignment.row.key.index).is_some();
+        self.urgent |= has_limit || matches!(report.outcome, Outcome::Released);
+        self.reports.push(report);
+    }
+
+    fn give_back(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+        for ticket in tickets {
+            self.add(Report { assignment: ticket.assignment, outcome: Outcome::Released });
+        }
     }
 
     /// So many attempts that were reported as successes are failures.
@@ -171,7 +209,7 @@ impl Hands {
             self.stats.ran += 1;
             self.stats.failed += 1;
             let outcome = Outcome::Failed(timed_out(late.timeout));
-            self.reports.push(Report { assignment: late.ticket.assignment, outcome });
+            self.add(Report { assignment: late.ticket.assignment, outcome });
         }
         self.attempts.next_deadline()
     }
@@ -234,7 +272,7 @@ impl Hands {
         let worked = |ticket: &Ticket| self.lanes.contains(&ticket.assignment.row.lane);
         let (kept, others): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(worked);
         self.queue = kept;
-        self.reports.extend(others.into_iter().map(released));
+        self.give_back(others);
     }
 
     pub(super) fn reserve_idle(&mut self) -> Option<usize> {
@@ -264,7 +302,7 @@ impl Hands {
             // What was claimed while its queue was being paused goes back.
             match self.lanes.contains(&ticket.assignment.row.lane) {
                 true => self.queue.push_back(ticket),
-                false => self.reports.push(released(ticket)),
+                false => self.give_back([ticket]),
             }
         }
     }
@@ -274,7 +312,7 @@ impl Hands {
         let failed = u64::from(matches!(outcome, Outcome::Failed(_)));
         self.stats.ran += failed;
         self.stats.failed += failed;
-        self.reports.push(Report { assignment: Arc::new(assignment), outcome });
+        self.add(Report { assignment: Arc::new(assignment), outcome });
     }
 
     /// How many of the reports the next round takes: as many as make a batch, or fewer where there are long
@@ -292,6 +330,9 @@ impl Hands {
     /// What there is to do now, if anything; its limit counts as held. Nothing is claimed unless
     /// `claim`.
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
+        if claim && self.gathers() {
+            return None;
+        }
         let (limit, keep) = match claim && !self.alone {
             true => (self.free(), self.pace.keep_limit().saturating_sub(self.held())),
             false => (0, 0),
@@ -305,6 +346,8 @@ impl Hands {
             self.from_start_at = Instant::now();
         }
         self.round += 1;
+        self.round_began = Instant::now();
+        self.urgent = false;
         let fair = look && self.round.is_multiple_of(FAIR_ROUND);
         let rest = self.reports.split_off(self.next_batch());
         let reports = std::mem::replace(&mut self.reports, rest);
@@ -376,13 +419,13 @@ impl Hands {
     /// Gives back what no thread has taken.
     pub(super) fn release_queued(&mut self) {
         let queued = std::mem::take(&mut self.queue);
-        self.reports.extend(queued.into_iter().map(released));
+        self.give_back(queued);
     }
 
     /// Takes back what threads are running; they keep their place until they return.
     pub(super) fn release_running(&mut self) {
         let running = self.attempts.lose_all(Loss::TakenAway);
-        self.reports.extend(running.into_iter().map(|running| released(running.ticket)));
+        self.give_back(running.into_iter().map(|running| running.ticket));
     }
 
     /// Starts over under a new session: what was held under the old one belongs to others.
@@ -395,10 +438,6 @@ impl Hands {
         self.expect_work();
         self.end_round();
     }
-}
-
-fn released(ticket: Ticket) -> Report {
-    Report { assignment: ticket.assignment, outcome: Outcome::Released }
 }
 
 /// The failure of an attempt that took too long; another one may do better.

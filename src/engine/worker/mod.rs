@@ -214,9 +214,9 @@ impl Worker {
             return None;
         }
         let ticket = hands.take()?;
-        let low = hands.is_low();
+        let wanted = hands.wants_round();
         drop(hands);
-        if low {
+        if wanted {
             self.stir.notify_one();
         }
         Some(ticket)
@@ -225,8 +225,13 @@ impl Worker {
     /// Says what became of a step that was taken. Returns at once; false when the report is late:
     /// the step ran out of time or belongs to somebody else by now.
     pub fn report(&self, number: u64, outcome: Outcome) -> bool {
-        let in_time = self.hands.lock().report(number, outcome);
-        self.stir.notify_one();
+        let mut hands = self.hands.lock();
+        let in_time = hands.report(number, outcome);
+        let wanted = hands.wants_round();
+        drop(hands);
+        if wanted || self.phase() != Phase::Working {
+            self.stir.notify_one();
+        }
         in_time
     }
 

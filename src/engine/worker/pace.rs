@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-/// How much work is held ahead: about ten commits' worth.
-const AHEAD: Duration = Duration::from_millis(20);
+/// How much work is held ahead: what threads do while reports gather, and while they are settled on a busy machine.
+pub(super) const AHEAD: Duration = Duration::from_millis(100);
 /// The most steps ever held.
 const MOST: usize = 1_024;
-/// The weight of the newest attempt in the moving average.
-const WEIGHT: f64 = 0.1;
+/// The weight of the newest attempt in the moving average. Low: where threads share an interpreter's lock, one runs many
+/// short steps while the others stand still in one each, which then takes a hundred times as long.
+const WEIGHT: f64 = 0.02;
 
 /// A moving average of how long an attempt keeps a thread.
 pub(super) struct Pace {
