@@ -39,7 +39,8 @@ RSpec.configure do |config|
 
   # An example that hangs fails, and the run goes on.
   config.around do |example|
-    Timeout.timeout(example.metadata.fetch(:limit, 60)) { example.run }
+    limit = example.metadata.fetch(:limit, 60) * Support::Garbage::PATIENCE
+    Timeout.timeout(limit) { Support::Garbage.troubled { example.run } }
   end
 
   config.after { @programs&.each(&:kill) }

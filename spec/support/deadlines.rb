@@ -5,7 +5,7 @@ module Support
   module Deadlines
     # The block's value as soon as it is true; fails when it never was.
     def eventually(within: 10)
-      deadline = clock + within
+      deadline = clock + (within * Garbage::PATIENCE)
       loop do
         value = yield
         return value if value

@@ -85,11 +85,13 @@ module Support
       end
     end
 
-    PREAMBLE = <<~RUBY
+    PREAMBLE = <<~RUBY.freeze
       require "json"
       require "logger"
       require "tasker_core"
       $stdout.sync = true
+      require "#{ROOT}/spec/support/garbage"
+      Support::Garbage.trouble
       TaskerCore.configure { |c| c.logger = Logger.new(File::NULL) }
     RUBY
 
@@ -112,7 +114,10 @@ module Support
     # Waits until a program has said what matches.
     def await_words(program, pattern, within: 20)
       eventually(within: within) { program.said?(pattern) || program.ended? }
-      raise "the program ended and said:\n#{program.text}" unless program.said?(pattern)
+      # Its last words may still be on their way.
+      return if program.said?(pattern) || (program.outcome && program.said?(pattern))
+
+      raise "the program ended (#{program.outcome.status}) and said:\n#{program.text}"
     rescue RSpec::Expectations::ExpectationNotMetError
       raise "the program said nothing like #{pattern.inspect} within #{within} s, but:\n#{program.text}"
     end
