@@ -16,8 +16,11 @@ module Chaos
       WIDTH = 6
       # How long the tasks of a scene may take to end when its process is gone, in seconds.
       PATIENCE = 60
-      # The scene that begins with an empty database, and so is played first, alone.
+      # The scene that begins with an empty database, and so is played first.
       OPENING = "migration"
+      # Scenes that are played alone, before others: who finds what a worker lost is whoever looks first, and the fault
+      # is in the scene's own process.
+      ALONE = [OPENING, "recovering"].freeze
       # Points that a round reaches when it opens its handle, or when something else went wrong: once is all.
       RARE = %w[migration notifier recovering].freeze
 
@@ -37,12 +40,11 @@ module Chaos
       def run(&)
         @reached = count
         @scenes = points.map { |point| Scene.new(@database.url, @folder, point, faults(point)) }
-        first, others = @scenes.partition { |scene| scene.name == OPENING }
-        first.each { |scene| open_with(scene, &) }
+        alone = play_alone(&)
         @handle = TaskerCore.open(@database.url, lease: Round::LEASE, pool: WIDTH * 2)
         Workflows.new(Journal.new("#{@folder}/well/journal")).register(@handle)
-        first.each { |scene| finish(scene) }
-        play(others, &)
+        alone.each { |scene| finish(scene) }
+        play(@scenes - alone, &)
         judge
       ensure
         @handle&.close
@@ -90,13 +92,17 @@ module Chaos
         end
       end
 
-      # What counts are the tasks of its last act.
-      def open_with(scene, &)
-        scene.run do
-          @database.empty
-          scene.forget
+      # What counts of the opening are the tasks of its last act.
+      def play_alone
+        ALONE.filter_map { |name| @scenes.find { |scene| scene.name == name } }.each do |scene|
+          scene.run { begin_anew(scene) if scene.name == OPENING }
+          yield scene
         end
-        yield scene
+      end
+
+      def begin_anew(scene)
+        @database.empty
+        scene.forget
       end
 
       def play(scenes)
