@@ -3,7 +3,8 @@
 require_relative "tasker_core/version"
 require_relative "tasker_core/errors"
 require_relative "tasker_core/seconds"
-require "tasker_core/tasker_core_ruby"
+require_relative "tasker_core/extension"
+TaskerCore::Extension.load
 require_relative "tasker_core/filter"
 require_relative "tasker_core/configuration"
 require_relative "tasker_core/waiting"
