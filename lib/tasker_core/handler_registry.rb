@@ -23,6 +23,9 @@ module TaskerCore
       end
     end
 
+    # @return [Array<Array(String, String, String)>] namespace, name and version of each template that is registered
+    def keys = @by_template.keys
+
     # @return [Object, nil] the handler of a step
     def find(key, step)
       @by_template[key]&.first&.fetch(step, nil)
