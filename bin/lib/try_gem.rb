@@ -9,12 +9,4 @@ home = File.realpath(ENV.fetch("GEM_HOME"))
 abort "The extension came from #{extension.inspect}, not from #{home}" unless extension&.start_with?(home)
 abort "What only tests need was compiled in" if TaskerCore::Native.respond_to?(:arm_fault)
 
-handle = TaskerCore.open("sqlite:try.sqlite3")
-handle.register({ name: "hello", steps: [{ name: "greet" }] },
-                handlers: { "greet" => ->(ctx) { "hello #{ctx.context["name"]}" } })
-task = handle.create_task("hello", context: { name: "world" })
-handle.work(until: :idle, timeout: 30)
-result = task.reload.step(:greet).result
-handle.close
-abort "The task's result is #{result.inspect}" unless result == "hello world"
-puts "The installed gem ran a task: #{result}"
+require_relative "try_task"
