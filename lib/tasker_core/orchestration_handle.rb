@@ -15,6 +15,7 @@ module TaskerCore
   class OrchestrationHandle
     include BulkOperations
     include Upkeep
+    include TemplateLookup
 
     # The conditions of {#tasks} that are moments.
     TIMES = %i[created_after created_before finished_after finished_before].freeze

@@ -5,6 +5,7 @@
 //! * [`template`]: the definition of a task, normalised and validated; [`graph`] its DAG, [`branches`] its
 //!   decisions, [`fan_out`] its steps that are done for each item of a list.
 //! * [`analysis`]: what steps and edges say about a task.
+//! * [`drawing`]: graphs as pictures.
 //! * [`retry`]: attempts and backoff. [`schema`]: JSON Schema of inputs and results.
 //! * [`identity`]: what makes two tasks the same; [`canonical`]: what makes two JSON values the same;
 //!   [`search`]: what tasks are found by.
@@ -15,6 +16,7 @@
 pub mod analysis;
 pub mod branches;
 pub mod canonical;
+pub mod drawing;
 pub mod fan_out;
 pub mod fault;
 pub mod graph;

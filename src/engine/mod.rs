@@ -10,11 +10,12 @@
 //! * [`retention`]: tasks that go.
 //! * `queues`: which lanes a worker takes steps from, and pausing them.
 //! * [`search`]: whether what is searched for was declared.
-//! * [`catalog`]: templates in memory. [`intent`]: what a caller asks to create.
+//! * [`catalog`]: templates in memory. `comparison`: whether one may be stored. [`intent`]: what a caller asks to create.
 
 pub mod catalog;
 mod checkpoints;
 mod clock;
+mod comparison;
 pub mod creation;
 pub mod error;
 pub mod events;

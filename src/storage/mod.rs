@@ -6,7 +6,7 @@
 //!
 //! * [`rows`]: what the primitives take and give. [`url`]: database URLs and their options.
 //! * [`feed`]: what was committed, in order, for whoever listens.
-//! * [`AnyStore`]: the store that a URL asks for.
+//! * [`AnyStore`]: the store that a URL asks for. [`examination`]: what is there, before anything is opened.
 //!
 //! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
 //! timers → ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
@@ -15,6 +15,7 @@
 
 mod any;
 mod error;
+pub mod examination;
 pub mod feed;
 pub mod postgres;
 pub mod rows;

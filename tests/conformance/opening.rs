@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tasker_core::storage::url::DatabaseUrl;
 use tasker_core::storage::{AnyStore, Store, StoreError};
 
 use crate::bench::*;
@@ -29,6 +30,21 @@ on_each_store! {
                 assert!(said.contains("newer tasker_core (schema 99, this one knows 2); upgrade the gem"), "{said}");
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    async fn an_examination_changes_nothing(db: &Database) {
+        let url = DatabaseUrl::parse(&db.url).unwrap();
+        let found = AnyStore::examine(&url, 3).await.unwrap();
+        assert_eq!((found.schema, found.is_outdated()), (Some(found.newest_schema), false));
+        assert!(found.version.chars().next().unwrap().is_ascii_digit(), "{found:?}");
+        assert_eq!(found.commits.len(), if found.product == "PostgreSQL" { 3 } else { 0 }, "{found:?}");
+        behind_the_back(&db.url, "DELETE FROM tasker_schema_migrations WHERE version = 2").await;
+        let outdated = AnyStore::examine(&url, 0).await.unwrap();
+        assert_eq!((outdated.schema, outdated.is_outdated()), (Some(1), true));
+        behind_the_back(&db.url, "DROP TABLE tasker_schema_migrations").await;
+        for _ in 0..2 {
+            assert_eq!(AnyStore::examine(&url, 0).await.unwrap().schema, None);
         }
     }
 
@@ -111,7 +127,7 @@ on_each_store! {
 /// Of many processes that start at once on an empty database.
 mod at_once {
     use super::*;
-    use tasker_core::storage::url::{DatabaseUrl, StoreOptions};
+    use tasker_core::storage::url::StoreOptions;
 
     crate::on_each_database! {
         fn ten_openers_of_an_empty_database_migrate_it(url: &str) {

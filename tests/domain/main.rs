@@ -3,6 +3,7 @@
 mod analysis;
 mod branches;
 mod differences;
+mod drawings;
 mod fan_out;
 mod graphs;
 #[path = "../support/growth.rs"]

@@ -2,11 +2,15 @@
 
 use serde_json::json;
 use tasker_core::engine::error::EngineError;
-use tasker_core::ffi::shared::types::ListTasksInput;
+use tasker_core::ffi::shared::types::{FindTemplateInput, ListTasksInput};
 
 use crate::helpers::*;
 use crate::on_each_database;
 use crate::support::lab::*;
+
+fn named(name: &str) -> FindTemplateInput {
+    serde_json::from_value(json!({ "name": name })).expect("an input")
+}
 
 on_each_database! {
     fn a_registered_template_stays_what_it_is(url: &str) {
@@ -31,6 +35,26 @@ on_each_database! {
         let mut settings = diamond();
         settings["defaults"] = json!({ "retry_limit": 7 });
         register(&handle, settings);
+        close(&handle);
+    }
+
+    fn a_comparison_says_what_a_registration_would_and_stores_nothing(url: &str) {
+        let handle = open(url);
+        wait(handle.compare(template(diamond()))).expect("nobody knows it");
+        assert!(create(&handle, json!({ "name": "diamond" })).is_err(), "it was stored");
+        register(&handle, diamond());
+        let mut changed = diamond();
+        changed["steps"][3]["depends_on"] = json!("left");
+        wait(handle.compare(template(changed.clone()))).expect("no task uses it yet");
+        create(&handle, json!({ "name": "diamond" })).expect("a task");
+        wait(handle.compare(template(diamond()))).expect("it is the same");
+        let said = wait(handle.compare(template(changed.clone()))).unwrap_err().to_string();
+        assert!(said.contains("new version") && said.contains("does not depend on \"right\""), "{said}");
+        assert_eq!(said, wait(handle.register(template(changed))).unwrap_err().to_string());
+        let stored = wait(handle.find_template(named("diamond"))).unwrap();
+        assert_eq!(stored.template.version, "1.0.0");
+        let missing = wait(handle.find_template(named("diamnd"))).unwrap_err();
+        assert!(missing.to_string().contains("did you mean \"diamond\""), "{missing}");
         close(&handle);
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use tasker_core::storage::sqlite::SqliteStore;
-use tasker_core::storage::{Store, StoreError};
+use tasker_core::storage::url::DatabaseUrl;
+use tasker_core::storage::{AnyStore, Store, StoreError};
 
 use crate::support::*;
 
@@ -32,6 +33,25 @@ async fn refuses_what_is_no_database() {
     fs::write(&path, "Dear diary, ".repeat(1_000)).unwrap();
     assert!(refusal(&path).await.contains("is not an SQLite database"));
     assert_eq!(fs::read_to_string(&path).unwrap(), "Dear diary, ".repeat(1_000), "it was changed");
+}
+
+#[tokio::test]
+async fn an_examination_makes_no_file_and_says_what_is_wrong() {
+    let folder = Folder::new();
+    let path = folder.file("tasker.sqlite3");
+    let examine = |path: &Path| {
+        let url = DatabaseUrl::parse(&format!("sqlite://{}", path.display())).unwrap();
+        async move { AnyStore::examine(&url, 0).await }
+    };
+    let found = examine(&path).await.unwrap();
+    assert_eq!((found.product, found.schema, path.exists()), ("SQLite", None, false));
+    fs::write(&path, "Dear diary, ".repeat(1_000)).unwrap();
+    assert!(examine(&path).await.unwrap_err().to_string().contains("is not an SQLite database"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "Dear diary, ".repeat(1_000), "it was changed");
+    let missing = examine(&folder.file("missing/tasker.sqlite3")).await.unwrap_err().to_string();
+    assert!(missing.contains("does not exist; create it first"), "{missing}");
+    let _held = File::open(&path).unwrap();
+    assert!(examine(&path).await.unwrap_err().to_string().contains("already open in this process"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Checks without a database, as functions of `TaskerCore::Native`.
+//! Checks without a handle, as functions of `TaskerCore::Native`.
 
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function};
@@ -6,12 +6,15 @@ use tasker_core::domain::fault::hint;
 use tasker_core::domain::template::{Template, TemplateInput};
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::limits::Limits;
+use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::reading::Input;
-use tasker_core::ffi::shared::types::{ListTasksInput, WorkerInput};
+use tasker_core::ffi::shared::types::{ExamineInput, ListTasksInput, WorkerInput};
 use tasker_core::storage::url::DatabaseUrl;
 
+use crate::call::Call;
 use crate::convert::input::FromRHash;
 use crate::convert::output::strings;
+use crate::convert::record::record;
 use crate::errors::{Failure, guarded};
 use crate::names::shown;
 
@@ -24,6 +27,14 @@ pub fn key_of(ruby: &Ruby, template: TemplateInput) -> Result<RArray, Failure> {
 /// Checks a template that is for no handle, within the usual limits.
 fn check_template(ruby: &Ruby, template: RHash) -> Result<RArray, Failure> {
     guarded(|| key_of(ruby, TemplateInput::from_rhash(template, &Limits::default())?))
+}
+
+/// What the database of a URL is, told without changing it.
+fn examine(input: RHash) -> Result<Call, Failure> {
+    guarded(|| {
+        let (url, commits) = ExamineInput::from_rhash(input, &Limits::default())?.into_question()?;
+        Ok(Call::new(OrchestrationHandle::examine(url, commits)?, |ruby, found| record(ruby, &found)))
+    })
 }
 
 /// Checks a database URL.
@@ -68,6 +79,7 @@ fn hint_for(wrong: String, names: RArray) -> Result<String, Failure> {
 
 pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("check_template", function!(check_template, 1))?;
+    native.define_singleton_method("examine", function!(examine, 1))?;
     native.define_singleton_method("check_url", function!(check_url, 1))?;
     native.define_singleton_method("redacted_url", function!(redacted_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;

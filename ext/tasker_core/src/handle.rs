@@ -7,6 +7,7 @@ use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, RModule, RString, Ruby, Value, function, method};
 use tasker_core::domain::fault::Faults;
 use tasker_core::domain::json::Json;
+use tasker_core::engine::catalog::StoredTemplate;
 use tasker_core::engine::error::EngineError;
 use tasker_core::ffi::shared::json_text::read_json;
 use tasker_core::ffi::shared::limits::Limits;
@@ -49,14 +50,16 @@ impl Handle {
     }
 
     fn register(&self, template: RHash) -> Result<Call, Failure> {
-        guarded(|| {
-            let registered = self.0.register(self.read(template)?);
-            Ok(Call::new(registered, |ruby, stored| {
-                let normal = Json::of(stored.template.normal());
-                let normal = normal.map_err(|error| EngineError::internal(error.to_string()))?;
-                to_ruby(ruby, &normal)
-            }))
-        })
+        guarded(|| Ok(Call::new(self.0.register(self.read(template)?), normal_of)))
+    }
+
+    /// Checks a template against the database as well.
+    fn compare(&self, template: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::unit(self.0.compare(self.read(template)?))))
+    }
+
+    fn find_template(&self, input: RHash) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.find_template(self.read(input)?), normal_of)))
     }
 
     fn create_task(&self, input: RHash) -> Result<Call, Failure> {
@@ -267,6 +270,12 @@ pub fn init_task(task: magnus::RClass) -> Result<(), Error> {
     task.define_private_method("native_wait", method!(Task::wait, 1))
 }
 
+/// The normalised form of a template.
+fn normal_of(ruby: &Ruby, stored: Arc<StoredTemplate>) -> Result<Value, Failure> {
+    let normal = Json::of(stored.template.normal());
+    to_ruby(ruby, &normal.map_err(|error| EngineError::internal(error.to_string()))?)
+}
+
 fn pause_of(ruby: &Ruby, pause: &QueuePause) -> Result<RHash, Error> {
     let record = Record::new(ruby)
         .set("queue", text(ruby, &pause.queue))?
@@ -282,6 +291,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_singleton_method("open", function!(Handle::open, 1))?;
     class.define_method("check_template", method!(Handle::check_template, 1))?;
     class.define_method("register", method!(Handle::register, 1))?;
+    class.define_method("compare", method!(Handle::compare, 1))?;
+    class.define_method("find_template", method!(Handle::find_template, 1))?;
     class.define_method("create_task", method!(Handle::create_task, 1))?;
     class.define_method("create_task_json", method!(Handle::create_task_json, 1))?;
     class.define_method("create_tasks", method!(Handle::create_tasks, 1))?;

@@ -7,7 +7,7 @@
 //!   [`transition`], [`annotation`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
 //! * [`operations`]: what people do by hand.
 //! * [`performance`]: what is asked of a handle about how things go.
-//! * [`fork`], [`check`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
+//! * [`fork`], [`check`], [`drawing`]: functions of the module `TaskerCore::Native`. [`testing`]: what `TaskerCore::Testing` needs;
 //!   [`bench`]: what measurements call.
 //! * `faults`: what tests make go wrong, where the feature is on.
 //! * [`errors`]: the engine's errors as Ruby's. [`names`]: what a value is called in a message.
@@ -23,6 +23,7 @@ mod burden;
 mod call;
 mod check;
 mod convert;
+mod drawing;
 mod errors;
 mod event;
 #[cfg(feature = "fault_points")]
@@ -69,6 +70,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     faults::init(native)?;
     fork::init(native)?;
     check::init(native)?;
+    drawing::init(native)?;
     testing::init(ruby, native)?;
     bench::init(ruby, native)?;
     look_up_classes(ruby);

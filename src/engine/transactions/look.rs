@@ -151,6 +151,14 @@ look! {
 }
 
 look! {
+    /// Whether tasks were created from a template version.
+    IsUsed {
+        /// The template version.
+        id: NamedTaskId,
+    } -> bool, |self, tx| tx.is_used(self.id).await
+}
+
+look! {
     /// The lanes of template versions, and which queues are paused.
     LanesOf {
         /// The template versions.

@@ -83,6 +83,6 @@ impl Register {
 }
 
 /// Whether two texts are the same JSON, whatever the order of keys.
-fn same(a: &Json, b: &Json) -> bool {
+pub(in crate::engine) fn same(a: &Json, b: &Json) -> bool {
     a == b || matches!((a.tree(), b.tree()), (Ok(a), Ok(b)) if a == b)
 }

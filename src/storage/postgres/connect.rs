@@ -34,14 +34,26 @@ pub(super) fn connect_options(url: &PostgresUrl) -> Result<PgConnectOptions> {
         .disable_statement_logging())
 }
 
-/// Connects once, within the URL's `connect_timeout`, and migrates the schema.
+/// Connects once and migrates the schema.
+///
+/// # Errors
+/// Those of [`first`]; what keeps the schema from being migrated.
+pub(super) async fn prepare(url: &PostgresUrl, options: &PgConnectOptions) -> Result<()> {
+    let mut connection = first(url, options).await?;
+    migrate(&mut connection).await?;
+    // It has served its purpose; whether the server hears the farewell does not matter.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// The first connection, within the URL's `connect_timeout`, to a server that is not too old.
 ///
 /// # Errors
 /// [`StoreError::Unreachable`] when there is no server, [`StoreError::Configuration`] when it
 /// refuses what the URL says.
-pub(super) async fn prepare(url: &PostgresUrl, options: &PgConnectOptions) -> Result<()> {
+pub(super) async fn first(url: &PostgresUrl, options: &PgConnectOptions) -> Result<PgConnection> {
     let connecting = first_connection(url, options);
-    let mut connection = tokio::time::timeout(url.connect_timeout, connecting).await.unwrap_or_else(|_| {
+    let connection = tokio::time::timeout(url.connect_timeout, connecting).await.unwrap_or_else(|_| {
         let waited = url.connect_timeout.as_secs_f64();
         Err(StoreError::Unreachable(
             format!("PostgreSQL at {} did not answer within {waited:.1} s", url.place()).into(),
@@ -54,10 +66,7 @@ pub(super) async fn prepare(url: &PostgresUrl, options: &PgConnectOptions) -> Re
             found / 10_000
         )));
     }
-    migrate(&mut connection).await?;
-    // It has served its purpose; whether the server hears the farewell does not matter.
-    let _ = connection.close().await;
-    Ok(())
+    Ok(connection)
 }
 
 /// Connects, waiting for a server that is about to be ready.

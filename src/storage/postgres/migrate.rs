@@ -14,7 +14,7 @@ const MIGRATIONS: &[&str] =
     &[include_str!("migrations/0001_tasks.sql"), include_str!("migrations/0002_task_model.sql")];
 
 /// What this version reads and writes.
-const NEWEST: i32 = MIGRATIONS.len() as i32;
+pub(super) const NEWEST: i32 = MIGRATIONS.len() as i32;
 
 /// `tasker` in ASCII, as the number of the advisory lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(128017059669362)";
@@ -64,7 +64,8 @@ async fn version(connection: &mut PgConnection) -> Result<i32> {
     Ok(found)
 }
 
-async fn stored_version(connection: &mut PgConnection) -> std::result::Result<i32, sqlx::Error> {
+/// The schema's version, whoever wrote it.
+pub(super) async fn stored_version(connection: &mut PgConnection) -> std::result::Result<i32, sqlx::Error> {
     let mut tx = connection.begin().await?;
     let exists: bool = sqlx::query(EXISTS).persistent(false).fetch_one(&mut *tx).await?.try_get(0)?;
     let found = match exists {

@@ -1,7 +1,7 @@
 //! PostgreSQL: any number of processes and hosts share the work.
 //!
 //! * [`PostgresStore`] here: runs transactions, tries them again, hands out wake-ups.
-//! * `connect`, `migrate`: from a URL to a pool over an up-to-date schema (`migrations/`).
+//! * `connect`, `migrate`: from a URL to a pool over an up-to-date schema (`migrations/`). `examine`: a look before that.
 //! * `pool`: connections, and leaving those that are of no use.
 //! * `retry`, `error`: what a failure means, and whether to try again.
 //! * [`tx`]: the primitives, each with its SQL. `values`: how values pass to and fro.
@@ -13,6 +13,7 @@
 
 mod connect;
 mod error;
+mod examine;
 mod migrate;
 mod notify;
 mod pool;

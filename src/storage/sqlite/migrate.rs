@@ -12,6 +12,9 @@ use crate::storage::{Result, StoreError};
 const MIGRATIONS: &[&str] =
     &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_task_model.sql")];
 
+/// The version that this gem knows.
+pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
+
 const CREATE_VERSIONS: &str = "
     CREATE TABLE IF NOT EXISTS tasker_schema_migrations (
         version    INTEGER PRIMARY KEY,
@@ -48,10 +51,16 @@ fn apply(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The versions that are not applied yet.
-fn missing(connection: &Connection) -> Result<std::ops::Range<usize>> {
+/// The version that is there; `None` where no schema is.
+pub(super) fn found(connection: &Connection) -> Result<Option<i64>> {
     let kept = connection.query_row(ARE_VERSIONS_KEPT, (), |_| Ok(())).optional()?.is_some();
     let found: i64 = if kept { connection.query_row(LATEST, (), |row| row.get(0))? } else { 0 };
+    Ok((found > 0).then_some(found))
+}
+
+/// The versions that are not applied yet.
+fn missing(connection: &Connection) -> Result<std::ops::Range<usize>> {
+    let found = found(connection)?.unwrap_or(0);
     match usize::try_from(found) {
         Ok(found) if found <= MIGRATIONS.len() => Ok(found + 1..MIGRATIONS.len() + 1),
         _ => Err(StoreError::Configuration(format!(

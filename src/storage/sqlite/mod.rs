@@ -8,11 +8,12 @@
 //! * `readers`: the pool of connections that read.
 //! * `tx`: [`SqliteTx`], the primitives in SQL. `values`: the domain's types in columns.
 //! * `place`: the file and how a connection to it is opened. `guard`: that nothing else in this process has it
-//!   open. `migrate`: its schema.
+//!   open. `migrate`: its schema. `examine`: a look at both.
 //! * `failure`: what SQLite's errors mean.
 
 mod begin;
 mod checkpoint;
+mod examine;
 mod failure;
 mod group;
 mod guard;

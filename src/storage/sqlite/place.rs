@@ -72,6 +72,29 @@ impl Place {
         Ok((Self::File { path, busy_timeout, registration }, connection))
     }
 
+    /// Has `look` look at the file that `url` names, where there is one, through a connection that writes nothing.
+    pub(super) fn inspect(url: &SqliteUrl, look: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        let Some(path) = &url.path else { return Ok(()) };
+        let path = usable(path)?;
+        if !path.exists() {
+            return Ok(());
+        }
+        // The connection is closed before the file may be anybody else's in this process.
+        let _registered = guard::open_alone(&path, || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags).map_err(|error| explain(&path, error))?;
+            connection.busy_timeout(url.busy_timeout.min(LONGEST_BUSY_TIMEOUT))?;
+            connection.execute_batch("PRAGMA query_only = ON")?;
+            look(&connection).map_err(|error| match error {
+                StoreError::Database(_) => connection
+                    .query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
+                    .map_or_else(|error| explain(&path, error), |()| error),
+                other => other,
+            })
+        })?;
+        Ok(())
+    }
+
     /// Another connection that may write, or the one that takes over after a fork.
     pub(super) fn writer(&self) -> Result<Connection> {
         match self {

@@ -23,14 +23,14 @@ use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
 use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
 use super::process::Process;
-use super::types::HandleOptions;
+use super::types::{DatabaseState, HandleOptions};
 use crate::engine::Engine;
 use crate::engine::catalog::Registry;
 use crate::engine::error::{EngineError, Result};
 use crate::engine::worker::Worker;
 use crate::fault_point;
-use crate::storage::Store;
 use crate::storage::url::DatabaseUrl;
+use crate::storage::{AnyStore, Store};
 
 /// See the module.
 pub struct OrchestrationHandle {
@@ -67,6 +67,16 @@ impl OrchestrationHandle {
             Ok(handle)
         });
         Ok(opened)
+    }
+
+    /// Looks at a database without opening it: nothing is created, nothing migrated.
+    ///
+    /// # Errors
+    /// When there is no runtime and none can be started; the rest comes with the call.
+    pub fn examine(url: DatabaseUrl, commits: usize) -> Result<Call<DatabaseState>> {
+        let process = Process::current()?;
+        let looking = async move { Ok(DatabaseState::of(AnyStore::examine(&url, commits).await?)) };
+        Ok(Call::start(process.runtime(), looking))
     }
 
     fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {

@@ -22,8 +22,8 @@ use crate::ffi::shared::event_bridge::{Subscription, Wake};
 use crate::ffi::shared::process::Process;
 use crate::ffi::shared::started_worker::StartedWorker;
 use crate::ffi::shared::types::{
-    BulkInput, CreateTaskInput, CreateTasksInput, HistoryView, ListTasksInput, Page, StepView, SubscribeInput,
-    TaskView, Wanted, WantedTemplate, parse_task_id,
+    BulkInput, CreateTaskInput, CreateTasksInput, FindTemplateInput, HistoryView, ListTasksInput, Page, StepView,
+    SubscribeInput, TaskView, Wanted, WantedTemplate, parse_task_id,
 };
 use crate::storage::Store;
 
@@ -37,6 +37,16 @@ impl OrchestrationHandle {
             let template = Template::build(input)?;
             engine.register(&handle.registry, template).await
         })
+    }
+
+    /// Checks a template as [`OrchestrationHandle::register`] does, against the database too; nothing is stored.
+    pub fn compare(self: &Arc<Self>, input: TemplateInput) -> Call<()> {
+        self.run(|engine, _| async move { engine.compare(&Template::build(input)?).await })
+    }
+
+    /// A template that is registered on this handle, or the latest of that name in the database.
+    pub fn find_template(self: &Arc<Self>, input: FindTemplateInput) -> Call<Arc<StoredTemplate>> {
+        self.run(|engine, handle| async move { handle.template(&engine, &input.into_wanted()?).await })
     }
 
     /// Creates one task and gives its first snapshot.

@@ -2,7 +2,7 @@
 //!
 //! * `tasks`: what is asked of tasks. `options`: how handles and workers are to behave.
 //! * `operations`: what is asked of tasks and steps by hand.
-//! * `annotations`: remarks on tasks.
+//! * `annotations`: remarks on tasks. `drawing`: graphs as pictures. `database`: what a database is.
 //! * `failure`: what a handler's failure is reported with. `moment`: a moment as a user gives it.
 //! * `template`: the rules of a template. `rules`: what several of them declare alike.
 //! * `upkeep`: what is asked of a database as a whole.
@@ -14,6 +14,8 @@
 
 mod analytics;
 mod annotations;
+mod database;
+mod drawing;
 mod failure;
 mod moment;
 mod operations;
@@ -29,11 +31,16 @@ pub use analytics::{
     Analytics, Durations, Outcomes, SlowStep, SlowTask, StepAnalytics, SystemHealth, TemplateAnalytics, WindowInput,
 };
 pub use annotations::{AnnotateInput, AnnotationView, AnnotationsInput};
+pub use database::{DatabaseState, ExamineInput};
+pub use drawing::{DrawInput, Placed, PlacedLine, PlacedStep, RailRow, Rails};
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use operations::{BulkInput, NoteInput, ResolveInput, UpdateInput};
 pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use task_analysis::{Dependencies, StepCounts, StepReadiness, TaskExecutionContext, ViableSteps};
-pub use tasks::{CreateTaskInput, CreateTasksInput, ListTasksInput, OnDuplicate, Page, WantedTemplate, parse_task_id};
+pub use tasks::{
+    CreateTaskInput, CreateTasksInput, FindTemplateInput, ListTasksInput, OnDuplicate, Page, WantedTemplate,
+    parse_task_id,
+};
 pub use upkeep::{PauseQueueInput, PurgeInput, ResumeQueueInput};
 pub use views::{HistoryView, StepView, TaskView};

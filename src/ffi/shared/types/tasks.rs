@@ -128,6 +128,34 @@ pub struct WantedTemplate {
     pub version: Option<String>,
 }
 
+/// `template`.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct FindTemplateInput {
+    #[serde(default)]
+    namespace: Option<String>,
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+impl Input for FindTemplateInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
+impl FindTemplateInput {
+    /// The template that is meant.
+    ///
+    /// # Errors
+    /// Everything that breaks its rules.
+    pub fn into_wanted(self) -> Result<WantedTemplate, Faults> {
+        self.check()?;
+        Ok(wanted(self.namespace, self.name, self.version))
+    }
+}
+
 fn wanted(namespace: Option<String>, name: String, version: Option<String>) -> WantedTemplate {
     WantedTemplate { namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.into()), name, version }
 }
