@@ -189,6 +189,7 @@ RSpec.describe TaskerCore::Testing do
         require "tasker_core/testing"
         require "minitest"
         require "minitest/spec"
+        Minitest.seed = 1
         HANDLE = TaskerCore.open("sqlite::memory:")
         describe("a suite") do
           include TaskerCore::Testing::Helpers

@@ -41,6 +41,9 @@ module TaskerCore
       @by_template[key]&.at(2)&.fetch(step, nil)
     end
 
+    # @return [Array<Class>] the workflow classes that were registered
+    def workflows = @workflows.keys
+
     def remember(workflow)
       @lock.synchronize { @workflows[workflow] = true }
     end

@@ -31,6 +31,11 @@ module TaskerCore
         new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
       end
 
+      # What a test does with tasks that are created ({Testing::Creation}); nil outside of tests.
+      #
+      # @api private
+      attr_accessor :creation
+
       private :new
     end
 
@@ -130,7 +135,10 @@ module TaskerCore
     #   handle.create_task("hello", context: { name: "Ada" }, key: "ada", on_duplicate: :return)
     def create_task(template, **options)
       Notifications.refresh(@native)
-      Waiting.await(@native.create_task(wanted(template, options)))
+      creation = OrchestrationHandle.creation
+      return creation.of_one(self, template, options) { |given| make_task(given, options) } if creation
+
+      make_task(template, options)
     end
 
     # Creates as many tasks as there are contexts, in one transaction: all or none.
@@ -146,7 +154,10 @@ module TaskerCore
     #   handle.create_tasks("hello", contexts: [{ n: 1 }, { n: 2 }]).size # => 2
     def create_tasks(template, **options)
       Notifications.refresh(@native)
-      Waiting.await(@native.create_tasks(wanted(template, options)))
+      creation = OrchestrationHandle.creation
+      return creation.of_many(self, template, options) { |given| make_tasks(given, options) } if creation
+
+      make_tasks(template, options)
     end
 
     # Creates a task from JSON text, whose keys are those of {#create_task} and `name`. It does the same by a longer
@@ -345,6 +356,10 @@ module TaskerCore
     ensure
       @registry.put(key, before) unless normal
     end
+
+    def make_task(template, options) = Waiting.await(@native.create_task(wanted(template, options)))
+
+    def make_tasks(template, options) = Waiting.await(@native.create_tasks(wanted(template, options)))
 
     # What a task is to run, with what is asked of it.
     def wanted(template, options)

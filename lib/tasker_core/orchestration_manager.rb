@@ -13,6 +13,18 @@ module TaskerCore
   class OrchestrationManager
     include Singleton
 
+    # What gives the default handle in a test; nil outside of tests.
+    #
+    # @api private
+    # @return [#call, nil]
+    attr_accessor :stand_in
+
+    # The default handle where it is open, whatever stands in for it.
+    #
+    # @api private
+    # @return [OrchestrationHandle, nil]
+    attr_reader :opened
+
     def initialize
       @lock = Mutex.new
     end
@@ -20,10 +32,12 @@ module TaskerCore
     # @return [OrchestrationHandle]
     # @raise [ConfigurationError, DatabaseError] when it can't be opened
     def handle
-      current = @handle
+      return @stand_in.call if @stand_in
+
+      current = @opened
       return current if current&.valid?
 
-      @lock.synchronize { @handle = @handle&.valid? ? @handle : open }
+      @lock.synchronize { @opened = @opened&.valid? ? @opened : open }
     end
 
     # Closes the default handle. The next call that needs one opens it with the settings of then.
@@ -31,15 +45,15 @@ module TaskerCore
     # @return [void]
     def close
       @lock.synchronize do
-        @handle&.close
-        @handle = nil
+        @opened&.close
+        @opened = nil
       end
     end
 
     private
 
     def open
-      return @handle.refresh if @handle&.expired? && !@handle.closed?
+      return @opened.refresh if @opened&.expired? && !@opened.closed?
 
       c = TaskerCore.configuration
       OrchestrationHandle.open(c.database_url, pool: c.pool, lease: c.lease, retention: c.retention,

@@ -10,10 +10,32 @@ require_relative "testing/workflow_run"
 require_relative "testing/standing"
 require_relative "testing/runner"
 require_relative "testing/lone_step"
+require_relative "testing/mode"
+require_relative "testing/stage"
+require_relative "testing/ruby_clock"
+require_relative "testing/injected_failures"
+require_relative "testing/crash"
+require_relative "testing/caller_worker"
+require_relative "testing/drain"
+require_relative "testing/creation"
+require_relative "testing/called_run"
+require_relative "testing/likeness"
+require_relative "testing/picture"
+require_relative "testing/expectations/of_a_task"
+require_relative "testing/expectations/complete_task"
+require_relative "testing/expectations/complete_step"
+require_relative "testing/expectations/fail_step"
+require_relative "testing/expectations/run_in_order"
+require_relative "testing/expectations/start_task"
+require_relative "testing/kit"
 
 module TaskerCore
-  # What specs of step handlers and workflows are built with. It is loaded by `require "tasker_core/testing"` only.
+  # What specs of step handlers and workflows are built with. It is loaded by `require "tasker_core/testing"` only, or
+  # by `require "tasker_core/rspec"` and `require "tasker_core/minitest"`, which bring it into a suite with matchers and
+  # assertions.
   #
+  # * {Mode} says what becomes of the tasks that the tested code creates; {Kit} runs them, makes their steps fail, and
+  #   lets time pass.
   # * {.run_step} runs one handler as a worker would, without a database.
   # * {.create_foundation}, {.create_task} and {.create_workflow} make templates and tasks in one call;
   #   {.run_workflow} works on a task until it has ended, and gives all there is to look at.
@@ -53,6 +75,8 @@ module TaskerCore
   module Testing
     # The namespace of what names none.
     NAMESPACE = "testing"
+
+    extend Mode
 
     module_function
 
@@ -158,19 +182,48 @@ module TaskerCore
       PatternWorkflow.new(handle, registered, pattern.to_sym, shape, ledger.create_task(registered, options))
     end
 
-    # Works on a task, in threads of this process, until it has ended. Other steps that are ready run too.
+    # Runs a workflow to its end, and gives the ended task; or works on a task that is there.
     #
-    # @param handle [OrchestrationHandle, nil] that of the workflow where it is left out, or else the default one
-    # @param workflow [PatternWorkflow, Task] or the id of a task
-    # @param timeout [Numeric] seconds that it may take
-    # @param threads [Integer] 1 to 1000
-    # @param travel [Boolean] whether the clock is moved to the next retry or `run_at` whenever there is nothing else to
-    #   do ({.advance_time})
-    # @param force [Boolean] see {.create_foundation}
-    # @return [WorkflowRun] the ended task and what happened to it
+    # A workflow runs on the thread that calls this, in the engine in memory of {Mode} unless a handle is given: its
+    # handlers see what the test has set up (a transaction, a mock, a thread's variables), and the time of retries and
+    # of `run_at` is skipped. Tasks that its handlers start run, too.
+    #
+    # A task that is there is worked on in threads of this process. Other steps that are ready run too.
+    #
+    # @overload run_workflow(workflow, **context)
+    #   @param workflow [Class<Workflow>, Template]
+    #   @param context [Hash] the task's input
+    #   @return [Task] as it ended, with whatever status
+    # @overload run_workflow(workflow, context, **options)
+    #   @param context [Hash] the task's input
+    #   @param options [Hash] those of {OrchestrationHandle#create_task}: `key:`, `queue:` and so on
+    #   @return [Task]
+    # @overload run_workflow(handle, workflow, **context)
+    #   @param handle [OrchestrationHandle] on which the task is created
+    #   @return [Task]
+    # @overload run_workflow(handle = nil, task, timeout: 10, threads: 5, travel: false, force: false)
+    #   @param handle [OrchestrationHandle, nil] that of the workflow where it is left out, or else the default one
+    #   @param task [PatternWorkflow, Task] or the id of a task
+    #   @param timeout [Numeric] seconds that it may take
+    #   @param threads [Integer] 1 to 1000
+    #   @param travel [Boolean] whether the clock is moved to the next retry or `run_at` whenever there is nothing else
+    #     to do ({.advance_time})
+    #   @param force [Boolean] see {.create_foundation}
+    #   @return [WorkflowRun] the ended task and what happened to it
     # @raise [NotEndedError] when it has not ended by then, as soon as that is plain: it says what each step waits for
     # @raise [ConfigurationError] when the database is not named as one for tests
-    # @example
+    # @example A workflow
+    #   require "tasker_core/testing"
+    #
+    #   class FulfilOrder < TaskerCore::Workflow
+    #     step(:charge) { |ctx| raise "busy" if ctx.attempt < 3 }
+    #     step(:ship, depends_on: :charge) { |ctx| "order #{ctx.context["order_id"]}" }
+    #   end
+    #
+    #   task = TaskerCore::Testing.run_workflow(FulfilOrder, order_id: 7)
+    #   task.step(:charge).attempts # => 3
+    #   task.step(:ship).result # => "order 7"
+    # @example A task that does not end
     #   require "tasker_core/testing"
     #
     #   handle = TaskerCore.open("sqlite::memory:")
@@ -182,12 +235,12 @@ module TaskerCore
     #   end
     #   TaskerCore::Testing.advance_time(handle, 3600)
     #   TaskerCore::Testing.run_workflow(flow).status # => "complete"
-    def run_workflow(handle = nil, workflow, timeout: 10, threads: 5, travel: false, force: false) # rubocop:disable Style/OptionalArguments -- the handle comes first everywhere
-      handle ||= workflow.is_a?(Foundation) ? workflow.handle : TaskerCore.handle
-      task = workflow.is_a?(PatternWorkflow) ? workflow.task : workflow
-      Ledger.of(handle, force: force)
-      task = handle.task(task.is_a?(Task) ? task.id : task)
-      Runner.new(handle, task, timeout: timeout, threads: threads, travel: travel).run
+    def run_workflow(*given, **options)
+      handle = given.shift if given.size > 1 && !CalledRun.workflow?(given.first)
+      workflow, context = given
+      return CalledRun.new(handle, workflow, context, options).run if CalledRun.workflow?(workflow)
+
+      Testing.send(:run_task, handle, workflow, **options)
     end
 
     # Runs one step's handler as a worker does, without a database: with the same context, the same rules for what it
@@ -277,6 +330,17 @@ module TaskerCore
     ensure
       Ledger.clean_up(handle)
     end
+
+    # Works on a task that is there; see {.run_workflow}.
+    def run_task(handle, workflow, timeout: 10, threads: 5, travel: false, force: false)
+      handle ||= workflow.is_a?(Foundation) ? workflow.handle : TaskerCore.handle
+      task = workflow.is_a?(PatternWorkflow) ? workflow.task : workflow
+      Ledger.of(handle, force: force)
+      task = handle.task(task.is_a?(Task) ? task.id : task)
+      Runner.new(handle, task, timeout: timeout, threads: threads, travel: travel).run
+    end
+    private_class_method :run_task
+    private :run_task
 
     # For `include` in example groups of RSpec or test classes of Minitest: {Testing}'s methods, and a {Testing.cleanup}
     # after every example.

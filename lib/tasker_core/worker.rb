@@ -164,9 +164,13 @@ module TaskerCore
         @native = open_native
         @pid = Process.pid
         @pool = []
-        @threads.times { |place| spawn(place) }
-        ProcessEnd.started(self)
+        hire
       end
+    end
+
+    def hire
+      @threads.times { |place| spawn(place) }
+      ProcessEnd.started(self)
     end
 
     def mine?

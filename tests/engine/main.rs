@@ -15,4 +15,5 @@ mod running;
 mod summing;
 mod tasks;
 mod templates;
+mod waited;
 mod workers;

@@ -106,7 +106,7 @@ on_each_database! {
         wait(factories.clean_up()).unwrap();
 
         // Its lease ends, by the clock of this process.
-        wait(factories.advance(Duration::from_secs(60))).unwrap();
+        wait(factories.advance(Duration::from_secs(60), false)).unwrap();
         let crew = Crew::start(&handle, 1, None, Arc::new(|_| done(json!(2))));
         eventually("the step that is left runs again", || crew.order() == ["only"]);
         assert!(crew.until_idle(runtime()), "not idle in time");
@@ -128,7 +128,7 @@ on_each_database! {
         }));
         let task = create(&handle, json!({ "name": "own" })).unwrap();
         eventually("it waits for a retry", || steps(&handle, &task)["only"].row.next_retry_at.is_some());
-        wait(factories.advance(Duration::from_secs(7_200))).unwrap();
+        wait(factories.advance(Duration::from_secs(7_200), false)).unwrap();
         eventually("it is tried again", || crew.order().len() == 2);
         crew.stop(runtime());
         wait(factories.clean_up()).unwrap();
@@ -139,17 +139,30 @@ on_each_database! {
         let (ours, theirs) = (factories(&handle), factories(&other));
         let hour = Duration::from_secs(3_600);
         let before = wait(ours.now()).unwrap();
-        let after = wait(ours.advance(hour)).unwrap();
+        let after = wait(ours.advance(hour, false)).unwrap();
         assert!(after >= before.after(hour));
         assert!(wait(theirs.now()).unwrap() >= after, "one database, one clock");
-        wait(theirs.advance(hour)).unwrap();
+        wait(theirs.advance(hour, false)).unwrap();
         wait(ours.clean_up()).unwrap();
         let now = wait(theirs.now()).unwrap();
         assert!(now < before.after(hour * 2) && now >= before.after(hour), "each takes back its own");
         wait(theirs.clean_up()).unwrap();
         assert!(wait(ours.now()).unwrap() < before.after(hour));
         let far = Duration::from_secs(100 * 366 * 86_400 + 1);
-        assert!(matches!(wait(ours.advance(far)), Err(EngineError::Validation(_))));
+        assert!(matches!(wait(ours.advance(far, false)), Err(EngineError::Validation(_))));
+    }
+
+    fn the_clock_can_go_behind(url: &str) {
+        let handle = open(url);
+        let factories = factories(&handle);
+        let hour = Duration::from_secs(3_600);
+        let before = wait(factories.now()).unwrap();
+        let after = wait(factories.advance(hour, true)).unwrap();
+        assert!(after.after(hour) >= before && after < before);
+        let far = Duration::from_secs(100 * 366 * 86_400);
+        assert!(matches!(wait(factories.advance(far, true)), Err(EngineError::Validation(_))));
+        wait(factories.clean_up()).unwrap();
+        assert!(wait(factories.now()).unwrap() >= before);
     }
 
     fn a_closed_handle_is_cleaned_up_after(url: &str) {
@@ -158,7 +171,7 @@ on_each_database! {
         made(&factories, &handle, "made");
         create(&handle, json!({ "name": "made" })).unwrap();
         wait(handle.close()).unwrap();
-        assert!(matches!(wait(factories.advance(Duration::from_secs(1))), Err(EngineError::HandleClosed)));
+        assert!(matches!(wait(factories.advance(Duration::from_secs(1), false)), Err(EngineError::HandleClosed)));
         wait(factories.clean_up()).unwrap();
         assert!(names(&open(url)).is_empty());
     }

@@ -44,8 +44,8 @@ impl Factories {
 
     fn advance(&self, input: RHash) -> Result<Call, Failure> {
         guarded(|| {
-            let span = AdvanceInput::from_rhash(input, &Limits::default())?.into_span()?;
-            Ok(Call::new(self.0.advance(span), |ruby, now| Ok(time(ruby, now)?)))
+            let (span, back) = AdvanceInput::from_rhash(input, &Limits::default())?.into_span()?;
+            Ok(Call::new(self.0.advance(span, back), |ruby, now| Ok(time(ruby, now)?)))
         })
     }
 

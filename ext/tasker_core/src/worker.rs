@@ -8,7 +8,7 @@ use magnus::{Error, RArray, RHash, RModule, Ruby, Value, method};
 use tasker_core::domain::json::Json;
 use tasker_core::engine::error::EngineError;
 use tasker_core::engine::transactions::verdict::Outcome;
-use tasker_core::engine::worker::{Breach, Phase, Worker as CoreWorker};
+use tasker_core::engine::worker::{Breach, Phase, Prospect, Worker as CoreWorker};
 use tasker_core::ffi::shared::call::Call as CoreCall;
 use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::path::Segment;
@@ -124,6 +124,29 @@ impl Worker {
         })
     }
 
+    /// Waits for a step to take: nil when there is one, else what waits for time.
+    fn prospect(&self) -> Result<Call, Failure> {
+        guarded(|| {
+            let core = self.core.clone();
+            let prospect = CoreCall::start(self.process.runtime(), async move { core.prospect().await });
+            Ok(Call::new(prospect.mere_wait(), |ruby, prospect| match prospect {
+                Prospect::Step => Ok(ruby.qnil().as_value()),
+                Prospect::Standstill { next_due, retrying, parked } => {
+                    let next_due = next_due.map(|span| span.as_secs_f64());
+                    let record = Record::new(ruby).set("next_due", next_due)?.set("retrying", retrying)?;
+                    Ok(record.set("parked", parked)?.frozen().as_value())
+                }
+            }))
+        })
+    }
+
+    fn die(&self) -> Result<Call, Failure> {
+        guarded(|| {
+            let core = self.core.clone();
+            Ok(Call::unit(CoreCall::start(self.process.runtime(), async move { core.die().await })))
+        })
+    }
+
     fn stats(ruby: &Ruby, this: &Self) -> Result<RHash, Failure> {
         guarded(|| {
             let stats = this.core.stats();
@@ -183,6 +206,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("taken_away?", method!(Worker::is_taken_away, 1))?;
     class.define_method("stop", method!(Worker::stop, 1))?;
     class.define_method("until_idle", method!(Worker::until_idle, 1))?;
+    class.define_method("prospect", method!(Worker::prospect, 0))?;
+    class.define_method("die", method!(Worker::die, 0))?;
     class.define_method("stats", method!(Worker::stats, 0))?;
     class.define_method("phase", method!(Worker::phase, 0))?;
     class.define_method("stopped?", method!(Worker::is_stopped, 0))?;

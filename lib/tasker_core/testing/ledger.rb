@@ -66,7 +66,7 @@ module TaskerCore
       def create_task(template, options)
         before = now if options[:on_duplicate]
         task = @handle.create_task(template, **options)
-        @native.note_task(task.id) unless before && task.created_at < before
+        note_task(task.id) unless before && task.created_at < before
         task
       end
 
@@ -74,9 +74,12 @@ module TaskerCore
         Waiting.await(@native.now)
       end
 
+      # Moves the clock; back where the span is negative.
       def advance(span)
-        Waiting.await(@native.advance({ seconds: span }))
+        Waiting.await(@native.advance({ seconds: span.abs, back: span.negative? }))
       end
+
+      def note_task(id) = @native.note_task(id)
 
       def clean_up
         take_back

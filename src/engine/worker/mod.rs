@@ -4,7 +4,8 @@
 //! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
 //! next. [`hands`] is the state that they share, with [`attempts`], what threads are running, and
 //! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`revocation`]
-//! finds what others have moved meanwhile, [`outputs`] holds results against their schemas.
+//! finds what others have moved meanwhile, [`outputs`] holds results against their schemas, [`waited`] is for hosts that
+//! run steps on the thread that waits for them.
 
 mod attempts;
 mod dispatcher;
@@ -13,6 +14,7 @@ mod outputs;
 mod pace;
 mod receipts;
 mod revocation;
+mod waited;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use crate::troubles::Trouble;
 use hands::Hands;
 pub use outputs::Breach;
 use outputs::Breaches;
+pub use waited::Prospect;
 
 /// How long a worker that is stopped by force tries to settle what it holds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(4);

@@ -38,6 +38,9 @@ const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
 pub struct AdvanceInput {
     #[validate(custom(function = "rules::limit"))]
     seconds: f64,
+    /// Whether it goes back.
+    #[serde(default)]
+    back: bool,
 }
 
 impl Input for AdvanceInput {
@@ -47,13 +50,13 @@ impl Input for AdvanceInput {
 }
 
 impl AdvanceInput {
-    /// So far.
+    /// So far, and whether back.
     ///
     /// # Errors
     /// When it breaks its rule.
-    pub fn into_span(self) -> Result<Duration, Faults> {
+    pub fn into_span(self) -> Result<(Duration, bool), Faults> {
         self.check()?;
-        Ok(seconds(self.seconds).unwrap_or_default())
+        Ok((seconds(self.seconds).unwrap_or_default(), self.back))
     }
 }
 
@@ -131,26 +134,28 @@ impl Factories {
         self.handle.run(|engine, _| async move { engine.now().await })
     }
 
-    /// Moves the clock forward for every handle of this process on the database, has everything looked
-    /// at that has fallen due, and gives the new time. Other processes keep their time.
+    /// Moves the clock, forward or `back`, for every handle of this process on the database, has everything
+    /// looked at that has fallen due, and gives the new time. Other processes keep their time.
     ///
     /// # Errors
-    /// The call's: [`EngineError::Validation`] when the clock would be over a hundred years ahead.
-    pub fn advance(&self, span: Duration) -> Call<Timestamp> {
+    /// The call's: [`EngineError::Validation`] when the clock would be over a hundred years off.
+    pub fn advance(&self, span: Duration, back: bool) -> Call<Timestamp> {
         let made = self.made.clone();
         self.handle.run_on_system(move |system, _| async move {
             let clock = system.clock_offset();
-            let step = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-            let ahead = clock.load(Ordering::Relaxed);
-            if ahead.saturating_add(step) > CENTURY.as_micros() as i64 {
-                let fault = Fault::new("seconds", "the clock would be over a hundred years ahead");
+            let span_us = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+            let step = if back { -span_us } else { span_us };
+            let off = clock.load(Ordering::Relaxed).saturating_add(step);
+            if off.unsigned_abs() > CENTURY.as_micros() as u64 {
+                let way = if back { "behind" } else { "ahead" };
+                let fault = Fault::new("seconds", format!("the clock would be over a hundred years {way}"));
                 return Err(fault.with("less than a hundred years in all", span.as_secs().to_string()).into());
             }
-            let forward = || {
+            let shift = || {
                 clock.fetch_add(step, Ordering::Relaxed);
                 made.lock().moved.push((clock.clone(), step));
             };
-            system.engine().move_clock(forward).await;
+            system.engine().move_clock(shift).await;
             system.engine().now().await
         })
     }

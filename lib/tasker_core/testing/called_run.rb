@@ -1,0 +1,48 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  module Testing
+    # One run of a workflow on the thread that asks for it; see {Testing.run_workflow}.
+    #
+    # @api private
+    class CalledRun
+      def self.workflow?(given)
+        given.is_a?(Template) || (given.is_a?(Class) && given <= Workflow)
+      end
+
+      # @param context [Hash, nil] nil where the options are the context
+      def initialize(handle, workflow, context, options)
+        @handle = handle
+        @workflow = workflow
+        @options = context.nil? ? { context: options } : { **options, context: context }
+      end
+
+      # @return [Task]
+      def run
+        raise Error, "run_workflow can't be called from inside a handler: it would wait for its own step" if
+          Attempt.current?
+
+        return run_in_mode unless Testing.disabled?
+
+        Testing.fake! { run_in_mode }
+      end
+
+      private
+
+      def run_in_mode
+        handle = @handle || TaskerCore.handle
+        handle.register(@workflow) if @workflow.is_a?(Template)
+        task = handle.create_task(@workflow, **@options)
+        Drain.new(Testing.stage, [handle], goal: :settled) { task.reload.ended? }.run
+        ended(handle, task.reload)
+      end
+
+      def ended(handle, task)
+        return task if task.ended?
+
+        raise NotEndedError.new("the task #{task.id} (#{task.namespace}/#{task.name}) does not end: " \
+                                "#{Standing.new(task, Ledger.of(handle).now)}", task: task)
+      end
+    end
+  end
+end
