@@ -31,7 +31,7 @@ print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
   build_packages=(ruby ruby-dev bundler rake libclang-dev clang gcc make)
   gem_packages=(ruby-rb-sys) # for gem install, which goes through extconf.rb
   lint_packages=(rubocop yard)
-  spec_packages=(ruby-rspec ruby-simplecov ruby-activesupport sqlite3)
+  spec_packages=(ruby-rspec ruby-simplecov ruby-activesupport ruby-minitest sqlite3)
   database_packages=(postgresql pgbouncer)
   clock_packages=(faketime) # a process whose host's clock jumps
 }
@@ -47,6 +47,7 @@ served() {
     ruby-rspec) command -v rspec >/dev/null ;;
     ruby-simplecov) gem_there simplecov ;;
     ruby-activesupport) gem_there activesupport ;;
+    ruby-minitest) gem_there minitest ;;
     ruby-rb-sys) gem_there rb_sys ;;
     postgresql) postgres_folder >/dev/null ;;
     llvm-19) command -v llvm-cov-19 >/dev/null ;;
