@@ -33,6 +33,7 @@ print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
   lint_packages=(rubocop yard)
   spec_packages=(ruby-rspec ruby-simplecov ruby-activesupport ruby-minitest sqlite3)
   database_packages=(postgresql pgbouncer)
+  matrix_packages=(debootstrap) # another Debian, with another Ruby
   clock_packages=(faketime) # a process whose host's clock jumps
 }
 
