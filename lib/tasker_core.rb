@@ -158,8 +158,8 @@ module TaskerCore
     end
 
     # Deletes old tasks through the default handle; see {Upkeep#purge}.
-    def purge(**options)
-      handle.purge(**options)
+    def purge(**options, &)
+      handle.purge(**options, &)
     end
 
     # Pauses a queue through the default handle; see {Upkeep#pause_queue}.

@@ -28,6 +28,7 @@ module TaskerCore
     # @param finished_before [Time, String] a Time, or RFC 3339 text
     # @param batch [Integer] how many tasks one transaction deletes at the most, 1 to 10000; it deletes fewer where that
     #   takes long
+    # @yieldparam deleted [Integer] how many were deleted so far, now and then
     # @return [Integer] how many tasks were deleted
     # @raise [ValidationError] when an option is wrong
     # @raise [HandleExpiredError, HandleClosedError, DatabaseError]
@@ -46,6 +47,7 @@ module TaskerCore
         done = Waiting.await(@native.purge({ **asked, from: from }))
         deleted += done[:deleted]
         from = done[:from]
+        yield deleted if block_given?
         return deleted unless from
       end
     end

@@ -32,9 +32,15 @@ module TaskerCore
         # @param handle [OrchestrationHandle]
         # @return [Array<Class>] them
         def register_workflows(handle)
-          Rails.application.eager_load! if rails?
-          classes = workflows(Workflow).reject { |workflow| handle.registry.remembers?(workflow) }
+          classes = workflows.reject { |workflow| handle.registry.remembers?(workflow) }
           classes.each { |workflow| handle.register(workflow) }
+        end
+
+        # @return [Array<Class>] the program's workflow classes that have a name and steps, in the order in which they
+        #   were defined
+        def workflows
+          Rails.application.eager_load! if rails?
+          below(Workflow)
         end
 
         private
@@ -69,8 +75,8 @@ module TaskerCore
 
         def rails? = defined?(Rails) && Rails.respond_to?(:application) && Rails.application
 
-        def workflows(parent)
-          parent.subclasses.reverse.flat_map { |child| [child, *workflows(child)] }
+        def below(parent)
+          parent.subclasses.reverse.flat_map { |child| [child, *below(child)] }
                 .select { |workflow| workflow.name && workflow.steps.any? }
         end
       end

@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+require "etc"
+require_relative "tasks"
+require_relative "states"
+
+module TaskerCore
+  module CLI
+    # What `cancel`, `pause`, `resume` and `retry` have in common: one task, several, or all that match conditions.
+    # A subclass is named for the handle's operation.
+    #
+    # @api private
+    class Operation < Command
+      include Tasks
+
+      HELP = <<~TEXT
+
+        ID is a task's id, or its first eight digits or more where no other task's begins with them. Several tasks, or
+        conditions instead of ids, are asked about first; --yes says so, --dry-run only tells which they are. Tasks in a
+        state that it is not for are passed over. WHEN is 90d, 12h or 30m (that long ago), a date, or a moment such as
+        2026-01-31T12:00:00Z.
+      TEXT
+      private_constant :HELP
+
+      class << self
+        # @param text [String] what became of tasks
+        # @return [String]
+        def done(text = nil)
+          text ? @done = text : @done
+        end
+      end
+
+      def declare(parser)
+        parser.on("--by NAME", "who does it, for the history (default: #{login})") { |name| options[:by] = name }
+        parser.on("--reason TEXT", "why, for the history") { |text| options[:reason] = text }
+        parser.on("-y", "--yes", "doesn't ask") { options[:yes] = true }
+        parser.on("--dry-run", "only tells which tasks they are") { options[:dry_run] = true }
+        declare_filter(parser)
+      end
+
+      def call(*ids)
+        return every(ids) unless ids.empty?
+        return matching unless filter.empty?
+
+        wrong("name tasks by their ids, or conditions such as --status error")
+      end
+
+      private
+
+      def name = self.class.command_name
+      def done = self.class.done
+      def note = { by: options.fetch(:by) { login }, reason: options[:reason] }
+      def login = Etc.getlogin || Etc.getpwuid&.name
+
+      def every(ids)
+        wrong("takes ids or conditions, not both") unless filter.empty?
+        found = ids.map { |id| find(id) }.uniq(&:id)
+        return tell_which(found.map(&:id)) if options[:dry_run]
+
+        confirm("#{name.capitalize} #{tasks(found.size)}?") if found.size > 1
+        results = found.map { |task| attempt(task) }
+        results.all? ? 0 : FAILED
+      end
+
+      # Whether it was done. One that is refused does not keep the others from it.
+      def attempt(task)
+        moved = operate(task)
+        if options[:json]
+          terminal.json(moved.as_json)
+        else
+          terminal.say("#{task.id} #{States.shown(terminal,
+                                                  moved.status)}")
+        end
+        true
+      rescue StateTransitionError, NotFoundError => e
+        terminal.complain("#{task.id}: #{e.message}")
+        false
+      end
+
+      def operate(task) = task.public_send(name, **note)
+
+      def matching
+        preview = existing_handle.public_send(:"#{name}_tasks", dry_run: true, **filter)
+        return tell_which(preview.task_ids) if options[:dry_run]
+        return tell(preview) if preview.count.zero?
+
+        confirm("#{name.capitalize} #{tasks(preview.count)}?")
+        tell(existing_handle.public_send(:"#{name}_tasks", **note, **filter))
+      end
+
+      def tell_which(ids)
+        ids.each { |id| options[:json] ? terminal.json({ id: id }) : terminal.say(id) }
+        terminal.hint("#{tasks(ids.size)} would be #{done}")
+      end
+
+      def tell(outcome)
+        outcome.refused.each { |id, why| terminal.complain("#{id}: #{why}") }
+        if options[:json]
+          terminal.json({ count: outcome.count, task_ids: outcome.task_ids, refused: outcome.refused })
+        else
+          terminal.say("#{tasks(outcome.count)} #{done}")
+        end
+        outcome.refused.empty? ? 0 : FAILED
+      end
+    end
+  end
+end
