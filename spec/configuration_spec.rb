@@ -26,12 +26,12 @@ RSpec.describe "Configuration" do
     expect(lines).to eq(["sqlite:other.db"])
   end
 
-  it "takes what is said in code before the environment" do
+  it "takes the environment before what is said in code" do
     lines = lines_of(<<~RUBY, env: { "TASKER_DATABASE_URL" => "sqlite:other.db" })
       TaskerCore.configure { |c| c.database_url = "sqlite:mine.db" }
       puts TaskerCore.configuration.database_url
     RUBY
-    expect(lines).to eq(["sqlite:mine.db"])
+    expect(lines).to eq(["sqlite:other.db"])
   end
 
   it "opens no database until one is needed" do

@@ -35,7 +35,7 @@ module TaskerCore
     # that happens again, the attempt has failed: the handler may be the one that does it.
     def run
       Thread.current.thread_variable_set(:tasker_core_attempt, self)
-      result = call_handler
+      result = perform
       succeed(result) unless elsewhere?
     rescue Exception => e # rubocop:disable Lint/RescueException -- exit and the like fail their attempt only
       raise if elsewhere?
@@ -55,6 +55,13 @@ module TaskerCore
     end
 
     private
+
+    def perform
+      hooks = TaskerCore.configuration.attempt_hooks
+      return Notifications.perform(@context) { call_handler } if hooks.empty?
+
+      AttemptHooks.new(hooks, @context).around { Notifications.perform(@context) { call_handler } }
+    end
 
     def call_handler
       return @interrupter.guard(@assignment.number, @native_worker) { call_at_once } if @assignment.interrupt?

@@ -6,6 +6,10 @@ module TaskerCore
   # subscribes to leave Rust: who they are is looked up when tasks are created and worked on, and every second
   # by a working worker.
   #
+  # Besides, each attempt at a step is instrumented as `perform_step.tasker`, in the thread and around the call of its
+  # handler: the payload has `task_id, step_id, step_name, namespace, task_name, version, attempt, retry_limit`, and
+  # ActiveSupport adds `exception` and `exception_object` where the handler raised.
+  #
   # @example
   #   require "active_support"
   #   require "active_support/notifications"
@@ -20,6 +24,12 @@ module TaskerCore
   module Notifications
     # Their names there, by ours.
     NAMES = Event.names.to_h { |name| [name, "#{name.tr(".", "_")}.tasker".freeze] }.freeze
+
+    # What is instrumented around each call of a handler.
+    PERFORM = "perform_step.tasker"
+    # What its payload tells of the attempt.
+    TOLD = %i[task_id step_id step_name namespace task_name version attempt retry_limit].freeze
+    private_constant :TOLD
 
     # By the number of the open database.
     @relays = {}
@@ -37,6 +47,17 @@ module TaskerCore
 
         id = Waiting.await(native_handle.engine_id)
         @lock.synchronize { relay(id, native_handle, wanted) }
+      end
+
+      # Runs a handler, instrumented where somebody listens.
+      #
+      # @api private
+      def perform(context, &)
+        return yield unless defined?(ActiveSupport::Notifications)
+        return yield unless ActiveSupport::Notifications.notifier.listening?(PERFORM)
+
+        payload = TOLD.to_h { |name| [name, context.public_send(name)] }
+        ActiveSupport::Notifications.instrument(PERFORM, payload, &)
       end
 
       private

@@ -114,6 +114,8 @@ module TaskerCore
     # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
     #   the handle was opened with other limits (see {TaskerCore.open}). What it lacks is filled in from the template's
     #   schema (see {Workflow.input})
+    # @option options [Hash] :headers ({}) what its handlers are given beside the context ({StepContext#headers}), JSON
+    #   values only. They are added to those of {Configuration#task_headers} and are no part of its identity
     # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters.
     #   Where it is left out, the template's `identity` may make one (see {Workflow.identity})
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
@@ -209,7 +211,7 @@ module TaskerCore
     # Makes a worker for the templates that are registered on this handle, now and later.
     #
     # @param threads [Integer, nil] 1 to 1000. Default: {Configuration#threads}, 5
-    # @param queues [Array<String>, nil] only steps of these queues; nil for all
+    # @param queues [Array<String>, nil] only steps of these queues. Default: {Configuration#queues}, nil for all
     # @param on_error [#call, nil] see {Configuration#on_error}, its default
     # @return [Worker] to be started
     # @raise [ValidationError] when an option is wrong
@@ -217,6 +219,7 @@ module TaskerCore
       @native.validate!
       configuration = TaskerCore.configuration
       threads ||= configuration.threads
+      queues ||= configuration.queues
       check_on_error(on_error)
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
       Native.check_worker({ threads: threads, queues: queues })
@@ -231,7 +234,7 @@ module TaskerCore
     # @param until [Symbol, nil] `:idle`: until nothing is ready, held by anyone or waiting for a retry, among the
     #   registered templates and these queues (a later `run_at` does not count); nil: until the handle is closed
     # @param threads [Integer, nil] 1 to 1000. Default: {Configuration#threads}, 5
-    # @param queues [Array<String>, nil] only steps of these queues; nil for all
+    # @param queues [Array<String>, nil] only steps of these queues. Default: {Configuration#queues}, nil for all
     # @param timeout [Numeric, nil] seconds after which no more steps are begun; those under way may end within
     #   {Configuration#drain_timeout}
     # @param on_error [#call, nil] see {Configuration#on_error}, its default
@@ -366,6 +369,7 @@ module TaskerCore
       raise ValidationError.at("name", "is the first argument, not an option") if options.key?(:name)
 
       options = { **options, run_at: plain_time(options[:run_at]) } if options.key?(:run_at)
+      options = TaskerCore.configuration.with_headers(options)
       case template
       when Class
         raise no_template(template) unless template <= Workflow

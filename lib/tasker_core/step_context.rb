@@ -42,6 +42,23 @@ module TaskerCore
       @context ||= @assignment.context
     end
 
+    # What the task was created with beside its context: the option `headers` of {OrchestrationHandle#create_task}, and
+    # what {Configuration#task_headers} added.
+    #
+    # @return [Hash{String => Object}] deeply frozen; empty where there is nothing
+    # @example
+    #   class Mail < TaskerCore::Workflow
+    #     step(:send) { |ctx| ctx.headers["locale"] }
+    #   end
+    #
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   task = handle.create_task(Mail, headers: { locale: "de" })
+    #   handle.work(until: :idle)
+    #   task.reload.step(:send).result # => "de"
+    def headers
+      @headers ||= @assignment.headers || {}.freeze
+    end
+
     # The result of a step that this one depends on.
     #
     # @param name [String, Symbol]

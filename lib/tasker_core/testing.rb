@@ -254,9 +254,9 @@ module TaskerCore
     #   nil
     # @param attempt [Integer] 1 to its `retry_limit`
     # @param options [Hash] of the step of a handler alone: `config:`, `retry_limit:` and so on, as in a template;
-    #   `checkpoint:`, what an earlier attempt saved; `item:` and `item_index:` (0) for a step with `each:`; and
-    #   `cancelled: true`, `expired: true` or `stopping: true` for a step that was taken from it, whose time is over, or
-    #   whose worker stops
+    #   `checkpoint:`, what an earlier attempt saved; `headers:`; `item:` and `item_index:` (0) for a step with `each:`;
+    #   and `cancelled: true`, `expired: true` or `stopping: true` for a step that was taken from it, whose time is
+    #   over, or whose worker stops
     # @yieldparam ctx [StepContext] when the handler has returned: what did it choose ({StepContext#routed})?
     # @return [Object] what steps that depend on it would see
     # @raise [ValidationError] when the result is no JSON value or breaks the step's `output:` schema, an option is

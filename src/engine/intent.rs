@@ -16,6 +16,8 @@ use crate::storage::rows::NewTask;
 pub struct TaskIntent {
     /// Its input, an object; an empty one when left out.
     pub context: Option<Json>,
+    /// What its handlers are given beside it, an object.
+    pub headers: Option<Json>,
     /// What makes it the same task as another one of its template; it wins over what the template says.
     pub key: Option<String>,
     /// Whether a task that has the key already is given back, instead of an error.
@@ -61,6 +63,7 @@ impl TaskIntent {
             tags: self.tags,
             initiator: self.initiator,
             reason: self.reason,
+            headers: self.headers.filter(|headers| headers.as_str() != "{}"),
             run_at: self.run_at,
             ..NewTask::new(stored.named_task, stored.revision, context)
         };

@@ -64,6 +64,8 @@ pub struct NewTask {
     pub run_at: Option<Timestamp>,
     /// Its input.
     pub context: Json,
+    /// What its handlers are given beside it, an object.
+    pub headers: Option<Json>,
     /// For each of its steps by index, how many parents it has.
     pub waiting: Arc<[i32]>,
 }
@@ -85,6 +87,7 @@ impl NewTask {
             reason: None,
             run_at: None,
             context,
+            headers: None,
             waiting: Arc::default(),
         }
     }
@@ -177,6 +180,8 @@ pub struct TaskHead {
     pub run: i32,
     /// Its input.
     pub context: Json,
+    /// What its handlers are given beside it, an object.
+    pub headers: Option<Json>,
 }
 
 /// A step as [`super::Tx::lock_steps`] found it.

@@ -85,6 +85,7 @@ on_each_store! {
             reason: Some("line\nline\ttab".into()),
             run_at: Some(Timestamp(4_102_444_800_123_456)),
             context: json(r#"{"order": 7}"#),
+            headers: Some(json(r#"{"locale": "de"}"#)),
             state: TaskState::Paused,
             live: 3,
             ..diamond.task()
@@ -99,7 +100,8 @@ on_each_store! {
             assert_eq!(found.error, None);
             let head = db.read(Heads { ids: vec![row.id] }).await.remove(0);
             assert_eq!((head.id, head.named_task, head.revision), (row.id, diamond.id, diamond.revision));
-            assert_eq!((head.priority, &head.queue, &head.context), (row.priority, &row.queue, &row.context));
+            assert_eq!((head.priority, &head.queue), (row.priority, &row.queue));
+            assert_eq!((&head.context, &head.headers), (&row.context, &row.headers));
             let stored = NewTask {
                 state: found.state, key: found.key, priority: found.priority, queue: found.queue, tags: found.tags,
                 initiator: found.initiator, reason: found.reason, run_at: found.run_at, context: found.context,

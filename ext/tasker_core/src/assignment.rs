@@ -180,6 +180,11 @@ impl Assignment {
         to_ruby(ruby, &this.core().task.head.context)
     }
 
+    /// What its task was created with beside its context; nil where that is nothing.
+    fn headers(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        to_ruby_or_nil(ruby, this.core().task.head.headers.as_ref())
+    }
+
     fn config(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         to_ruby_or_nil(ruby, this.core().step().map(|step| &step.config))
     }
@@ -239,6 +244,7 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("timeout", method!(Assignment::timeout, 0))?;
     class.define_method("interrupt?", method!(Assignment::is_interruptible, 0))?;
     class.define_method("context", method!(Assignment::context, 0))?;
+    class.define_method("headers", method!(Assignment::headers, 0))?;
     class.define_method("config", method!(Assignment::config, 0))?;
     class.define_method("checkpoint", method!(Assignment::checkpoint, 0))?;
     class.define_method("choose", method!(Assignment::choose, 1))?;

@@ -9,6 +9,7 @@ use tasker_core::ffi::shared::limits::Limits;
 use tasker_core::ffi::shared::orchestration_handle::OrchestrationHandle;
 use tasker_core::ffi::shared::reading::Input;
 use tasker_core::ffi::shared::types::{ExamineInput, ListTasksInput, WorkerInput};
+use tasker_core::storage::postgres::scripts;
 use tasker_core::storage::url::DatabaseUrl;
 
 use crate::call::Call;
@@ -64,6 +65,16 @@ fn check_worker(options: RHash) -> Result<(), Failure> {
     guarded(|| Ok(WorkerInput::from_rhash(options, &Limits::default())?.check()?))
 }
 
+/// What brings a PostgreSQL schema to this version, for who has a connection of his own.
+fn postgres_scripts(ruby: &Ruby) -> Result<RArray, Error> {
+    let found = scripts();
+    let array = ruby.ary_new();
+    array.push(ruby.str_new(found.lock))?;
+    array.push(ruby.str_new(found.versions))?;
+    array.push(strings(ruby, found.migrations.iter().copied())?)?;
+    Ok(array)
+}
+
 /// What a value is called in a message; none of its methods is called.
 fn shown_value(value: Value) -> String {
     shown(value)
@@ -84,6 +95,7 @@ pub fn init(native: RModule) -> Result<(), Error> {
     native.define_singleton_method("redacted_url", function!(redacted_url, 1))?;
     native.define_singleton_method("check_filter", function!(check_filter, 1))?;
     native.define_singleton_method("check_worker", function!(check_worker, 1))?;
+    native.define_singleton_method("postgres_scripts", function!(postgres_scripts, 0))?;
     native.define_singleton_method("shown", function!(shown_value, 1))?;
     native.define_singleton_method("hint", function!(hint_for, 2))
 }

@@ -34,7 +34,7 @@ module TaskerCore
         @handler = handler
         @step = step&.to_s
         @worker = StandIn.new(*StandIn.members.map { |name| options.delete(name) || false })
-        @given = %i[checkpoint item item_index].to_h { |name| [name, options.delete(name)] }.compact
+        @given = %i[checkpoint headers item item_index].to_h { |name| [name, options.delete(name)] }.compact
         @options = options
         check
       end

@@ -218,6 +218,7 @@ impl TaskPlan {
             queue: row.queue.clone(),
             run: 1,
             context: row.context.clone(),
+            headers: row.headers.clone(),
         };
         Arc::new(TaskInfo { head, stored: self.stored.clone() })
     }

@@ -36,6 +36,10 @@ pub struct LoneStepInput {
     #[serde(default)]
     #[validate(custom(function = "rules::object"))]
     context: Option<Json>,
+    /// What its task was created with beside it.
+    #[serde(default)]
+    #[validate(custom(function = "rules::headers"))]
+    headers: Option<Json>,
     /// By name. A parent that is left out was skipped.
     #[serde(default)]
     results: BTreeMap<String, Json>,
@@ -86,7 +90,7 @@ impl LoneStepInput {
             Fault::new("attempt", message).with(format!("1 to {limit}"), attempt.to_string())
         })?;
         let stored = Arc::new(StoredTemplate { template, named_task: NamedTaskId(0), revision: RevisionId(0) });
-        let plan = TaskIntent { context: self.context, ..TaskIntent::default() }.plan(
+        let plan = TaskIntent { context: self.context, headers: self.headers, ..TaskIntent::default() }.plan(
             &stored,
             "context",
             Limits::default().of_context(),

@@ -10,8 +10,11 @@ use crate::fault_point;
 use crate::storage::{Result, StoreError};
 
 /// The migrations in order; the first makes version 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_tasks.sql"), include_str!("migrations/0002_task_model.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tasks.sql"),
+    include_str!("migrations/0002_task_model.sql"),
+    include_str!("migrations/0003_headers.sql"),
+];
 
 /// What this version reads and writes.
 pub(super) const NEWEST: i32 = MIGRATIONS.len() as i32;
@@ -30,6 +33,22 @@ const VERSIONS: &str = "
     )";
 
 const APPLIED: &str = "INSERT INTO tasker_schema_migrations (version) VALUES ($1)";
+
+/// What a host runs that migrates over a connection of its own: the same statements, and in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Scripts {
+    /// Lets one process at a time go on, until the end of its transaction.
+    pub lock: &'static str,
+    /// Makes the table of versions where it is missing.
+    pub versions: &'static str,
+    /// The migrations in order; the first makes version 1. A row of each one's number goes into the table of versions.
+    pub migrations: &'static [&'static str],
+}
+
+/// See [`Scripts`].
+pub fn scripts() -> Scripts {
+    Scripts { lock: LOCK, versions: VERSIONS, migrations: MIGRATIONS }
+}
 
 /// Applies the migrations that are missing.
 ///

@@ -37,6 +37,7 @@ use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, Transaction};
 use crate::panics::caught;
 use crate::troubles::Troubles;
+pub use migrate::{Scripts, scripts};
 
 /// Tasks in a PostgreSQL database.
 pub struct PostgresStore {

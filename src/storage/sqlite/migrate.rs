@@ -9,8 +9,11 @@ use crate::fault_point;
 use crate::storage::{Result, StoreError};
 
 /// Every step, in order; the version is the place, from 1. One that was released never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_task_model.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_task_model.sql"),
+    include_str!("migrations/0003_headers.sql"),
+];
 
 /// The version that this gem knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;

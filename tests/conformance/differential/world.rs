@@ -242,6 +242,7 @@ impl World {
             tags: Vec::new(),
             initiator: None,
             reason: None,
+            headers: None,
             run_at,
             context: json(r#"{"n": 1e20}"#),
         };

@@ -113,11 +113,20 @@ pub fn version(text: &str) -> Result<(), ValidationError> {
 
 /// A context.
 pub fn object(context: &Json) -> Result<(), ValidationError> {
-    if context.is_object() {
+    an_object(context, "a context is an object")
+}
+
+/// What goes with a task beside its context.
+pub fn headers(given: &Json) -> Result<(), ValidationError> {
+    an_object(given, "headers are an object")
+}
+
+fn an_object(json: &Json, what: &str) -> Result<(), ValidationError> {
+    if json.is_object() {
         return Ok(());
     }
-    let start: String = context.as_str().chars().take(60).collect();
-    Err(broken(Fault::new("", "a context is an object").with("an object", start)))
+    let start: String = json.as_str().chars().take(60).collect();
+    Err(broken(Fault::new("", what).with("an object", start)))
 }
 
 /// Who asks, or why.

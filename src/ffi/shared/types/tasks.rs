@@ -65,6 +65,9 @@ pub struct CreateTaskInput {
     #[serde(default)]
     #[validate(custom(function = "rules::reason"))]
     reason: Option<String>,
+    #[serde(default)]
+    #[validate(custom(function = "rules::headers"))]
+    headers: Option<Json>,
 }
 
 /// `create_tasks`: as many tasks as there are contexts.
@@ -104,6 +107,9 @@ pub struct CreateTasksInput {
     #[serde(default)]
     #[validate(custom(function = "rules::reason"))]
     reason: Option<String>,
+    #[serde(default)]
+    #[validate(custom(function = "rules::headers"))]
+    headers: Option<Json>,
 }
 
 fn a_key_for_each_context(input: &CreateTasksInput) -> Result<(), ValidationError> {
@@ -192,6 +198,7 @@ impl CreateTaskInput {
             tags: plain(self.tags),
             initiator: self.initiator,
             reason: self.reason,
+            headers: self.headers,
         };
         Ok((wanted(self.namespace, self.name, self.version), intent))
     }
@@ -223,6 +230,7 @@ impl CreateTasksInput {
             tags: plain(self.tags),
             initiator: self.initiator,
             reason: self.reason,
+            headers: self.headers,
             ..TaskIntent::default()
         };
         let keys = self.keys.into_iter().flatten().map(|key| key.0).chain(std::iter::repeat(None));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::queue::bind_ready;
 use super::{PostgresTx, rare};
 use crate::domain::id::TaskId;
+use crate::domain::json::Json;
 use crate::storage::postgres::values::{get, instant_option, task_id};
 use crate::storage::rows::{KeyRow, NewTask, ReadyRow};
 use crate::storage::{Result, StoreError};
@@ -37,29 +38,29 @@ const INSERT_TASKS: &str = concat!(
     ), tasks AS (
         INSERT INTO tasker_tasks (
             id, named_task_id, revision_id, created_at, run_at, state, live, priority, key, queue, tags,
-            initiator, reason, context, rare)
+            initiator, reason, context, headers, rare)
         SELECT
             n.id, n.named_task_id, n.revision_id, moment.at, n.run_at, n.state::tasker_task_state, n.live,
-            n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json, ",
+            n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json, n.headers::json, ",
     rare!("n.state"),
     "
         FROM moment CROSS JOIN unnest(
             $4::uuid[], $7::bigint[], $8::bigint[], $9::timestamptz[], $6::text[], $10::int[], $11::smallint[],
-            $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]
+            $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[]
         ) AS n (
             id, named_task_id, revision_id, run_at, state, live, priority,
-            key, queue, tags, initiator, reason, context)
+            key, queue, tags, initiator, reason, context, headers)
     ), steps AS (
         INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting)
         SELECT n.id, s.place - 1, 'pending', s.waiting
         FROM moment
         CROSS JOIN unnest($4::uuid[], $5::int[]) AS n (id, shape)
-        CROSS JOIN LATERAL unnest(($18::text[])[n.shape]::int[]) WITH ORDINALITY AS s (waiting, place)
+        CROSS JOIN LATERAL unnest(($19::text[])[n.shape]::int[]) WITH ORDINALITY AS s (waiting, place)
     ), ready AS (
         INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
         SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, moment.at
         FROM moment CROSS JOIN unnest(
-            $19::int[], $20::int[], $21::uuid[], $22::int[], $23::int[], $24::smallint[], $25::text[]
+            $20::int[], $21::int[], $22::uuid[], $23::int[], $24::int[], $25::smallint[], $26::text[]
         ) AS r (lane, rank, task_id, idx, token, attempts, state)
     )
     SELECT clock FROM moment"
@@ -143,6 +144,7 @@ pub(super) async fn insert_tasks(tx: &mut PostgresTx, rows: &[NewTask], ready: &
         .bind(rows.iter().map(|row| row.initiator.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.context.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.headers.as_ref().map(Json::as_str)).collect::<Vec<_>>())
         .bind(shapes);
     let moment = tx.row(bind_ready(statement, ready.iter().collect())).await?.ok_or(StoreError::TemplateGone)?;
     tx.saw_clock(get(&moment, 0)?);

@@ -8,7 +8,8 @@ use crate::domain::id::{NamedTaskId, RevisionId, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
-    ReadyArrays, get, id_array, instant, json, key_arrays, limit, rank, ready_row, step_key, stored_index, task_id,
+    ReadyArrays, get, id_array, instant, json, json_option, key_arrays, limit, rank, ready_row, step_key, stored_index,
+    task_id,
 };
 use crate::storage::rows::{LaneCursor, ReadyRow, TaskHead, TimerRow};
 
@@ -121,7 +122,7 @@ const TAKE_DUE: &str = "
 
 /// A probe of the primary key for each.
 const HEADS: &str = "
-    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.run, t.context::text
+    SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.run, t.context::text, t.headers::text
     FROM unnest($1::uuid[]) AS w (id)
     JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
@@ -226,6 +227,7 @@ pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
             queue: get(row, 4)?,
             run: get(row, 5)?,
             context: json(row, 6)?,
+            headers: json_option(row, 7)?,
         })
     };
     rows.iter().map(head).collect()

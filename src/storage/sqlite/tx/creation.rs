@@ -19,8 +19,8 @@ const KEY_OWNER: &str = "SELECT task_id FROM tasker_task_keys WHERE namespace = 
 
 pub(super) const INSERT_TASK: &str = "
     INSERT INTO tasker_tasks (id, named_task_id, revision_id, state, live, key, priority, queue, tags, initiator,
-        reason, run_at, context, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        reason, run_at, context, headers, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// Writes only the first time.
 const MARK_USED: &str = "UPDATE tasker_named_tasks SET used = 1 WHERE id = ?1 AND used = 0";
@@ -64,6 +64,7 @@ pub(super) fn insert_tasks(connection: &Connection, rows: &[NewTask], now: Times
             row.reason,
             row.run_at,
             row.context,
+            row.headers,
             now,
         ])?;
     }

@@ -46,7 +46,7 @@ pub(super) const DUE: &str = "
 pub(super) const DELETE_TIMER: &str = "DELETE FROM tasker_timers WHERE due_at = ?1 AND task_id = ?2 AND idx = ?3";
 
 pub(super) const HEAD: &str =
-    "SELECT id, named_task_id, revision_id, priority, queue, run, context FROM tasker_tasks WHERE id = ?1";
+    "SELECT id, named_task_id, revision_id, priority, queue, run, context, headers FROM tasker_tasks WHERE id = ?1";
 
 pub(super) const RESULT: &str = "
     SELECT task_id, idx, result FROM tasker_workflow_steps WHERE task_id = ?1 AND idx = ?2 AND result IS NOT NULL";
@@ -121,6 +121,7 @@ pub(super) fn heads(connection: &Connection, ids: &[TaskId]) -> Result<Vec<TaskH
                 queue: row.get(4)?,
                 run: row.get(5)?,
                 context: row.get(6)?,
+                headers: row.get(7)?,
             })
         },
     )
