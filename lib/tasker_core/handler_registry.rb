@@ -7,6 +7,7 @@ module TaskerCore
   class HandlerRegistry
     def initialize
       @by_template = {}
+      @templates = {}
       @workflows = {}.compare_by_identity
       @lock = Mutex.new
     end
@@ -41,8 +42,17 @@ module TaskerCore
       @by_template[key]&.at(2)&.fetch(step, nil)
     end
 
-    # @return [Array<Class>] the workflow classes that were registered
-    def workflows = @workflows.keys
+    # @return [Array<Template>] those of this name, in all versions
+    def templates(namespace, name)
+      @templates.values.select { |template| [template.namespace, template.name] == [namespace, name] }
+    end
+
+    def keep(template)
+      @lock.synchronize do
+        @templates = { **@templates, [template.namespace, template.name, template.version] => template }
+      end
+      template
+    end
 
     def remember(workflow)
       @lock.synchronize { @workflows[workflow] = true }

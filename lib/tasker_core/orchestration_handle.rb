@@ -355,7 +355,7 @@ module TaskerCore
       before = @registry.put(key, [definition.handlers, definition.lists, definition.limit_keys])
       Notifications.refresh(@native)
       normal = definition.located { Waiting.await(@native.register(definition.template)) }
-      Template.new(normal, definition.handlers, definition.lists, definition.limit_keys)
+      @registry.keep(Template.new(normal, definition.handlers, definition.lists, definition.limit_keys))
     ensure
       @registry.put(key, before) unless normal
     end

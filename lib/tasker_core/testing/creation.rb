@@ -37,15 +37,21 @@ module TaskerCore
         yield made
       end
 
-      # A workflow class that the engine in memory has not met yet may be asked for by its name.
+      # What the engine in memory has not met yet may be asked for by its name: a template that the application has
+      # registered on the default handle, or a workflow class that is loaded.
       def enter(stage, handle, template, options)
         stage.clock(handle).follow
         return unless stage.engine?(handle) && (template.is_a?(String) || template.is_a?(Symbol))
 
         key = [(options[:namespace] || "default").to_s, template.to_s]
-        workflows(Workflow).each do |workflow|
-          handle.register(workflow) if key_of(workflow) == key && !handle.registry.remembers?(workflow)
-        end
+        known_elsewhere(key).each { |one| handle.register(one) } if handle.registry.templates(*key).empty?
+      end
+
+      def known_elsewhere(key)
+        registered = OrchestrationManager.instance.opened&.registry&.templates(*key) || []
+        return registered unless registered.empty?
+
+        workflows(Workflow).select { |workflow| key_of(workflow) == key }
       end
 
       def workflows(parent)
@@ -76,7 +82,7 @@ module TaskerCore
       # Only the time is asked for, which harms no database.
       def now_of(handle) = Waiting.await(Native::Factories.on(handle.native, true).now)
 
-      private_class_method :around, :enter, :workflows, :key_of, :note, :now_of
+      private_class_method :around, :enter, :known_elsewhere, :workflows, :key_of, :note, :now_of
     end
 
     OrchestrationHandle.creation = Creation

@@ -15,6 +15,14 @@ module TaskerCore
         same?(expected, actual) || same?(expected, symbolized(actual))
       end
 
+      # How a message shows what is expected: by RSpec's words, where it is loaded.
+      def shown(expected)
+        return expected.inspect unless defined?(::RSpec::Matchers::Composable)
+
+        named = ::RSpec::Matchers::Composable.surface_descriptions_in(expected)
+        ::RSpec::Support::ObjectFormatter.format(named)
+      end
+
       # What JSON makes of it; what is no JSON value stays.
       def plain(value)
         case value

@@ -131,8 +131,9 @@ module TaskerCore
       def put_mode(mode)
         mode = mode.to_sym if mode.is_a?(String)
         unless MODES.include?(mode)
-          raise ValidationError.at("tasker", "is no mode of the test kit#{Nearest.hint(mode, MODES)}",
-                                   expected: "one of #{MODES.map(&:inspect).join(", ")}", got: mode.inspect)
+          modes = MODES.map(&:inspect).join(", ")
+          raise ValidationError.at("tasker", "is one of #{modes}#{Nearest.hint(mode, MODES)}",
+                                   expected: modes, got: Native.shown(mode))
         end
         OrchestrationManager.instance.stand_in = mode == :disabled ? nil : -> { stage.engine }
         @mode = mode

@@ -8,7 +8,8 @@ module TaskerCore
     class Picture
       MOST = 120
       ITEMS = 5
-      private_constant :MOST, :ITEMS
+      ITEM = /\A(.+)\[\d+\]\z/m
+      private_constant :MOST, :ITEMS, :ITEM
 
       def initialize(task, steps)
         @task = task
@@ -23,9 +24,12 @@ module TaskerCore
 
       private
 
-      # Of a long list, the first items.
+      # Items stand below the step that is done for each of them; of a long list, the first ones.
       def shown
-        @shown ||= @steps.reject { |step| step.name[/\[(\d+)\]\z/, 1].to_i >= ITEMS }
+        @shown ||= begin
+          items = @steps.group_by { |step| step.name[ITEM, 1] }
+          items.delete(nil).flat_map { |step| [step, *items[step.name]&.first(ITEMS)] }
+        end
       end
 
       def rest

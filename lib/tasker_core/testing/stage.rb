@@ -69,14 +69,10 @@ module TaskerCore
 
       private
 
-      # What the application has registered is known in its place, too.
       def open_engine
         c = TaskerCore.configuration
-        handle = OrchestrationHandle.open("sqlite::memory:", max_depth: c.max_depth,
-                                                             max_context_bytes: c.max_context_bytes,
-                                                             max_result_bytes: c.max_result_bytes)
-        OrchestrationManager.instance.opened&.registry&.workflows&.each { |workflow| handle.register(workflow) }
-        handle
+        OrchestrationHandle.open("sqlite::memory:", max_depth: c.max_depth, max_context_bytes: c.max_context_bytes,
+                                                    max_result_bytes: c.max_result_bytes)
       end
     end
   end

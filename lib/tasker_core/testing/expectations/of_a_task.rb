@@ -62,7 +62,7 @@ module TaskerCore
 
         def history = @task.history
 
-        def shown(value) = value.respond_to?(:description) ? value.description : value.inspect
+        def shown(value) = Likeness.shown(value)
       end
     end
   end

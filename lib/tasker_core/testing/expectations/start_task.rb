@@ -146,7 +146,7 @@ module TaskerCore
           @workflow.is_a?(Template) ? "#{@workflow.namespace}/#{@workflow.name}" : @workflow.to_s
         end
 
-        def shown(value) = value.respond_to?(:description) ? value.description : value.inspect
+        def shown(value) = Likeness.shown(value)
 
         def message(way)
           "expected #{way} #{description}, but #{@found.size} such #{@found.size == 1 ? "was" : "were"} started\n" \
