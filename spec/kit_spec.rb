@@ -58,6 +58,29 @@ RSpec.describe TaskerCore::Testing::Kit do
       expect { TaskerCore.create_task("fulfil_ordr", namespace: "kit") }.to raise_error(TaskerCore::NotFoundError)
     end
 
+    it "knows what the application has registered, by its name" do
+      TaskerCore::Testing.disabled! do
+        TaskerCore.configure { |c| c.database_url = "sqlite::memory:" }
+        TaskerCore.register({ name: "by_hash", steps: [{ name: "only" }] }, handlers: { only: ->(_) { 5 } })
+      end
+      expect(TaskerCore.create_task("by_hash")).to complete_step(:only).with(5)
+    ensure
+      TaskerCore::OrchestrationManager.instance.close
+      TaskerCore.configuration.database_url = nil
+    end
+
+    it "runs what other threads start on these" do
+      threads = Array.new(3) { Thread.new { order.start({ order_id: 1 }).status } }
+      expect(threads.map(&:value)).to eq(%w[complete] * 3)
+      expect(KitSpec.seen.map(&:first) - threads).to eq([])
+    end
+
+    it "opens another engine in the place of one that was closed" do
+      order.start({ order_id: 1 })
+      TaskerCore.handle.close
+      expect(order.start({ order_id: 2 })).to be_complete
+    end
+
     it "skips the time between attempts, and leaves a later run_at alone" do
       expect(flaky.start.step(:only).attempts).to eq(4)
       later = order.start({ order_id: 1 }, run_at: Time.now + 86_400)

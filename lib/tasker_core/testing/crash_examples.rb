@@ -18,6 +18,18 @@ module TaskerCore
       # @param keywords [Hash] the input, where `context` is left out
       # @yieldparam task [Task] as it ended; the block is a part of each example, for what else is to be true then
       # @return [void]
+      # @example
+      #   require "tasker_core/rspec"
+      #
+      #   class Payment < TaskerCore::Workflow
+      #     step(:charge) { |ctx| ctx.context["euros"] * 100 }
+      #   end
+      #
+      #   group = RSpec.describe(Payment) do
+      #     it_survives_crashes_in(Payment, euros: 7) { |task| expect(task).to complete_step(:charge).with(700) }
+      #   end
+      #   group.run # => true
+      #   group.examples.size # => 2
       def it_survives_crashes_in(workflow, context = nil, **keywords, &check)
         place = caller
         workflow.steps.map { |step| step[:name] }.product(WORDS.keys) do |step, boundary|

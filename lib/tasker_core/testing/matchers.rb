@@ -7,6 +7,23 @@ module TaskerCore
     # {Kit} and the matchers, in every example of RSpec. Each of them goes with RSpec's own: argument matchers
     # (`hash_including`, `a_kind_of`), `and`, `or`, `not_to`, `aggregate_failures`. A task is looked at as it is then,
     # whenever its snapshot was taken.
+    #
+    # @example
+    #   require "tasker_core/rspec"
+    #   include TaskerCore::Testing::Matchers
+    #
+    #   class Payment < TaskerCore::Workflow
+    #     step(:charge) { |ctx| { "cents" => ctx.context["euros"] * 100 } }
+    #     step(:mail, depends_on: :charge) { "sent" }
+    #   end
+    #
+    #   fail_step(:charge, with: IOError, times: 1)
+    #   start = -> { @task = run_workflow(Payment, euros: 7) }
+    #   have_started_task(Payment).with(euros: 7).matches?(start) # => true
+    #   complete_task.matches?(@task) # => true
+    #   complete_step(:charge).with(cents: 700).on_attempt(2).matches?(@task) # => true
+    #   fail_step(:charge).with_error(IOError).on_attempt(1).matches?(@task) # => true
+    #   run_in_order(:charge, :mail).matches?(@task) # => true
     module Matchers
       include Kit
 

@@ -27,7 +27,10 @@ module TaskerCore
 
       # @return [OrchestrationHandle] the default handle of the modes fake and inline
       def engine
-        @engine || @lock.synchronize { @engine ||= open_engine }
+        current = @engine
+        return current if current&.valid?
+
+        @lock.synchronize { @engine = @engine&.valid? ? @engine : open_engine }
       end
 
       # The handles to drain: those on which tasks were started, or that is in the place of the default one.
