@@ -24,13 +24,23 @@ RSpec.describe TaskerCore::Testing::Matchers do
   it "show the graph with the states of the steps" do
     text = message { expect(task).to complete_task }
     expect(text).to start_with("expected the task to be complete, but it is error: pay failed with IOError: closed, 2")
-    expect(text).to include("default/order 1.0.0, task #{task.id}: error\n  check ",
-                            'complete {"total"=>42, "lines"=>[{"sku"=>"a", "n"=>1}]}',
-                            "  pay <- check         error (attempt 2) IOError: closed, 2\n",
-                            "parcel <- check      complete [0, 1, 2, 3, 4, 5, 6]\n  parcel[0] <- check   complete 0\n",
-                            "ship <- parcel, pay  pending",
-                            "(and of further items: 2 complete)")
-    expect(text).not_to include("parcel[5]")
+    expect(text).to end_with(<<~TEXT)
+      default/order 1.0.0, task #{task.id}: error
+
+      ✓    check (complete, {"total"=>42, "lines"=>[{"sku"=>"a", "n"=>1}]})
+      ├─╮
+      ✓ │  parcel (complete, 7/7 items done, [0, 1, 2, 3, 4, 5, 6])
+      │ ✗  pay (error, attempt 2: IOError: closed, 2)
+      ├─╯
+      ○    ship (pending)
+    TEXT
+  end
+
+  it "tell which items of a list have failed" do
+    flow = workflow { step(:item, each: ->(_) { (0..8).to_a }, retry_limit: 1) { |ctx| raise "no" if ctx.item > 1 } }
+    expect(message { expect(run_workflow(flow)).to complete_task })
+      .to include("item[2]: RuntimeError: no\nitem[3]")
+      .and end_with("item[6]: RuntimeError: no\nand 2 more items in error\n")
   end
 
   it "hide what is not to be shown" do
@@ -121,6 +131,7 @@ RSpec.describe TaskerCore::Testing::Matchers do
     end
 
     it "refuses what starts no tasks" do
+      expect { have_started_task.having(quue: "x") }.to raise_error(TaskerCore::ValidationError, /did you mean "queue"/)
       expect { expect(5).to have_started_task }.to raise_error(TaskerCore::ValidationError, /actual/)
     end
   end

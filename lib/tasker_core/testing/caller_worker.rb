@@ -90,7 +90,7 @@ module TaskerCore
       # Its worker is lost before its handler is called, or before its result is recorded.
       def die(crash)
         Thread.current.thread_variable_set(:tasker_core_attempt, self)
-        call_handler if crash.after?
+        perform if crash.after?
       rescue StandardError
         nil # nobody is left to record it
       ensure

@@ -2,13 +2,13 @@
 
 module TaskerCore
   module Testing
-    # A task's graph as text, with the state of every step, for those who read why an example failed.
+    # A task's graph as text, with what became of every step, for those who read why an example failed.
     #
     # @api private
     class Picture
       MOST = 120
       ITEMS = 5
-      ITEM = /\A(.+)\[\d+\]\z/m
+      ITEM = /\[\d+\]\z/
       private_constant :MOST, :ITEMS, :ITEM
 
       def initialize(task, steps)
@@ -17,42 +17,36 @@ module TaskerCore
       end
 
       def to_s
-        head = "#{@task.namespace}/#{@task.name} #{@task.version}, task #{@task.id}: #{@task.status}"
-        width = shown.map { |step| edges(step).size }.max.to_i
-        [head, *shown.map { |step| "  #{edges(step).ljust(width)}  #{state(step)}" }, *rest].join("\n")
+        drawn = @steps.map do |step|
+          { name: step.name, depends_on: step.depends_on, status: step.status, note: note(step) }
+        end
+        "#{@task.namespace}/#{@task.name} #{@task.version}, task #{@task.id}: #{@task.status}\n\n" \
+          "#{Drawing.new(@task.name, drawn).text}#{failed_items}"
       end
 
       private
 
-      # Items stand below the step that is done for each of them; of a long list, the first ones.
-      def shown
-        @shown ||= begin
-          items = @steps.group_by { |step| step.name[ITEM, 1] }
-          items.delete(nil).flat_map { |step| [step, *items[step.name]&.first(ITEMS)] }
-        end
+      def note(step)
+        attempts = "attempt #{step.attempts}" if step.attempts > 1
+        outcome = Filter.current.apply(step.result).inspect if step.complete?
+        outcome ||= error(step) if step.error
+        [attempts, outcome && short(outcome)].compact.join(": ") if attempts || outcome
       end
 
-      def rest
-        hidden = (@steps - shown).group_by(&:status).transform_values(&:size)
-        hidden.empty? ? [] : ["  (and of further items: #{hidden.map { |status, n| "#{n} #{status}" }.join(", ")})"]
+      def error(step) = "#{step.error["class"]}: #{step.error["message"]}"
+
+      # The items of a list stand in the graph as one step.
+      def failed_items
+        failed = @steps.select { |step| step.name.match?(ITEM) && step.error? }
+        lines = failed.first(ITEMS).map { |step| "#{step.name}: #{short(error(step))}\n" }
+        lines << "and #{failed.size - ITEMS} more items in error\n" if failed.size > ITEMS
+        "\n#{lines.join}" unless lines.empty?
       end
 
-      def edges(step)
-        step.depends_on.empty? ? step.name : "#{step.name} <- #{step.depends_on.join(", ")}"
+      def short(text)
+        line = text.lines.first.to_s.chomp
+        line.size > MOST ? "#{line[0, MOST]}…" : line
       end
-
-      def state(step)
-        attempts = " (attempt #{step.attempts})" if step.attempts > 1 || step.waiting_for_retry?
-        "#{step.status}#{attempts}#{outcome(step)}"
-      end
-
-      def outcome(step)
-        return " #{short(Filter.current.apply(step.result).inspect)}" if step.complete?
-
-        " #{step.error["class"]}: #{short(step.error["message"].to_s.lines.first.to_s.chomp)}" if step.error
-      end
-
-      def short(text) = text.size > MOST ? "#{text[0, MOST]}…" : text
     end
   end
 end

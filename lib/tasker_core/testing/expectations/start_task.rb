@@ -26,7 +26,13 @@ module TaskerCore
 
         # @param options [Hash] fields of the {Task}: `key:`, `queue:`, `priority:`, `run_at:`, `tags:` and so on
         # @return [self]
+        # @raise [ValidationError] when a task has no such field; the message names the nearest
         def having(**options)
+          options.each_key do |field|
+            next if Task::FIELDS.include?(field)
+
+            raise ValidationError.at(field.name, "is no field of a task#{Nearest.hint(field, Task::FIELDS)}")
+          end
           @options = options
           self
         end
