@@ -40,6 +40,10 @@ module TaskerCore
       @lock.synchronize { @opened = @opened&.valid? ? @opened : open }
     end
 
+    # @api private
+    # @return [OrchestrationHandle, nil] the default handle, where it is open
+    def current = (@handle if @handle&.valid?)
+
     # Closes the default handle. The next call that needs one opens it with the settings of then.
     #
     # @return [void]

@@ -42,7 +42,7 @@ module TaskerCore
       # @return [String] such as `1.2 s`, `3 m 4 s`, `5 h 6 m`, `7 d 8 h`; `-` for nil
       def shown(seconds)
         return "-" if seconds.nil?
-        return format("%.0f ms", [seconds, 0].max * 1_000) if seconds < 1
+        return "#{milliseconds([seconds, 0].max * 1_000)} ms" if seconds < 1
         return format("%.1f s", seconds) if seconds < 60
 
         whole = seconds.round
@@ -60,7 +60,8 @@ module TaskerCore
       def ago(time) = time ? "#{shown([Time.now - time, 0].max)} ago" : "-"
 
       def seconds(span) = span[1].to_f * UNITS.fetch(span[2])
-      private_class_method :seconds
+      def milliseconds(number) = number < 1 ? number.round(2) : number.round
+      private_class_method :seconds, :milliseconds
     end
   end
 end

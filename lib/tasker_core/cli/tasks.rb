@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "database"
 require_relative "moments"
 
 module TaskerCore
@@ -26,7 +27,10 @@ module TaskerCore
         @existing_handle ||= begin
           load_program
           url = TaskerCore.configuration.database_url
-          if url != "sqlite::memory:" && Waiting.await(Native.examine({ url: url }))[:schema].nil?
+          database = Database.new(url)
+          raise database.error if database.state.nil?
+
+          unless database.made? || url == "sqlite::memory:"
             raise Failed, "#{Native.redacted_url(url)} holds no tasks: it is not the database, or nobody used it " \
                           "yet. --database names another; `tasker migrate` makes its tables"
           end

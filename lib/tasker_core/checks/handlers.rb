@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  module Checks
+    # What is wrong with the handlers of a template that registering it doesn't see: how many arguments `call` takes,
+    # and results that are read though the step doesn't depend on theirs.
+    #
+    # @api private
+    class Handlers
+      # @param subject [String] the template, as it is called in problems
+      # @param steps [Array<Hash>] `name`, `depends_on`: Strings
+      # @param handlers [Hash{String => Object}] by step
+      def initialize(subject, steps, handlers)
+        @subject = subject
+        @names = steps.map { |step| step[:name] }
+        @parents = steps.to_h { |step| [step[:name], step[:depends_on]] }
+        @handlers = handlers
+      end
+
+      # @return [Array<Problem>]
+      def problems
+        @handlers.flat_map do |step, handler|
+          next [] if handler.nil? || @parents[step].nil?
+
+          [*arity(step, handler), *undeclared(step, handler)]
+        end
+      end
+
+      private
+
+      def arity(step, handler)
+        method = method_call(handler)
+        return [] if method.nil? || [1, -1, -2].include?(method.arity)
+
+        wanted = method.arity.negative? ? "#{-method.arity - 1} or more" : method.arity
+        [problem(step, "its handler's `call` takes #{wanted} arguments; it is called with one, the context",
+                 method.source_location&.join(":"))]
+      end
+
+      # A Proc or a Method is looked at when it is registered.
+      def method_call(handler)
+        handler = Object.const_get(handler.to_s) if handler.is_a?(String) || handler.is_a?(Symbol)
+        case handler
+        when Proc, Method then nil
+        when Class then handler.method_defined?(:call) ? handler.instance_method(:call) : handler.method(:call)
+        else handler.method(:call)
+        end
+      rescue NameError
+        nil
+      end
+
+      def undeclared(step, handler)
+        parents = @parents.fetch(step)
+        reads = ResultReads.of(handler).reject { |read| parents.include?(read.name) }
+        reads.map do |read|
+          known = @names.include?(read.name)
+          why = if known
+                  "but does not depend on it: add it to depends_on"
+                else
+                  "and there is no such step#{Nearest.hint(read.name, @names - [step])}"
+                end
+          problem(step, "reads the result of #{read.name.inspect}, #{why}", read.place)
+        end
+      end
+
+      def problem(step, message, place)
+        Problem.new(level: "error", subject: "#{@subject} step #{step}", message: message, place: place)
+      end
+    end
+  end
+end

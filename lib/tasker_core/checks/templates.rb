@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+module TaskerCore
+  module Checks
+    # A program's templates: those of its workflow classes, of a directory of YAML files, and what it registered on the
+    # default handle.
+    #
+    # @api private
+    class Templates
+      # @return [Array<Problem>] what is wrong with them
+      attr_reader :problems
+      # @return [Array<Array(String, String, String)>] namespace, name and version of those that could be read
+      attr_reader :found
+
+      # @param handle [OrchestrationHandle, nil] on the database that they are compared with
+      def initialize(handle)
+        @handle = handle
+        @problems = []
+        @found = []
+      end
+
+      # @param workflow [Class<Workflow>]
+      # @return [void]
+      def check_workflow(workflow) = check(workflow, workflow.name || workflow.task_name)
+
+      # @param path [String] a folder
+      # @return [void]
+      def check_directory(path)
+        TemplateDirectory.new(path).definitions(Native).each { |definition, _key| check_definition(definition, path) }
+      rescue ValidationError => e
+        refused(path, e)
+      end
+
+      # @param registered [OrchestrationHandle] with templates of its own
+      # @return [void]
+      def check_registered(registered)
+        (registered.registry.keys - @found).each do |namespace, name, version|
+          template = registered.template(name, namespace: namespace, version: version)
+          @found << [namespace, name, version]
+          look(template.to_h, template.steps.to_h { |step| [step, registered.registry.find(@found.last, step)] })
+        end
+      end
+
+      private
+
+      def check(given, subject)
+        check_definition(Definition.new(given, {}), subject)
+      rescue ValidationError => e
+        refused(subject, e)
+      end
+
+      # One that could be registered, as far as can be told without a database.
+      def check_definition(definition, subject)
+        key = definition.check(Native)
+        @found << key
+        look(definition.template, definition.handlers)
+        definition.located { Waiting.await(@handle.native.compare(definition.template)) } if @handle
+      rescue ValidationError => e
+        refused(key ? named(key) : subject, e)
+      end
+
+      def look(template, handlers)
+        steps = (EitherKey.of(template, "steps") || []).map do |step|
+          { name: EitherKey.of(step, "name").to_s, depends_on: Array(EitherKey.of(step, "depends_on")).map(&:to_s) }
+        end
+        @problems.concat(Handlers.new(named(@found.last), steps, handlers).problems)
+      end
+
+      def refused(subject, error)
+        error.faults.each do |fault|
+          @problems << Problem.new(level: "error", subject: subject, message: ValidationError.sentence(fault))
+        end
+      end
+
+      def named(key) = "#{key[0]}/#{key[1]} #{key[2]}"
+    end
+  end
+end
