@@ -148,12 +148,21 @@ RSpec.describe TaskerCore::Testing::Matchers do
           it("two") { expect(run_workflow(Pay)).to fail_step(:pay, with: "x") }
           it("three") { expect([run_workflow(Pay)]).not_to include(fail_step(:pay)) }
         end
+        class Once < TaskerCore::Workflow
+          step(:once, retry_limit: 1) { ($count += 1) > 1 ? raise("twice") : 1 }
+        end
+        RSpec.describe("crashes") do
+          before { $count = 0 }
+          it_survives_crashes_in(Once)
+        end
         RSpec::Core::Runner.run([], $stderr, $stdout)
       RUBY
       expect(outcome.output).to include("fail_step(:pay) stands alone, and did nothing",
                                         "say with what: fail_step(:pay, with: …)",
                                         "To expect that it has failed: fail_step(:pay).with_error(…)",
-                                        "3 examples, 2 failures")
+                                        "5 examples, 3 failures",
+                                        "once failed with RuntimeError: twice",
+                                        "when once has run and nobody knows it yet")
     end
   end
 

@@ -36,6 +36,25 @@ module TaskerCore
           @tasker = mode if mode
           @tasker || (superclass.tasker if superclass.respond_to?(:tasker))
         end
+
+        # Two tests for each step of a workflow: in one its worker is lost before the step's handler is called, in the
+        # other when it has returned and its result is not recorded. See {CrashExamples#it_survives_crashes_in}.
+        #
+        # @param workflow [Class<Workflow>]
+        # @param context [Hash, Proc, nil] the task's input; a Proc makes it in the test
+        # @param keywords [Hash] the input, where `context` is left out
+        # @yieldparam task [Task] as it ended; the block is a part of each test
+        # @return [void]
+        def survives_crashes_in(workflow, context = nil, **keywords, &check)
+          Crash.boundaries(workflow).each do |step, boundary, words|
+            define_method("test_#{workflow.task_name}_#{words.tr(" ", "_")}") do
+              input = context.is_a?(Proc) ? instance_exec(&context) : context || keywords
+              task = Crash.run(workflow, input, step, boundary) or skip "the step #{step} did not run"
+              assert_task_completed task
+              instance_exec(task, &check) if check
+            end
+          end
+        end
       end
 
       NOT_GIVEN = Object.new.freeze

@@ -4,9 +4,6 @@ module TaskerCore
   module Testing
     # What `require "tasker_core/rspec"` adds to example groups.
     module CrashExamples
-      WORDS = { before: "before %s runs", after: "when %s has run and nobody knows it yet" }.freeze
-      private_constant :WORDS
-
       # Two examples for each step of a workflow: in one its worker is lost before the step's handler is called, in the
       # other when it has returned and its result is not recorded. Both expect the task to be complete in the end. In
       # the second kind the handler runs twice: what it does outside has to bear that.
@@ -32,13 +29,10 @@ module TaskerCore
       #   group.examples.size # => 2
       def it_survives_crashes_in(workflow, context = nil, **keywords, &check)
         place = caller
-        workflow.steps.map { |step| step[:name] }.product(WORDS.keys) do |step, boundary|
-          words = "survives the loss of its worker #{format(WORDS[boundary], step)}"
+        Crash.boundaries(workflow).each do |step, boundary, words|
           it(words, tasker: :fake, caller: place) do
-            crash = Testing.stage.crash = Crash.new(step, boundary)
             input = context.is_a?(Proc) ? instance_exec(&context) : context || keywords
-            task = run_workflow(workflow, input)
-            skip "the step #{step} did not run" unless crash.struck?
+            task = Crash.run(workflow, input, step, boundary) or skip "the step #{step} did not run"
             expect(task).to complete_task
             instance_exec(task, &check) if check
           end
