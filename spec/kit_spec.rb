@@ -233,6 +233,13 @@ RSpec.describe TaskerCore::Testing::Kit do
       expect { run_workflow(order, order_id: "x") }.to raise_error(TaskerCore::ValidationError, /order_id/)
     end
 
+    it "takes a name, and refuses what is none" do
+      expect(run_workflow("kit/fulfil_order", order_id: 1)).to be_complete
+      expect(run_workflow(:fulfil_order, { order_id: 1 }, namespace: "kit", key: "k").key).to eq("k")
+      expect { run_workflow("kit/fulfil_ordr") }.to raise_error(TaskerCore::NotFoundError)
+      expect { run_workflow }.to raise_error(ArgumentError)
+    end
+
     it "takes a template that was registered elsewhere" do
       template = TaskerCore.open("sqlite::memory:").register(single("elsewhere") { 5 })
       expect(run_workflow(template, {}).step(:only).result).to eq(5)

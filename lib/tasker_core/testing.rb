@@ -191,7 +191,8 @@ module TaskerCore
     # A task that is there is worked on in threads of this process. Other steps that are ready run too.
     #
     # @overload run_workflow(workflow, **context)
-    #   @param workflow [Class<Workflow>, Template]
+    #   @param workflow [Class<Workflow>, Template, String, Symbol] a name may have its namespace before it,
+    #     `"orders/fulfil_order"`; whose it can be, {Mode} says
     #   @param context [Hash] the task's input
     #   @return [Task] as it ended, with whatever status
     # @overload run_workflow(workflow, context, **options)
@@ -236,6 +237,8 @@ module TaskerCore
     #   TaskerCore::Testing.advance_time(handle, 3600)
     #   TaskerCore::Testing.run_workflow(flow).status # => "complete"
     def run_workflow(*given, **options)
+      raise ArgumentError, "run_workflow takes a workflow or a task" if given.empty?
+
       handle = given.shift if given.size > 1 && !CalledRun.workflow?(given.first)
       workflow, context = given
       return CalledRun.new(handle, workflow, context, options).run if CalledRun.workflow?(workflow)

@@ -6,15 +6,24 @@ module TaskerCore
     #
     # @api private
     class CalledRun
+      # What a task's id looks like; a workflow's name does not.
+      ID = /\A\h{8}(-\h{4}){3}-\h{12}\z/
+      private_constant :ID
+
       def self.workflow?(given)
-        given.is_a?(Template) || (given.is_a?(Class) && given <= Workflow)
+        case given
+        when Template, Symbol then true
+        when String then !ID.match?(given)
+        when Class then given <= Workflow
+        else false
+        end
       end
 
       # @param context [Hash, nil] nil where the options are the context
       def initialize(handle, workflow, context, options)
         @handle = handle
-        @workflow = workflow
         @options = context.nil? ? { context: options } : { **options, context: context }
+        @workflow = named?(workflow) ? take_namespace(workflow.to_s) : workflow
       end
 
       # @return [Task]
@@ -28,6 +37,15 @@ module TaskerCore
       end
 
       private
+
+      def named?(workflow) = workflow.is_a?(String) || workflow.is_a?(Symbol)
+
+      # A name may have its namespace before it.
+      def take_namespace(name)
+        namespace, _, name = name.rpartition("/")
+        @options = { namespace: namespace, **@options } unless namespace.empty?
+        name
+      end
 
       def run_in_mode
         handle = @handle || TaskerCore.handle

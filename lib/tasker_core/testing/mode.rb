@@ -16,6 +16,9 @@ module TaskerCore
     # handle of your own keeps its database, which has to be named as one for tests; tasks that are created on it run in
     # the same way, and are removed after the example.
     #
+    # What is asked for by its name in that engine is a template that the application has registered on its own default
+    # handle, or else a workflow class that is loaded.
+    #
     # A mode is that of the process, for all threads. `require "tasker_core/rspec"` and `require "tasker_core/minitest"`
     # put back after each example what it was before.
     module Mode

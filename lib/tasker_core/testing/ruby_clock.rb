@@ -16,16 +16,18 @@ module TaskerCore
         @skipped = 0.0
         @lock = Mutex.new
         # The database's clock is the machine's.
-        seen(Process.clock_gettime(Process::CLOCK_REALTIME))
+        seen(Process.clock_gettime(Process::CLOCK_REALTIME), Waiting.monotonic)
       end
 
       # A clock that stands still has not jumped: the database's goes on, so that what happens keeps its order.
       def follow
         @lock.synchronize do
+          at = Waiting.monotonic
           now = Time.now.to_f
+          # A thread that was left waiting between the two has not travelled.
           elapsed = Waiting.monotonic - @at
           jumped = !now.between?(@seen - TOLERANCE, @seen + elapsed + TOLERANCE)
-          seen(now)
+          seen(now, at)
           @ledger.advance(now + @skipped - @ledger.now.to_f) if jumped
         end
       end
@@ -39,9 +41,9 @@ module TaskerCore
 
       private
 
-      def seen(now)
+      def seen(now, at)
         @seen = now
-        @at = Waiting.monotonic
+        @at = at
       end
     end
   end
