@@ -100,6 +100,9 @@ module TaskerCore
         summary = handle.work(until: :idle, timeout: options[:timeout])
         terminal.hint("#{summary.ran} steps ran, #{summary.failed} of them failed")
         task.reload
+      ensure
+        # It is no worker any more: now, and not when its lease is over.
+        OrchestrationManager.instance.close
       end
 
       def wait(task)
@@ -112,10 +115,9 @@ module TaskerCore
       def tell(task)
         return terminal.json(task.as_json) if options[:json]
 
+        error = task.error
+        terminal.hint("#{error["step"]}: #{error["class"]}: #{error["message"]}") if error
         terminal.say(task.ended? ? "#{task.id} #{States.shown(terminal, task.status)}" : task.id)
-        return unless (error = task.error)
-
-        terminal.hint("#{error["step"]}: #{error["class"]}: #{error["message"]}")
       end
     end
   end
