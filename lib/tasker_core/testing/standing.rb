@@ -8,7 +8,8 @@ module TaskerCore
     class Standing
       DONE = %w[complete skipped resolved_manually].freeze
       OPEN = %w[pending in_progress waiting_for_retry].freeze
-      private_constant :DONE, :OPEN
+      LEFT_ALONE = "is ready and nobody takes it: is its template registered on this handle, and its queue not paused?"
+      private_constant :DONE, :OPEN, :LEFT_ALONE
 
       # @param now [Time] by the database's clock
       def initialize(task, now)
@@ -51,7 +52,7 @@ module TaskerCore
       def word_of(step)
         return "is in the hands of a worker since its last claim, attempt #{step.attempts}" if step.in_progress?
         return "needs #{missing(step).join(", ")}" unless missing(step).empty?
-        return "is ready and nobody takes it: is its template registered on this handle?" if due_at(step) <= @now
+        return LEFT_ALONE if due_at(step) <= @now
 
         why = step.waiting_for_retry? ? "waits for attempt #{step.attempts + 1}" : "waits for the task's run_at"
         format("%<why>s, in %<seconds>.1f s", why: why, seconds: due_at(step) - @now)

@@ -44,6 +44,7 @@ module TaskerCore
           case actual
           when Task then actual
           when WorkflowRun, PatternWorkflow then actual.task
+          else actual if actual.respond_to?(:deferred?) # what waits for a commit gives the task when it reloads
           end
         end
 
