@@ -95,6 +95,14 @@ RSpec.describe TaskerCore::Testing::Kit do
       expect(started_tasks(order).map(&:status)).to eq(%w[complete])
     end
 
+    it "runs what a handler starts on another handle" do
+      other = TaskerCore.open("sqlite::memory:")
+      seen = []
+      flow = single("here") { other.create_task(KitSpec::FulfilOrder, context: { order_id: 1 }) && seen.push(1) && nil }
+      TaskerCore.create_task(flow)
+      expect([seen, other.tasks.map(&:status)]).to eq([[1], %w[complete]])
+    end
+
     it "keeps errors in the task, as a worker does" do
       fail_step(:charge, with: "declined")
       task = order.start({ order_id: 1 })

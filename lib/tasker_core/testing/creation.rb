@@ -69,12 +69,12 @@ module TaskerCore
       def note(stage, handle, made, contexts, since)
         tasks = made.is_a?(Array) ? made.zip(contexts || []) : [[made.id, contexts.first]]
         tasks.each do |id, given|
-          next if stage.starts.any? { |start| start.id == id }
+          next if stage.started?(id)
 
           start = Start.new(handle, id, given)
           next if since && start.task.created_at < since
 
-          stage.starts << start
+          stage.note(start)
           Ledger.of(handle).note_task(id) unless Testing.disabled? || stage.engine?(handle)
         end
       end

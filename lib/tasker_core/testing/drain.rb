@@ -46,9 +46,9 @@ module TaskerCore
         Thread.current.thread_variable_set(:tasker_core_drain, nil) unless under_way
       end
 
-      # Handles on which handlers have created tasks meanwhile.
+      # Handles on which handlers have created tasks meanwhile; that which is being drained sees them by itself.
       def add(handles)
-        @added |= handles
+        @added |= handles - [@current]
       end
 
       private
@@ -64,6 +64,7 @@ module TaskerCore
       end
 
       def drain_one(handle)
+        @current = handle
         clock = @stage.clock(handle)
         clock.follow
         worker = CallerWorker.new(handle, @stage).start

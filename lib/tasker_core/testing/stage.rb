@@ -19,6 +19,7 @@ module TaskerCore
 
       def initialize
         @starts = []
+        @ids = {}
         @expected_failures = []
         @failures = InjectedFailures.new
         @clocks = {}.compare_by_identity
@@ -44,6 +45,15 @@ module TaskerCore
       # @raise [ConfigurationError] when the database is not named as one for tests
       def clock(handle)
         @lock.synchronize { @clocks[handle] ||= RubyClock.new(Ledger.of(handle)) }
+      end
+
+      # @return [Boolean] whether the task was started in this example
+      def started?(id) = @ids.key?(id)
+
+      # Notes that a task was started.
+      def note(start)
+        @ids[start.id] = true
+        @starts << start
       end
 
       # Notes what is started while the block runs.
