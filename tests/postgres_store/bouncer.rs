@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tasker_core::domain::id::*;
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::rows::*;
-use tasker_core::storage::{Result, Store, Transaction, Tx};
+use tasker_core::storage::url::DatabaseUrl;
+use tasker_core::storage::{AnyStore, Result, Store, Transaction, Tx};
 
 use crate::support::postgres::{Bouncer, fresh_database};
 
@@ -33,6 +34,12 @@ async fn all_of_it_works_behind_pgbouncer_in_transaction_mode() {
     while !take(&store, vec![LaneCursor { lane: named.2, from: None }], 50).await.is_empty() {}
     round(&store, named, 90).await;
     store.announce();
+    // What is examined shares the pooler's few connections with what works.
+    let parsed = DatabaseUrl::parse(&url).expect("a URL");
+    for found in futures_util::future::join_all((0..4).map(|_| AnyStore::examine(&parsed, 2))).await {
+        let found = found.expect("it is examined");
+        assert_eq!((found.is_outdated(), found.commits.len()), (false, 2), "{found:?}");
+    }
     store.close().await;
 }
 

@@ -6,10 +6,6 @@ module TaskerCore
     #
     # @api private
     class Connections
-      # What a process takes beside its pool on PostgreSQL: the connection that listens.
-      LISTENING = 1
-      private_constant :LISTENING
-
       # @return [Integer] threads of a worker
       attr_reader :threads
       # @return [Integer] the most connections of the engine
@@ -24,12 +20,14 @@ module TaskerCore
         @threads = threads
         @pool = url[/[?&]pool=(\d+)/, 1]&.to_i || pool
         @server = url.start_with?("postgres")
+        # Through a pooler in transaction mode nobody listens.
+        @listens = !url.match?(/[?&]prepared=false/)
         @database = database
         @records_pool = records_pool
       end
 
       # @return [Integer] how many connections to its server a process takes at the most
-      def of_process = @pool + LISTENING
+      def of_process = @pool + (@listens ? 1 : 0)
 
       # @return [String] the sum, for people
       def to_s
@@ -55,7 +53,7 @@ module TaskerCore
 
       def server_words
         used = @database[:connections] ? ", which has #{@database[:connections]} now" : ""
-        "#{of_process} of the server's #{most} connections (#{@pool} and one to listen)#{used}"
+        "#{of_process} of the server's #{most} connections#{" (#{@pool} and one to listen)" if @listens}#{used}"
       end
 
       def records_too_few

@@ -84,7 +84,7 @@ impl Picture {
 fn colours(state: Option<StepState>) -> (&'static str, &'static str) {
     match state {
         None => ("#ffffff", "#57606a"),
-        Some(StepState::Pending) => ("#f6f8fa", "#8c959f"),
+        Some(StepState::Pending) => ("#f6f8fa", "#6e7781"),
         Some(StepState::InProgress) => ("#ddf4ff", "#0969da"),
         Some(StepState::WaitingForRetry) => ("#fff8c5", "#9a6700"),
         Some(StepState::Complete | StepState::ResolvedManually) => ("#dafbe1", "#1a7f37"),

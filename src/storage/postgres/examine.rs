@@ -10,11 +10,11 @@ use crate::storage::Result;
 use crate::storage::examination::Examination;
 use crate::storage::url::PostgresUrl;
 
-/// Behind a pooler these are the server's all the same.
+/// Behind a pooler these are the server's all the same. Users who may not see others' sessions may see their number.
 const FACTS: &str = "
     SELECT current_setting('server_version'), current_setting('max_connections')::int,
            current_setting('fsync'), current_setting('synchronous_commit'), current_setting('transaction_isolation'),
-           (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')";
+           (SELECT sum(numbackends)::int FROM pg_stat_database)";
 
 /// Something to be flushed at the commit that leaves no table and no row behind.
 const MARK: &str = "SELECT pg_logical_emit_message(true, 'tasker_doctor', ''::text)";
@@ -36,7 +36,9 @@ impl PostgresStore {
 
 async fn look(connection: &mut PgConnection, commits: usize) -> std::result::Result<Examination, sqlx::Error> {
     let schema = migrate::stored_version(connection).await?;
-    let facts = sqlx::query(FACTS).persistent(false).fetch_one(&mut *connection).await?;
+    let mut tx = connection.begin().await?;
+    let facts = sqlx::query(FACTS).persistent(false).fetch_one(&mut *tx).await?;
+    tx.commit().await?;
     let mut found = Examination {
         product: "PostgreSQL",
         version: facts.try_get(0)?,

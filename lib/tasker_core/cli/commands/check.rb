@@ -49,6 +49,7 @@ module TaskerCore
         @settings = TaskerCore.configuration.settings
         @database = Database.new(TaskerCore.configuration.database_url)
         @problems = options[:offline] ? [] : @database.problems
+        @problems += shared_file.problems
         @connections = connections
         @problems += @connections.problems
         @templates = Checks::Templates.new((TaskerCore.handle if !options[:offline] && @database.current?))
@@ -68,6 +69,11 @@ module TaskerCore
         set = TaskerCore.configuration
         Checks::Connections.new(threads: set.threads, pool: set.pool, url: set.database_url, records_pool: records_pool,
                                 database: (@database.state unless options[:offline]))
+      end
+
+      def shared_file
+        root = defined?(Rails) && Rails.respond_to?(:root) && Rails.root
+        Checks::SharedFile.new(@database.url, Checks::SharedFile.of_records, root: root ? root.to_s : Dir.pwd)
       end
 
       def records_pool
