@@ -15,6 +15,14 @@ RSpec.describe "The test kit in a Rails application" do
         config.logger = Logger.new(File::NULL)
         config.active_record.maintain_test_schema = false
       end
+      # As an executor does it: nothing of one request is to be there in the next.
+      TaskerCore.configuration.around_attempt do |_ctx, attempt|
+        user = Current.user
+        ActiveSupport::CurrentAttributes.reset_all
+        Current.set(user: user) { attempt.call }
+      ensure
+        ActiveSupport::CurrentAttributes.reset_all
+      end
       App.initialize!
       ActiveRecord::Schema.verbose = false
       ActiveRecord::Schema.define { create_table(:orders) { |t| t.string :state } }
@@ -28,7 +36,7 @@ RSpec.describe "The test kit in a Rails application" do
       end
 
       class Ship < TaskerCore::Workflow
-        step(:ship) { |ctx| Order.find(ctx.context["id"]).update!(state: "shipped") && Current.user }
+        step(:ship) { |ctx| Order.find(ctx.context["id"]).update!(state: "shipped") && [Current.user, Thread.current[:tenant]] }
       end
 
       require "rails/test_help"
@@ -42,10 +50,11 @@ RSpec.describe "The test kit in a Rails application" do
       class OrderTest < ActiveSupport::TestCase
         test "what a commit starts" do
           Current.user = "Ada"
+          Thread.current[:tenant] = 1
           order = Order.create!(state: "new")
           assert_task_started(Ship, with: { id: order.id }) { order.update!(state: "paid") }
           assert_equal "shipped", order.reload.state
-          assert_step_completed started_tasks.last, :ship, with: "Ada"
+          assert_step_completed started_tasks.last, :ship, with: ["Ada", 1]
           assert_equal "Ada", Current.user
         end
 

@@ -77,6 +77,20 @@ module TaskerCore
 
       private
 
+      # What runs around an attempt may clean up after it, as Rails' executor does; what the thread has is the test's.
+      def perform
+        return super unless defined?(::ActiveSupport::CurrentAttributes)
+
+        kept = ::ActiveSupport::CurrentAttributes.subclasses.map do |kind|
+          [kind.instance, kind.instance.attributes.dup]
+        end
+        begin
+          super
+        ensure
+          kept.each { |instance, attributes| instance.attributes = attributes }
+        end
+      end
+
       def handler
         error = @stage.failures.take(@assignment)
         error ? ->(_ctx) { raise error } : super
