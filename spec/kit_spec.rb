@@ -275,6 +275,8 @@ RSpec.describe TaskerCore::Testing::Kit do
 
     it "refuses what can't be raised" do
       expect { fail_step(:charge, with: 4) }.to raise_error(TaskerCore::ValidationError, /with/)
+      picky = Class.new(StandardError) { define_method(:initialize) { |_code| super() } }
+      expect { fail_step(:charge, with: picky) }.to raise_error(TaskerCore::ValidationError, /in place of its class/)
       expect { fail_step(:charge, with: "x", times: 0) }.to raise_error(TaskerCore::ValidationError, /times/)
     end
   end

@@ -50,10 +50,7 @@ module TaskerCore
       end
 
       def add(step, with:, times:, workflow:)
-        unless with.is_a?(String) || with.is_a?(Exception) || (with.is_a?(Class) && with <= Exception)
-          raise ValidationError.at("with", "is what the step raises",
-                                   expected: "a class of errors, an error or a message", got: Native.shown(with))
-        end
+        check_error(with)
         unless times.nil? || (times.is_a?(Integer) && times.positive?)
           raise ValidationError.at("times", "is how many attempts fail, 1 or more; nil for all of them",
                                    expected: "1 or more", got: Native.shown(times))
@@ -70,6 +67,19 @@ module TaskerCore
           end
           nil
         end
+      end
+
+      private
+
+      def check_error(with)
+        return if with.is_a?(String) || with.is_a?(Exception)
+        return if with.is_a?(Class) && with <= Exception && with.exception
+
+        raise ValidationError.at("with", "is what the step raises",
+                                 expected: "a class of errors, an error or a message", got: Native.shown(with))
+      rescue ArgumentError
+        raise ValidationError.at("with", "can't be made without arguments: give a #{with} in place of its class",
+                                 expected: "an error", got: with.name)
       end
     end
   end
