@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "etc"
+require_relative "progress"
 require_relative "tasks"
 require_relative "states"
 
@@ -15,10 +16,10 @@ module TaskerCore
 
       HELP = <<~TEXT
 
-        ID is a task's id, or its first eight digits or more where no other task's begins with them. Several tasks, or
-        conditions instead of ids, are asked about first; --yes says so, --dry-run only tells which they are. Tasks in a
-        state that it is not for are passed over. WHEN is 90d, 12h or 30m (that long ago), a date, or a moment such as
-        2026-01-31T12:00:00Z.
+        Each of IDS is a task's id, or its first eight digits or more where no other task's begins with them. Several
+        tasks, or conditions instead of ids, are asked about first; --yes says so, --dry-run only tells which they are.
+        Tasks in a state that it is not for are passed over. WHEN is 90d, 12h or 30m (that long ago), a date, or a moment
+        such as 2026-01-31T12:00:00Z.
       TEXT
       private_constant :HELP
 
@@ -79,13 +80,27 @@ module TaskerCore
 
       def operate(task) = task.public_send(name, **note)
 
+      # Those that were shown to match and asked about, and no others that match by now.
       def matching
-        preview = existing_handle.public_send(:"#{name}_tasks", dry_run: true, **filter)
-        return tell_which(preview.task_ids) if options[:dry_run]
-        return tell(preview) if preview.count.zero?
+        ids = existing_handle.public_send(:"#{name}_tasks", dry_run: true, **filter).task_ids
+        return tell_which(ids) if options[:dry_run]
 
-        confirm("#{name.capitalize} #{tasks(preview.count)}?")
-        tell(existing_handle.public_send(:"#{name}_tasks", **note, **filter))
+        confirm("#{name.capitalize} #{tasks(ids.size)}?") unless ids.empty?
+        tell(ids, carry_out(ids))
+      end
+
+      # By id, those that moved on meanwhile, with the reason.
+      def carry_out(ids)
+        progress = Progress.new(terminal)
+        ids.each.with_index(1).with_object({}) do |(id, number), refused|
+          operate(existing_handle.task(id))
+          said = "#{number} of #{ids.size} #{done}"
+          progress.show(["#{Progress.bar(number.fdiv(ids.size))} #{said}"], said)
+        rescue StateTransitionError, NotFoundError => e
+          refused[id] = e.message
+        end
+      ensure
+        progress&.wipe
       end
 
       def tell_which(ids)
@@ -93,14 +108,15 @@ module TaskerCore
         terminal.hint("#{tasks(ids.size)} would be #{done}")
       end
 
-      def tell(outcome)
-        outcome.refused.each { |id, why| terminal.complain("#{id}: #{why}") }
+      def tell(ids, refused)
+        refused.each { |id, why| terminal.complain("#{id}: #{why}") }
+        moved = ids - refused.keys
         if options[:json]
-          terminal.json({ count: outcome.count, task_ids: outcome.task_ids, refused: outcome.refused })
+          terminal.json({ count: moved.size, task_ids: moved, refused: refused })
         else
-          terminal.say("#{tasks(outcome.count)} #{done}")
+          terminal.say("#{tasks(moved.size)} #{done}")
         end
-        outcome.refused.empty? ? 0 : FAILED
+        refused.empty? ? 0 : FAILED
       end
     end
   end

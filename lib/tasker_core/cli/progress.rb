@@ -25,7 +25,7 @@ module TaskerCore
         @terminal = terminal
         @stream = stream
         @lines = 0
-        @said = nil
+        @said = Waiting.monotonic
       end
 
       # @param lines [Array<String>] what is drawn over what was drawn before
@@ -49,7 +49,7 @@ module TaskerCore
       private
 
       def say(line, now)
-        return if line == @last || (!now && @said && Waiting.monotonic - @said < QUIET)
+        return if line == @last || (!now && Waiting.monotonic - @said < QUIET)
 
         @last = line
         @said = Waiting.monotonic
