@@ -10,10 +10,18 @@ RSpec.describe TaskerCore::CLI::Progress do
   def on_a_terminal(rows: 10, columns: 40)
     PTY.open do |master, slave|
       slave.winsize = [rows, columns]
+      reading = Thread.new { all_of(master) }
       yield TaskerCore::CLI::Terminal.new(slave, slave, slave)
-      slave.flush
-      return master.readpartial(10_000).force_encoding("UTF-8")
+      slave.close
+      return reading.value
     end
+  end
+
+  def all_of(stream)
+    text = +""
+    loop { text << stream.readpartial(10_000) }
+  rescue Errno::EIO, EOFError
+    text.force_encoding(Encoding::UTF_8)
   end
 
   it "draws a bar over itself, no wider than the terminal" do
