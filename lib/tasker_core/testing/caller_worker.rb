@@ -55,9 +55,10 @@ module TaskerCore
     #
     # @api private
     class CallerAttempt < Attempt
-      # By their names: none of them needs to be loaded.
+      # By their names: none of them needs to be loaded. The last is how a newer Timeout ends what it is around.
       OF_THE_TEST = %w[RSpec::Expectations::ExpectationNotMetError RSpec::Mocks::MockExpectationError
-                       RSpec::Core::Pending::SkipDeclaredInExample Minitest::Assertion SignalException].freeze
+                       RSpec::Core::Pending::SkipDeclaredInExample Minitest::Assertion SignalException
+                       Timeout::ExitException].freeze
       private_constant :OF_THE_TEST
 
       # @return [Exception, nil] what the handler raised, where that is the test's own
