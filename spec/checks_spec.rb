@@ -89,6 +89,17 @@ RSpec.describe TaskerCore::Checks do
       expect(said.last).to include('reads the result of "bb", and there is no such step')
     end
 
+    it "finds what lists and keys of limits read" do
+      flow = workflow do
+        step(:a) { [1] }
+        step(:b) { 1 }
+        step(:c, depends_on: :a, each: ->(results) { results[:a] + results["b"] + results.fetch(:d) }) { 1 }
+        step(:d, depends_on: :a, limit: { key: ->(ctx) { ctx.result(:b) }, running: 2 }) { 1 }
+      end
+      expect(problems(flow)).to match [/step c: reads the result of "b", but/, /step c: reads the result of "d", but/,
+                                       /step d: reads the result of "b", but/]
+    end
+
     it "finds a `call` that takes no context" do
       none = Class.new(TaskerCore::StepHandler) { define_method(:call) { 1 } }
       two = Class.new { define_method(:call) { |_one, _two| 1 } }

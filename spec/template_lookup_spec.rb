@@ -31,6 +31,13 @@ RSpec.describe TaskerCore::TemplateLookup do
       template = other.template("pair")
       expect(template).to have_attributes(name: "pair", version: "1.0.0", steps: %w[a b],
                                           handlers: { "a" => nil, "b" => nil })
+      expect { other.template("pair", version: "9.9.9") }.to raise_error(TaskerCore::NotFoundError, /there are: 1.0.0/)
+      expect { other.template("a\0", namespace: 7) }
+        .to raise_error(TaskerCore::ValidationError) { |e|
+              expect(e.faults.map do |fault|
+                       fault[:path]
+                     end).to eq %w[namespace name]
+            }
       expect { other.template("pear") }.to raise_error(TaskerCore::NotFoundError, /did you mean "pair"/)
     end
   end

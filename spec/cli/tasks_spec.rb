@@ -86,6 +86,14 @@ RSpec.describe "tasker, about tasks" do
         expect([said.code, said.err]).to eq [2, "tasker: id: \"order\" is not a task's id\n"]
       end
 
+      it "lets nothing that others wrote move the cursor" do
+        worked({ "\e[2J" => 1 }, key: "k\e[2J", tags: ["\e]0;x\a"], initiator: "i\u009B1m", reason: "\e[31m")
+        task = handle.create_task("order", namespace: "shop", context: { fail: true }, reason: "\e[1A")
+        task.cancel(by: "\e[1mada", reason: "\e[5m")
+        said = handle.tasks.map { |found| tasker!("show", found.id, "--history", "--results").out }
+        expect([*said, tasker!("list").out].join.delete("\n")).not_to match(/[[:cntrl:]]/)
+      end
+
       it "is JSON for programs" do
         task = worked({ n: 1 })
         record = tasker!("show", task.id, "--json", "--history").records.first

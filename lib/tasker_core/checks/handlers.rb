@@ -10,23 +10,30 @@ module TaskerCore
       # @param subject [String] the template, as it is called in problems
       # @param steps [Array<Hash>] `name`, `depends_on`: Strings
       # @param handlers [Hash{String => Object}] by step
-      def initialize(subject, steps, handlers)
+      # @param lists [Hash{String => #call}] what makes lists, by step
+      # @param limit_keys [Hash{String => #call}] what makes the keys of limits, by step
+      def initialize(subject, steps, handlers, lists = {}, limit_keys = {})
         @subject = subject
         @names = steps.map { |step| step[:name] }
         @parents = steps.to_h { |step| [step[:name], step[:depends_on]] }
         @handlers = handlers
+        @lists = lists
+        @limit_keys = limit_keys
       end
 
       # @return [Array<Problem>]
       def problems
-        @handlers.flat_map do |step, handler|
-          next [] if handler.nil? || @parents[step].nil?
-
-          [*arity(step, handler), *undeclared(step, handler)]
-        end
+        known(@handlers).flat_map do |step, handler|
+          [*arity(step, handler), *undeclared(step, ResultReads.of(handler))]
+        end +
+          known(@lists).flat_map { |step, list| undeclared(step, ResultReads.of_list(list)) } +
+          known(@limit_keys).flat_map { |step, key| undeclared(step, ResultReads.of(key)) }
       end
 
       private
+
+      # Of steps that there are.
+      def known(callables) = callables.select { |step, callable| callable && @parents.key?(step) }
 
       def arity(step, handler)
         method = method_call(handler)
@@ -49,10 +56,9 @@ module TaskerCore
         nil
       end
 
-      def undeclared(step, handler)
+      def undeclared(step, reads)
         parents = @parents.fetch(step)
-        reads = ResultReads.of(handler).reject { |read| parents.include?(read.name) }
-        reads.map do |read|
+        reads.reject { |read| parents.include?(read.name) }.map do |read|
           known = @names.include?(read.name)
           why = if known
                   "but does not depend on it: add it to depends_on"

@@ -22,6 +22,16 @@ module TaskerCore
         []
       end
 
+      # @param list [#call] what makes the list of a step: it is given the results themselves, and maybe the context
+      # @return [Array<Read>]
+      def self.of_list(list)
+        return [] unless list.is_a?(Proc)
+
+        results, context = list.parameters.map { |_, name| name.to_s }
+        node = results && Source.of(list)&.block(list, results)
+        node ? (node.indexes([results]) + node.reads([context].compact)).uniq : []
+      end
+
       def initialize(handler)
         @handler = handler
       end
@@ -162,10 +172,21 @@ module TaskerCore
         commands = all(@tree, :command_call).filter_map do |_, receiver, _dot, name, arguments|
           read_call([:call, receiver, nil, name], arguments, contexts)
         end
-        indexes = all(@tree, :aref).filter_map do |_, receiver, index|
+        indexed = all(@tree, :aref).filter_map do |_, receiver, index|
           read(index, receiver) if results?(receiver, contexts)
         end
-        calls + commands + indexes
+        calls + commands + indexed
+      end
+
+      # @return [Array<ResultReads::Read>] what is read of a Hash of results that has one of these names
+      def indexes(names)
+        indexed = all(@tree, :aref).filter_map do |_, receiver, index|
+          read(index, receiver) if context?(receiver, names)
+        end
+        fetched = all(@tree, :method_add_arg).filter_map do |_, call, arguments|
+          read(arguments, call) if call.first == :call && call[3][1] == "fetch" && context?(call[1], names)
+        end
+        indexed + fetched
       end
 
       private

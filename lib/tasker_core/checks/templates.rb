@@ -37,11 +37,19 @@ module TaskerCore
         (registered.registry.keys - @found).each do |namespace, name, version|
           template = registered.template(name, namespace: namespace, version: version)
           @found << [namespace, name, version]
-          look(template.to_h, template.steps.to_h { |step| [step, registered.registry.find(@found.last, step)] })
+          look(template.to_h, *registered_callables(registered.registry, template.steps))
         end
       end
 
       private
+
+      def registered_callables(registry, steps)
+        %i[find list limit_key].map do |kind|
+          steps.to_h do |step|
+            [step, registry.public_send(kind, @found.last, step)]
+          end
+        end
+      end
 
       def check(given, subject)
         check_definition(Definition.new(given, {}), subject)
@@ -53,17 +61,17 @@ module TaskerCore
       def check_definition(definition, subject)
         key = definition.check(Native)
         @found << key
-        look(definition.template, definition.handlers)
+        look(definition.template, definition.handlers, definition.lists, definition.limit_keys)
         definition.located { Waiting.await(@handle.native.compare(definition.template)) } if @handle
       rescue ValidationError => e
         refused(key ? named(key) : subject, e)
       end
 
-      def look(template, handlers)
+      def look(template, *callables)
         steps = (EitherKey.of(template, "steps") || []).map do |step|
           { name: EitherKey.of(step, "name").to_s, depends_on: Array(EitherKey.of(step, "depends_on")).map(&:to_s) }
         end
-        @problems.concat(Handlers.new(named(@found.last), steps, handlers).problems)
+        @problems.concat(Handlers.new(named(@found.last), steps, *callables).problems)
       end
 
       def refused(subject, error)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "moments"
+require_relative "plain"
 require_relative "reasons"
 require_relative "states"
 
@@ -40,7 +41,7 @@ module TaskerCore
       def show_head
         title = "#{@task.namespace}/#{@task.name} #{@task.version}"
         @terminal.say("#{@terminal.paint(title, :bold)}  #{States.shown(@terminal, @task.status)}")
-        @terminal.table(facts.filter_map { |name, value| [@terminal.paint(name, :dim), value] if value })
+        @terminal.table(facts.filter_map { |name, value| [@terminal.paint(name, :dim), Plain.text(value)] if value })
       end
 
       def facts
@@ -57,7 +58,7 @@ module TaskerCore
       end
 
       def said(words, between)
-        printable(words.join(between)) unless words.empty?
+        words.join(between) unless words.empty?
       end
 
       # One line of JSON, without what is secret.
@@ -82,7 +83,7 @@ module TaskerCore
         return @terminal.paint(row[:rails], :dim) unless step
 
         shown = has_rails ? row : { **row, note: [row[:note], needs(step)].compact.join(", ") }
-        "#{rails_of(row, step)}  #{printable(step.name).ljust(@names)}  #{words(step, shown[:note])}".rstrip
+        "#{rails_of(row, step)}  #{step.name.ljust(@names)}  #{words(step, shown[:note])}".rstrip
       end
 
       # The mark in the colour of the state.
@@ -126,13 +127,11 @@ module TaskerCore
       def show_error(step)
         error = step.error
         @terminal.say
-        @terminal.say("#{States.paint(@terminal, printable(step.name), step.status)}: #{error["class"]}: " \
-                      "#{printable(error["message"].to_s)}")
-        Array(error["backtrace"]).first(3).each { |place| @terminal.say(@terminal.paint("  #{place}", :dim)) }
+        @terminal.say("#{States.paint(@terminal, step.name, step.status)}: #{Plain.error(error)}")
+        Array(error["backtrace"]).first(3).each do |place|
+          @terminal.say(@terminal.paint("  #{Plain.text(place)}", :dim))
+        end
       end
-
-      # A name or a message must not move the cursor.
-      def printable(text) = text.gsub(/[[:cntrl:]]+/, " ")
 
       def ascii?
         encoding = @terminal.out.respond_to?(:external_encoding) && @terminal.out.external_encoding

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../plain"
 require_relative "../tasks"
 require_relative "../states"
 
@@ -77,7 +78,7 @@ module TaskerCore
         error = task.error
         words = [task.key, *task.tags.map { |tag| "##{tag}" }]
         words << "#{error["step"]}: #{error["message"]}" if error
-        words.compact.join(" ").gsub(/[[:cntrl:]]+/, " ")[0, 60]
+        Plain.text(words.compact.join(" "))[0, 60]
       end
     end
   end

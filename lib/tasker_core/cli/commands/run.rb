@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../plain"
 require_relative "../tasks"
 require_relative "../watching"
 
@@ -116,7 +117,7 @@ module TaskerCore
         return terminal.json(task.as_json) if options[:json]
 
         error = task.error
-        terminal.hint("#{error["step"]}: #{error["class"]}: #{error["message"]}") if error
+        terminal.hint("#{error["step"]}: #{Plain.error(error)}") if error
         terminal.say(task.ended? ? "#{task.id} #{States.shown(terminal, task.status)}" : task.id)
       end
     end

@@ -56,14 +56,16 @@ module TaskerCore
       def show_results(steps)
         done = steps.select { |step| step.complete? || step.resolved_manually? }
         terminal.say
-        terminal.table(done.map { |step| [step.name, JSON.generate(Filter.current.apply(step.result))] },
+        terminal.table(done.map { |step| [step.name, Plain.text(JSON.generate(Filter.current.apply(step.result)))] },
                        head: %w[STEP RESULT])
       end
 
       def show_history(task)
         rows = task.history.map do |moved|
           [moved.at.utc.strftime("%F %T.%3N"), moved.step_name || "(task)",
-           "#{moved.from || "new"} -> #{States.shown(terminal, moved.to)}", moved.by, moved.reason]
+           "#{moved.from || "new"} -> #{States.shown(terminal, moved.to)}", *[moved.by, moved.reason].map do |text|
+                                                                              Plain.text(text)
+                                                                            end]
         end
         terminal.say
         terminal.table(rows, head: %w[WHEN WHAT MOVED BY WHY])

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../plain"
 require_relative "../tasks"
 require_relative "../states"
 
@@ -85,7 +86,8 @@ module TaskerCore
 
         terminal.say
         terminal.table(@pauses.map do |pause|
-          [pause.queue, pause.namespace || "(all)", Moments.time(pause.paused_at), pause.by, pause.reason]
+          [pause.queue, pause.namespace || "(all)", Moments.time(pause.paused_at), Plain.text(pause.by),
+           Plain.text(pause.reason)]
         end, head: ["PAUSED QUEUE", "NAMESPACE", "SINCE", "BY", "WHY"])
       end
 

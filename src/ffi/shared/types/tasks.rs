@@ -139,9 +139,12 @@ pub struct WantedTemplate {
 #[serde(deny_unknown_fields)]
 pub struct FindTemplateInput {
     #[serde(default)]
+    #[validate(custom(function = "sought"))]
     namespace: Option<String>,
+    #[validate(custom(function = "sought"))]
     name: String,
     #[serde(default)]
+    #[validate(custom(function = "sought"))]
     version: Option<String>,
 }
 
