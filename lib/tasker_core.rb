@@ -194,3 +194,6 @@ module TaskerCore
     end
   end
 end
+
+require_relative "tasker_core/migration"
+require_relative "tasker_core/railtie" if defined?(Rails::Railtie)

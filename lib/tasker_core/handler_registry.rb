@@ -58,6 +58,11 @@ module TaskerCore
       @lock.synchronize { @workflows[workflow] = true }
     end
 
+    # Has one take the place of another, which was reloaded.
+    def forget(workflow)
+      @lock.synchronize { @workflows.delete(workflow) }
+    end
+
     def remembers?(workflow)
       @workflows.key?(workflow)
     end

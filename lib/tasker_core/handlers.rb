@@ -6,6 +6,12 @@ module TaskerCore
   #
   # @api private
   module Handlers
+    class << self
+      # @return [Boolean] whether a class is looked up again by its name, because the one that was registered may have
+      #   been reloaded since
+      attr_accessor :by_name
+    end
+
     module_function
 
     # The name under which a template stores a handler; nil for one that has no constant.
@@ -20,6 +26,7 @@ module TaskerCore
     # The object whose `call` does a step now.
     def resolve(handler)
       handler = Object.const_get(handler.to_s) if named?(handler)
+      handler = Object.const_get(handler.name) if Handlers.by_name && handler.is_a?(Class) && handler.name
       handler.is_a?(Class) && handler.method_defined?(:call) ? handler.new : handler
     end
 

@@ -26,6 +26,7 @@ module TaskerCore
       #
       # @return [OrchestrationHandle]
       def open(url, ttl: nil, acquire_timeout: nil, lease: nil, retention: nil, **options)
+        @guard&.call(url)
         spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease, retention: retention }
         spans = spans.to_h { |name, span| [name, Seconds.parse(span, name.to_s)] }
         new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
@@ -35,6 +36,13 @@ module TaskerCore
       #
       # @api private
       attr_accessor :creation
+
+      # Has a block look at each URL before it is opened; it may raise.
+      #
+      # @api private
+      def before_open(&guard)
+        @guard = guard
+      end
 
       private :new
     end
@@ -339,6 +347,21 @@ module TaskerCore
       closing = @native.close
       @workers.each { |worker| worker.stop(timeout: 0) }
       Waiting.await(closing)
+    end
+
+    # Registers the workflows again whose classes were loaded anew since.
+    #
+    # @api private
+    def reload_workflows
+      @registry.workflows.each do |workflow|
+        current = workflow.name && Object.const_defined?(workflow.name) && Object.const_get(workflow.name)
+        next if !current || current.equal?(workflow)
+
+        register(current)
+        @registry.forget(workflow)
+      rescue Error => e
+        Reporter.current.log(Logger::ERROR) { "#{workflow.name} was changed, and can't be registered: #{e.message}" }
+      end
     end
 
     # @return [String] one short line

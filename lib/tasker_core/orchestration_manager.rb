@@ -54,6 +54,13 @@ module TaskerCore
       end
     end
 
+    # Where it is open, registers the workflows again whose classes were loaded anew since.
+    #
+    # @api private
+    def reload_workflows
+      @opened.reload_workflows if @opened&.valid?
+    end
+
     private
 
     def open

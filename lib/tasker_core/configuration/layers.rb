@@ -56,6 +56,9 @@ module TaskerCore
         end
       end
 
+      # @return [Boolean] whether somebody named the file
+      def file_given? = !@path.nil?
+
       # @return [String] the file's path, whether it is there or not
       def file = @path || "config/tasker.yml"
 

@@ -1,0 +1,213 @@
+# frozen_string_literal: true
+
+# How handlers run in a Rails app, and what comes with their tasks.
+RSpec.describe "Handlers in a Rails app", limit: 120 do
+  %w[postgresql sqlite3].each do |adapter|
+    context "on #{adapter}" do
+      before(:context) do
+        @app = Support::RailsApp.new(adapter)
+        @app.write("app/models/order.rb", "class Order < ActiveRecord::Base\nend\n")
+        @app.write("app/models/current.rb", <<~RUBY)
+          class Current < ActiveSupport::CurrentAttributes
+            attribute :order, :user_id, :at, :kind, :api_token, :socket
+          end
+        RUBY
+        @app.write("app/controllers/orders_controller.rb", <<~RUBY)
+          class OrdersController < ActionController::API
+            def create
+              order = Order.create!(name: params[:name])
+              Current.set(order: order, user_id: 7, at: Time.utc(2026, 1, 2, 3), kind: :web, api_token: "hunter2",
+                          socket: $stdin) do
+                I18n.with_locale(:de) { Time.use_zone("Berlin") { render json: { id: Watch.start({}).id } } }
+              end
+            end
+          end
+        RUBY
+        @app.write("app/workflows/watch.rb", <<~RUBY)
+          class Watch < TaskerCore::Workflow
+            step :look do |_ctx|
+              raise Object.const_get($raised), "lost" if $raised
+
+              { order: Current.order&.name, user_id: Current.user_id, at: Current.at&.iso8601, kind: Current.kind.inspect,
+                token: Current.api_token.inspect, socket: Current.socket.inspect, locale: I18n.locale,
+                zone: Time.zone.name, executor: Rails.application.executor.active?,
+                connection: (Order.count; !!ActiveRecord::Base.connection_pool.active_connection?) }
+            end
+          end
+        RUBY
+        @app.write("config/routes.rb", "Rails.application.routes.draw { resources :orders, only: :create }\n")
+        @app.configure("config.i18n.available_locales = %i[en de]")
+        @booted = @app.boot
+        @booted.run(<<~RUBY)
+          ActiveRecord::Base.connection.create_table(:orders) { |t| t.string :name }
+          $log = StringIO.new
+          Rails.logger = ActiveSupport::TaggedLogging.new(Logger.new($log))
+          def work = TaskerCore.work(until: :idle, timeout: 30)
+          def run(name, &block)
+            TaskerCore.register({ name: name, steps: [{ name: "only", retryable: false }] }, handlers: { only: block })
+            task = TaskerCore.create_task(name)
+            work
+            step = task.reload.step(:only)
+            step.complete? ? step.result : step.error["message"]
+          end
+          def logged = $log.string.dup.tap { $log.truncate($log.rewind) }
+          def insert = "INSERT INTO orders (name) VALUES ('x')"
+          1
+        RUBY
+      end
+
+      after(:context) { @app.release }
+
+      def ask(ruby) = @booted.run(ruby)
+
+      it "know what the request knew that asked for their task, in a thread of their own" do
+        seen = ask(<<~RUBY)
+          session = ActionDispatch::Integration::Session.new(Rails.application)
+          session.host! "localhost"
+          session.post("/orders", params: { name: "tea" })
+          id = JSON.parse(session.response.body).fetch("id")
+          raise "it is still there" unless Current.user_id.nil? && I18n.locale == :en
+          work
+          TaskerCore.task(id).step(:look).result
+        RUBY
+        expect(seen).to include("order" => "tea", "user_id" => 7, "at" => "2026-01-02T03:00:00Z", "kind" => ":web",
+                                "locale" => "de", "zone" => "Berlin", "executor" => true)
+        # What is named like a secret is not written down, and what can't be is told of.
+        expect(seen).to include("token" => "nil", "socket" => "nil")
+        expect(ask("logged")).to include("Current.socket does not travel with tasks: a IO can't be written down")
+      end
+
+      it "know nothing of earlier ones" do
+        seen = ask("task = Watch.start({}); work; task.reload.step(:look).result")
+        expect(seen).to include("order" => nil, "user_id" => nil, "locale" => "en", "zone" => "UTC")
+      end
+
+      it "give their connections back" do
+        ask("3.times { |n| run('count') { Order.count } }")
+        stat = ask("ActiveRecord::Base.connection_handler.clear_active_connections!; " \
+                   "run('count') { Order.count }; ActiveRecord::Base.connection_pool.stat")
+        expect(stat).to include("busy" => 0)
+      end
+
+      it "may leave no transaction open: it is undone, and the attempt has failed" do
+        before = ask("Order.count")
+        expect(ask("run('left') { Order.connection.begin_transaction; Order.create!(name: 'x'); 1 }"))
+          .to match(/the handler left a transaction open \(primary\); it was rolled back/)
+        expect(ask("run('raw') { %(BEGIN,\#{insert}).split(',').each { |sql| Order.connection.execute(sql) } }"))
+          .to match(/left a transaction open/)
+        ask("logged")
+        expect(ask("run('raised') { Order.connection.begin_transaction; Order.create!(name: 'x'); raise 'lost' }"))
+          .to eq("lost")
+        expect(ask("logged")).to match(%r{ERROR|/only: the handler left a transaction open})
+        expect(ask("run('whole') { Order.transaction { 2 } }")).to eq(2)
+        expect(ask("[Order.count, ActiveRecord::Base.connection_pool.stat[:busy] <= 1]")).to eq([before, true])
+      end
+
+      it "have a line in the log for each attempt, tagged with the step" do
+        ask("logged")
+        ask("run('quiet') { Rails.logger.info('inside'); 1 }; run('loud') { raise KeyError, 'lost' }")
+        log = ask("logged")
+        expect(log).to match(%r{^\[tasker\] \[[0-9a-f-]{36}/only\] inside$})
+        expect(log).to match(%r{^\[tasker\] \[\S+/only\] default/quiet only done in [\d.]+ ms, attempt 1 of 1$})
+        expect(log).to match(%r{default/loud only failed in [\d.]+ ms, attempt 1 of 1: KeyError: lost$})
+        expect(log.scan("default/quiet only").size).to eq(1)
+      end
+
+      it "have one of JSON with config.tasker.log_format = :json" do
+        ask("logged; Rails.application.config.tasker.log_format = :json; 1")
+        ask("run('quiet') { 1 }; run('loud') { raise KeyError, 'lost' }")
+        quiet, loud = ask("logged").lines.grep(/\A\{/).map { |line| JSON.parse(line) }
+        expect(quiet).to include("severity" => "INFO", "event" => "step", "step" => "only", "task" => "quiet",
+                                 "namespace" => "default", "attempt" => 1, "outcome" => "done")
+        expect(quiet["duration_ms"]).to be_a(Float)
+        expect(loud).to include("severity" => "WARN", "outcome" => "failed", "error_class" => "KeyError",
+                                "error_message" => "lost")
+      ensure
+        ask("Rails.application.config.tasker.log_format = :text; 1")
+      end
+
+      it "have what they raise told to Rails.error, once, where there is that, with or without a source" do
+        reports = ask(<<~RUBY)
+          $reports = []
+          older = Class.new do
+            def report(error, handled:, severity: nil, context: {}) = $reports << [error.message, handled, severity, context[:step]]
+          end
+          newer = Class.new do
+            def report(error, handled:, severity: nil, context: {}, source: nil) = $reports << [error.message, handled, source]
+          end
+          [older, newer].each do |reporter|
+            one = reporter.new
+            Rails.define_singleton_method(:error) { one }
+            run("told") { raise "lost" }
+            run("fine") { 1 }
+          end
+          TaskerCore.register({ name: "twice", steps: [{ name: "only", retry_limit: 2, backoff: "none" }] },
+                              handlers: { only: ->(_ctx) { raise "again" } })
+          TaskerCore.create_task("twice")
+          work
+          Rails.singleton_class.remove_method(:error)
+          $reports
+        RUBY
+        expect(reports).to eq([["lost", false, "error", "only"], ["lost", false, "tasker_core"],
+                               ["again", true, "tasker_core"], ["again", false, "tasker_core"]])
+      end
+
+      it "are told of to Rails.event where there is that" do
+        told = ask(<<~RUBY)
+          told = []
+          one = Object.new
+          one.define_singleton_method(:notify) { |name, **payload| told << [name, payload[:task], payload[:outcome]] }
+          Rails.define_singleton_method(:event) { one }
+          run("told") { 1 }
+          Rails.singleton_class.remove_method(:event)
+          told
+        RUBY
+        expect(told).to eq([["tasker.step", "told", "done"]])
+      end
+
+      it "have settings in config.tasker, whose misspelling is found at once" do
+        expect { ask("Rails.application.config.tasker.treads = 3") }.to raise_error(/NoMethodError.*treads/m)
+        expect(ask("Rails.application.config.tasker.equal?(TaskerCore.configuration)")).to be(true)
+        expect(ask("TaskerCore.configuration.filter.include?('ssn')")).to be(true)
+      end
+    end
+  end
+
+  context "where classes are reloaded" do
+    before(:context) do
+      @app = Support::RailsApp.new("sqlite3", environment: "development")
+      @app.configure("config.file_watcher = ActiveSupport::FileUpdateChecker")
+      write("one", "one", 100)
+      @booted = @app.boot
+    end
+
+    after(:context) { @app.release }
+
+    # As if that were so many seconds ago: Rails looks at the times of files.
+    def write(handler, block, ago)
+      @app.write("app/steps/pack.rb", <<~RUBY)
+        class Pack < TaskerCore::StepHandler
+          def call(_ctx) = #{handler.inspect}
+        end
+      RUBY
+      @app.write("app/workflows/ship.rb", <<~RUBY)
+        class Ship < TaskerCore::Workflow
+          step :pack, Pack
+          step(:send, depends_on: :pack) { |ctx| [ctx.result(:pack), #{block.inspect}] }
+        end
+      RUBY
+      moment = Time.now - ago
+      %w[app/steps/pack.rb app/workflows/ship.rb].each { |path| File.utime(moment, moment, "#{@app.folder}/#{path}") }
+    end
+
+    it "run the code as it is when their step begins" do
+      @booted.run("TaskerCore.register(Ship); $worker = TaskerCore.worker(threads: 2).start; 1")
+      result = -> { @booted.run("TaskerCore.create_task('ship').wait(timeout: 20).step(:send).result") }
+      expect(result.call).to eq(%w[one one])
+      write("two", "two", 5)
+      expect(result.call).to eq(%w[two two])
+    ensure
+      @booted.run("$worker.stop(timeout: 5); 1")
+    end
+  end
+end
