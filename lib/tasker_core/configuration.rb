@@ -113,16 +113,17 @@ module TaskerCore
       define_method(:"#{name}=") { |value| @layers.set(name, value) }
     end
 
-    # @!attribute file
-    #   The file of settings, which need not exist. It is read when a setting is first asked for, and refused when it
-    #   has a setting in it that there isn't.
-    #   @return [String] Default: `config/tasker.yml`
-    #   @example
-    #     File.write("tasker.yml", "shared:\n  threads: 3\nproduction:\n  threads: 12\n")
-    #     TaskerCore.configure { |c| c.file = "tasker.yml" }
-    #     TaskerCore.configuration.threads # => 3
+    # The file of settings, which need not exist. It is read when a setting is first asked for, and refused when it has a
+    # setting in it that there isn't.
+    #
+    # @return [String] Default: `config/tasker.yml`
+    # @example
+    #   File.write("tasker.yml", "shared:\n  threads: 3\nproduction:\n  threads: 12\n")
+    #   TaskerCore.configure { |c| c.file = "tasker.yml" }
+    #   TaskerCore.configuration.threads # => 3
     def file = layers.file
 
+    # @param path [String, Pathname, nil] nil for the default
     def file=(path)
       layers.file = path&.to_s
     end

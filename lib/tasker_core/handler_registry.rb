@@ -58,6 +58,9 @@ module TaskerCore
       @lock.synchronize { @workflows[workflow] = true }
     end
 
+    # @return [Array<Class>] the workflow classes that were registered
+    def workflows = @workflows.keys
+
     # Has one take the place of another, which was reloaded.
     def forget(workflow)
       @lock.synchronize { @workflows.delete(workflow) }

@@ -6,6 +6,8 @@ module TaskerCore
   # database makes them. Both run the same SQL and keep the same table of versions, so their order does not matter.
   #
   # @example
+  #   require "active_record"
+  #
   #   class InstallTasker < ActiveRecord::Migration[6.1]
   #     def up = TaskerCore::Migration.migrate!(connection, to: 3)
   #   end

@@ -43,6 +43,8 @@ module TaskerCore
     end
 
     # A number of things.
+    #
+    # @api private
     class Count < Setting
       def initialize(name, default, most: 1_000)
         super(name, default)
@@ -57,6 +59,8 @@ module TaskerCore
     end
 
     # Seconds.
+    #
+    # @api private
     class Span < Setting
       def parse(text) = Integer(text, 10, exception: false) || Float(text, exception: false) || text
 
@@ -71,6 +75,8 @@ module TaskerCore
     end
 
     # A database's URL.
+    #
+    # @api private
     class Url < Setting
       def check(value)
         Native.check_url(value)
@@ -83,6 +89,8 @@ module TaskerCore
     end
 
     # One of a few words, or any.
+    #
+    # @api private
     class Word < Setting
       def initialize(name, default = nil, words: nil, **options)
         super(name, default, **options)
@@ -102,6 +110,8 @@ module TaskerCore
     end
 
     # Several words, with commas between them in an environment variable.
+    #
+    # @api private
     class Words < Setting
       def parse(text) = text.split(",").map(&:strip).reject(&:empty?)
 
@@ -115,6 +125,8 @@ module TaskerCore
     end
 
     # What is hidden from people: see {Filter}.
+    #
+    # @api private
     class Hidden < Words
       def check(value)
         refuse("is an Array of Strings, Symbols and Regexps", value) unless value.is_a?(Array)
@@ -125,6 +137,8 @@ module TaskerCore
     end
 
     # An object with certain methods.
+    #
+    # @api private
     class Duck < Setting
       def initialize(name, methods, lack)
         super(name, nil, nil_too: true, in_code: true)
