@@ -21,7 +21,9 @@ module TaskerCore
         Tasks in a state that it is not for are passed over. WHEN is 90d, 12h or 30m (that long ago), a date, or a moment
         such as 2026-01-31T12:00:00Z.
       TEXT
-      private_constant :HELP
+      # How many operations are under way at a time: no more than a pool has connections.
+      AT_ONCE = 4
+      private_constant :HELP, :AT_ONCE
 
       class << self
         # @param text [String] what became of tasks
@@ -91,16 +93,42 @@ module TaskerCore
 
       # By id, those that moved on meanwhile, with the reason.
       def carry_out(ids)
+        refused = {}
         progress = Progress.new(terminal)
-        ids.each.with_index(1).with_object({}) do |(id, number), refused|
-          operate(existing_handle.task(id))
+        at_once(ids) do |id, number, why|
+          refused[id] = why if why
           said = "#{number} of #{ids.size} #{done}"
           progress.show(["#{Progress.bar(number.fdiv(ids.size))} #{said}"], said)
-        rescue StateTransitionError, NotFoundError => e
-          refused[id] = e.message
         end
+        refused
       ensure
         progress&.wipe
+      end
+
+      # Several at once, which share commits. The block is called with one after the other.
+      def at_once(ids)
+        waiting = Queue.new(ids).close
+        number = 0
+        telling = Mutex.new
+        threads = Array.new(AT_ONCE) do
+          Thread.new do
+            Thread.current.report_on_exception = false
+            while (id = waiting.pop)
+              why = refusal(id)
+              telling.synchronize { yield id, number += 1, why }
+            end
+          end
+        end
+        threads.each(&:value)
+      ensure
+        waiting.clear
+      end
+
+      # Carries out the operation; why it was not allowed, where it was not.
+      def refusal(id)
+        operate(existing_handle.task(id)) && nil
+      rescue StateTransitionError, NotFoundError => e
+        e.message
       end
 
       def tell_which(ids)
