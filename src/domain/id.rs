@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::time::Timestamp;
+
 /// A task's id: a UUIDv7 made by the creating process, so it is known before the commit and
 /// sorts by time of creation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,6 +18,12 @@ impl TaskId {
     /// A fresh id, later in order than any this process made before.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When it was made, by the clock of the process that made it, to the millisecond.
+    pub fn made_at(self) -> Timestamp {
+        let milliseconds = self.0.as_u64_pair().0 >> 16;
+        Timestamp(i64::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000))
     }
 }
 

@@ -145,7 +145,7 @@ impl Engine {
 }
 
 /// Whether the cause may be in one part only, and the others can be created without it.
-fn may_be_of_one(error: &StoreError) -> bool {
+pub(super) fn may_be_of_one(error: &StoreError) -> bool {
     use StoreError::{Data, Database, Duplicate, TemplateGone};
     matches!(error, Data(_) | Database(_) | Duplicate { .. } | TemplateGone)
 }

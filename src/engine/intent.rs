@@ -67,6 +67,6 @@ impl TaskIntent {
             run_at: self.run_at,
             ..NewTask::new(stored.named_task, stored.revision, context)
         };
-        Ok(TaskPlan { row, stored: stored.clone(), return_existing: self.return_existing, terms })
+        Ok(TaskPlan { row, stored: stored.clone(), return_existing: self.return_existing, terms, promised: false })
     }
 }

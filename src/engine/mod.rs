@@ -8,6 +8,7 @@
 //! * [`operating`]: what people do by hand.
 //! * [`creation`]: new tasks, gathered. [`checkpoints`]: what handlers save on their way, gathered.
 //! * [`retention`]: tasks that go.
+//! * [`outbox`]: tasks that applications asked for within transactions of their own.
 //! * `queues`: which lanes a worker takes steps from, and pausing them.
 //! * [`search`]: whether what is searched for was declared.
 //! * [`catalog`]: templates in memory. `comparison`: whether one may be stored. [`intent`]: what a caller asks to create.
@@ -21,6 +22,7 @@ pub mod error;
 pub mod events;
 pub mod intent;
 pub mod operating;
+pub mod outbox;
 mod queues;
 pub mod retention;
 mod search;
@@ -30,7 +32,7 @@ pub mod waiting;
 pub mod worker;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -87,6 +89,8 @@ pub struct Engine {
     checkpoints: Checkpoints,
     /// Counts what this process changes of paused queues.
     pauses: AtomicU64,
+    /// Whether tasks are being made of the outbox in the background.
+    expanding: AtomicBool,
     events: Arc<Events>,
     id: u64,
 }
@@ -108,6 +112,7 @@ impl Engine {
             creations: Creations::default(),
             checkpoints: Checkpoints::default(),
             pauses: AtomicU64::new(0),
+            expanding: AtomicBool::new(false),
             events,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })

@@ -22,7 +22,7 @@ pub mod rows;
 pub mod sqlite;
 pub mod url;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,6 +204,29 @@ pub trait Tx: Send {
 
     /// Has tasks found by these; what is there already stays.
     fn put_terms(&mut self, rows: &[TermRow]) -> impl Future<Output = Result<()>> + Send;
+
+    // The outbox, in a database that applications share. Where none does there is nothing in it.
+
+    /// Locks up to `limit` rows that are due, oldest first, or those of `only`, due or not; skips locked ones.
+    fn take_outbox(
+        &mut self,
+        _only: Option<&[TaskId]>,
+        _limit: usize,
+    ) -> impl Future<Output = Result<Vec<OutboxRow>>> + Send {
+        ready(Ok(Vec::new()))
+    }
+    /// Deletes rows of which tasks were made.
+    fn drop_outbox(&mut self, _ids: &[TaskId]) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+    /// Keeps why no tasks can be made of rows, and when to try again.
+    fn refuse_outbox(&mut self, _rows: &[OutboxRefusal]) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+    /// Which table the outbox is, among those of all servers; `None` where there is none.
+    fn outbox_place(&mut self) -> impl Future<Output = Result<Option<String>>> + Send {
+        ready(Ok(None))
+    }
 
     // The queue.
 

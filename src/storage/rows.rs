@@ -18,6 +18,7 @@ mod statistics;
 mod templates;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::id::{LaneId, NamedTaskId, RevisionId, SessionId, StepKey, TaskId, Token};
 use crate::domain::json::Json;
@@ -287,6 +288,28 @@ pub struct TaskMoved {
     pub seq: i32,
 }
 
+/// A row of the outbox: a task that an application asked for within a transaction of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The task's id to be.
+    pub id: TaskId,
+    /// What is asked for, as text.
+    pub task: String,
+    /// How often it was tried.
+    pub attempts: i32,
+}
+
+/// Why no task can be made of a row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRefusal {
+    /// The row.
+    pub id: TaskId,
+    /// Why.
+    pub error: String,
+    /// How long it is left alone.
+    pub rest: Duration,
+}
+
 /// What there is to wait for in some lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
@@ -300,6 +323,8 @@ pub struct Outlook {
     pub parked: bool,
     /// Whether any queue is paused.
     pub paused: bool,
+    /// Whether a row of the outbox is due.
+    pub outbox: bool,
     /// How long until the next timer of any kind and any lane is due, in microseconds; 0 when it
     /// is overdue.
     pub next_due_us: Option<u64>,

@@ -29,6 +29,7 @@ pub struct Create {
 }
 
 /// One task to create.
+#[derive(Clone)]
 pub struct TaskPlan {
     /// The row.
     pub row: NewTask,
@@ -38,6 +39,8 @@ pub struct TaskPlan {
     pub return_existing: bool,
     /// What it is found by, beside its tags.
     pub terms: Vec<Term>,
+    /// Whether its id was given away before, so that the task may be there already: then nothing is to be done.
+    pub promised: bool,
 }
 
 /// An idle worker of this process that takes root steps as they are created.
@@ -136,7 +139,7 @@ impl Create {
                 Some(refusal) => made.push(Err(refusal)),
             }
         }
-        if tx.resent() {
+        if tx.resent() || plans.iter().any(|plan| plan.promised) {
             let planned: Vec<TaskId> = plans.iter().map(|plan| plan.row.id).collect();
             let there: HashSet<TaskId> = tx.tasks(&planned).await?.into_iter().map(|row| row.id).collect();
             plans.retain(|plan| !there.contains(&plan.row.id));

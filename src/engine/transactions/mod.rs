@@ -9,6 +9,7 @@
 //! * [`operate`]: what people ask of one task by hand; [`taken`] is the task in hand, [`tried`] what was written of it
 //!   without an answer.
 //! * [`limits`]: which claimed steps may run, and which have to wait for others of their key.
+//! * [`outbox`]: tasks that applications asked for in their own transactions.
 //! * [`sessions`]: open, renew, sweep and recover. [`checkpoints`]: what handlers save on their way.
 //! * [`annotate`]: remarks on tasks.
 //! * [`purge`]: tasks that ended long ago go. [`pauses`]: queues that are paused.
@@ -26,6 +27,7 @@ pub mod intake;
 pub mod limits;
 pub mod look;
 pub mod operate;
+pub mod outbox;
 pub mod pauses;
 pub mod purge;
 pub mod register;

@@ -171,6 +171,9 @@ impl Worker {
             if outlook.parked {
                 self.unpark().await;
             }
+            if outlook.outbox {
+                self.engine.expand_beside();
+            }
             if outlook.ready || outlook.next_due_us == Some(0) {
                 self.hands.lock().expect_work();
             }

@@ -357,7 +357,7 @@ impl Worker {
             // A lane that was made a moment ago counts, though the loop has not met it yet.
             let looked_up = self.look_up_lanes().await;
             match self.outlook().await.and_then(|(outlook, _)| looked_up.map(|_| outlook)) {
-                Ok(Outlook { ready: false, held: false, retrying: false, parked: false, .. })
+                Ok(Outlook { ready: false, held: false, retrying: false, parked: false, outbox: false, .. })
                     if self.is_empty_handed() =>
                 {
                     return Ok(());
@@ -365,6 +365,9 @@ impl Worker {
                 Ok(outlook) => {
                     if outlook.ready {
                         self.expect_work();
+                    }
+                    if outlook.outbox {
+                        self.engine.expand_beside();
                     }
                     let due = outlook.next_due_us.map_or(LOOK_AGAIN, Duration::from_micros);
                     let deadline = Instant::now() + due.clamp(Duration::from_millis(5), LOOK_AGAIN);

@@ -57,14 +57,17 @@ impl Worker {
     async fn standstill(&self) -> Result<Option<Prospect>, StoreError> {
         self.look_up_lanes().await?;
         let (outlook, _) = self.outlook().await?;
-        let Outlook { ready, held, retrying, parked, next_due_us, .. } = outlook;
+        let Outlook { ready, held, retrying, parked, outbox, next_due_us, .. } = outlook;
         let due = next_due_us == Some(0);
         if ready || due {
             // The loop looks at the timers, too.
             self.expect_work();
             self.clock_moved();
         }
-        let moving = ready || due || held || !self.is_empty_handed();
+        if outbox {
+            self.engine.expand_beside();
+        }
+        let moving = ready || due || held || outbox || !self.is_empty_handed();
         let still = self.phase() != Phase::Working || !moving;
         let next_due = next_due_us.map(Duration::from_micros);
         Ok(still.then_some(Prospect::Standstill { next_due, retrying, parked }))

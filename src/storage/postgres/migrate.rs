@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_tasks.sql"),
     include_str!("migrations/0002_task_model.sql"),
     include_str!("migrations/0003_headers.sql"),
+    include_str!("migrations/0004_outbox.sql"),
 ];
 
 /// What this version reads and writes.

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod operations;
+pub mod outbox;
 mod performance;
 mod upkeep;
 

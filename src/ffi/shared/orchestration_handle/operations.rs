@@ -13,7 +13,9 @@ use crate::domain::template::{Template, TemplateInput};
 use crate::engine::Engine;
 use crate::engine::catalog::StoredTemplate;
 use crate::engine::error::{EngineError, Missing, Result};
+use crate::engine::intent::TaskIntent;
 use crate::engine::operating::Bulk;
+use crate::engine::transactions::create::TaskPlan;
 use crate::engine::transactions::look::{CountTasks, History, ListTasks, Steps, Tasks};
 use crate::engine::transactions::operate::Note;
 use crate::engine::worker::{Worker, WorkerOptions};
@@ -71,22 +73,33 @@ impl OrchestrationHandle {
         let asked = input.into_intents();
         self.run(|engine, handle| async move {
             let (wanted, intents) = asked?;
-            let stored = handle.template(&engine, &wanted).await?;
-            let bounds = handle.limits().of_context();
-            let mut plans = Vec::with_capacity(intents.len());
-            let mut faults = Vec::new();
-            for (i, intent) in intents.into_iter().enumerate() {
-                match intent.plan(&stored, &format!("contexts[{i}]"), bounds) {
-                    Ok(plan) => plans.push(plan),
-                    Err(found) => faults.extend(found.all().iter().cloned()),
-                }
-            }
-            Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
+            let plans = handle.plans(&engine, &wanted, intents).await?;
             if plans.is_empty() { Ok(Vec::new()) } else { Ok(engine.create(plans).await?.ids) }
         })
     }
 
-    async fn template(&self, engine: &Engine, wanted: &WantedTemplate) -> Result<Arc<StoredTemplate>> {
+    /// The plans of tasks of one template, or all faults of their contexts.
+    pub(super) async fn plans(
+        &self,
+        engine: &Engine,
+        wanted: &WantedTemplate,
+        intents: Vec<TaskIntent>,
+    ) -> Result<Vec<TaskPlan>> {
+        let stored = self.template(engine, wanted).await?;
+        let bounds = self.limits().of_context();
+        let mut plans = Vec::with_capacity(intents.len());
+        let mut faults = Vec::new();
+        for (i, intent) in intents.into_iter().enumerate() {
+            match intent.plan(&stored, &format!("contexts[{i}]"), bounds) {
+                Ok(plan) => plans.push(plan),
+                Err(found) => faults.extend(found.all().iter().cloned()),
+            }
+        }
+        Faults::check(faults).map_err(|faults| faults.at_most(MOST_FAULTS, false))?;
+        Ok(plans)
+    }
+
+    pub(super) async fn template(&self, engine: &Engine, wanted: &WantedTemplate) -> Result<Arc<StoredTemplate>> {
         engine.template(&self.registry, &wanted.namespace, &wanted.name, wanted.version.as_deref()).await
     }
 

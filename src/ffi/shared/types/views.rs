@@ -71,9 +71,20 @@ impl TaskView {
     /// A task as it was committed by [`crate::engine::Engine::create`].
     pub(in crate::ffi::shared) fn of_new(planned: NewTask, stored: Arc<StoredTemplate>, made: &NewTasks) -> Self {
         let started = made.started.contains(&planned.id);
+        let mut view = Self::of_planned(planned, stored);
+        view.row.created_at = made.at;
+        if started {
+            view.row.state = TaskState::InProgress;
+            view.row.started_at = Some(made.claimed_at);
+        }
+        view
+    }
+
+    /// A task that is to be created. When it will be is not known: it says when it got its id.
+    pub(in crate::ffi::shared) fn of_planned(planned: NewTask, stored: Arc<StoredTemplate>) -> Self {
         let row = TaskFacts {
             id: planned.id,
-            state: if started { TaskState::InProgress } else { TaskState::Pending },
+            state: TaskState::Pending,
             key: planned.key.map(Into::into),
             priority: planned.priority,
             queue: planned.queue.map(Into::into),
@@ -82,8 +93,8 @@ impl TaskView {
             reason: planned.reason.map(Into::into),
             run_at: planned.run_at,
             context: planned.context,
-            created_at: made.at,
-            started_at: started.then_some(made.claimed_at),
+            created_at: planned.id.made_at(),
+            started_at: None,
             finished_at: None,
             error: None,
         };

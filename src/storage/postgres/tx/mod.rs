@@ -16,6 +16,7 @@
 //! | [`deletion`] | tasks that go |
 //! | [`chores`] | what is done now and then |
 //! | [`pauses`] | paused queues |
+//! | [`outbox`] | tasks that applications ask for in their own transactions |
 //! | [`limits`] | how many run at once |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
@@ -32,6 +33,7 @@ mod items;
 mod limits;
 mod listing;
 mod operations;
+mod outbox;
 mod pauses;
 mod primitives;
 mod queue;
@@ -99,6 +101,11 @@ pub(super) const BEGIN_READING: &str = begin!("REPEATABLE READ");
 
 const CLOCK: &str = "SELECT clock_timestamp()";
 
+/// Whether the server found this constraint broken.
+fn breaks(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+}
+
 /// A statement with its values.
 type Statement = Query<'static, Postgres, PgArguments>;
 
@@ -165,7 +172,10 @@ impl PostgresTx {
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.
-                Some("23505") if self.resent => StoreError::Conflict(Said::by(&error, error.to_string(), code(&error))),
+                // Or somebody else just made a task under an id that was known before.
+                Some("23505") if self.resent || breaks(&error, "tasker_tasks_pkey") => {
+                    StoreError::Conflict(Said::by(&error, error.to_string(), code(&error)))
+                }
                 _ => store_error(error),
             };
             self.failed.get_or_insert_with(|| error.clone());

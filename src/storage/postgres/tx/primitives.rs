@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CLOCK, PostgresTx, annotations, chores, creation, decisions, deletion, items, limits, listing, operations, pauses,
-    queue, reading, sessions, settlement, statistics, templates, terms,
+    CLOCK, PostgresTx, annotations, chores, creation, decisions, deletion, items, limits, listing, operations, outbox,
+    pauses, queue, reading, sessions, settlement, statistics, templates, terms,
 };
 use crate::domain::id::{
     LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,
@@ -299,6 +299,19 @@ impl Tx for PostgresTx {
     }
     async fn outlook(&mut self, lanes: &[LaneId]) -> Result<Outlook> {
         reading::outlook(self, lanes).await
+    }
+
+    async fn take_outbox(&mut self, only: Option<&[TaskId]>, limit: usize) -> Result<Vec<OutboxRow>> {
+        outbox::take(self, only, limit).await
+    }
+    async fn drop_outbox(&mut self, ids: &[TaskId]) -> Result<()> {
+        outbox::drop(self, ids).await
+    }
+    async fn refuse_outbox(&mut self, rows: &[OutboxRefusal]) -> Result<()> {
+        outbox::refuse(self, rows).await
+    }
+    async fn outbox_place(&mut self) -> Result<Option<String>> {
+        outbox::place(self).await
     }
 
     async fn census(&mut self) -> Result<Census> {

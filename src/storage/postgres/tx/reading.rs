@@ -105,7 +105,9 @@ const OUTLOOK: &str = "
         coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'),
         EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
                 CROSS JOIN LATERAL (SELECT FROM tasker_parked AS p WHERE p.lane = w.lane LIMIT 1) AS p),
-        EXISTS (SELECT FROM tasker_paused_queues)";
+        EXISTS (SELECT FROM tasker_paused_queues),
+        EXISTS (SELECT FROM tasker_outbox
+                WHERE due_at <= coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'))";
 
 pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepRow>> {
     let rows = tx.rows(sqlx::query(STEPS).bind(task.0)).await?;
@@ -231,6 +233,7 @@ pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Out
         retrying: get(&row, 2)?,
         parked: get(&row, 5)?,
         paused: get(&row, 6)?,
+        outbox: get(&row, 7)?,
         next_due_us: timestamp_option(&row, 3)?.map(until),
     })
 }

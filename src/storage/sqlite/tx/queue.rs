@@ -142,5 +142,5 @@ pub(super) fn outlook(connection: &Connection, lanes: &[LaneId], now: Timestamp)
         .query_row(params![lanes], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     let next: Option<Timestamp> = connection.prepare_cached(NEXT_DUE)?.query_row((), |row| row.get(0)).optional()?;
     let next_due_us = next.map(|due| due.0.saturating_sub(now.0).max(0).unsigned_abs());
-    Ok(Outlook { ready, held, retrying, parked, paused, next_due_us })
+    Ok(Outlook { ready, held, retrying, parked, paused, outbox: false, next_due_us })
 }

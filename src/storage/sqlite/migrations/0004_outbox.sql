@@ -1,0 +1,1 @@
+-- Version 4 adds the outbox to PostgreSQL, where an application may share the database. This file is the engine's alone.
