@@ -54,6 +54,9 @@ require_relative "tasker_core/performance"
 require_relative "tasker_core/drawing"
 require_relative "tasker_core/orchestration_handle"
 require_relative "tasker_core/orchestration_manager"
+require_relative "tasker_core/deferred_task"
+require_relative "tasker_core/outbox"
+require_relative "tasker_core/frameworks"
 
 # Durable workflows: tasks made of steps that depend on one another, kept in SQLite or PostgreSQL.
 #

@@ -32,6 +32,7 @@ module TaskerCore
       Span.new(:drain_timeout, 25), Span.new(:exit_timeout, 5), Count.new(:max_depth, 64, most: 100),
       Count.new(:max_context_bytes, 1 << 20, most: MOST_BYTES),
       Count.new(:max_result_bytes, 16 << 20, most: MOST_BYTES),
+      Word.new(:transactions, :after_commit, words: %i[after_commit outbox immediate raise]),
       Hidden.new(:filter, Filter::NAMES), Word.new(:log_format, :text, words: %i[text json]),
       Duck.new(:logger, %i[add info warn error], "has not the methods of a Logger"),
       Duck.new(:on_error, %i[call], "has no method call")
@@ -84,6 +85,15 @@ module TaskerCore
     # @!attribute max_result_bytes
     #   The most bytes of JSON that a result may have.
     #   @return [Integer] 1 to 268435456. Default: 16777216
+    # @!attribute transactions
+    #   What becomes of a task that is created while a transaction of ActiveRecord is open in the thread, unless
+    #   `create_task` says `transactional:`; TRANSACTIONS.md says more.
+    #
+    #   * `:after_commit`: it is created once the transaction is committed, and not at all when it is rolled back
+    #   * `:outbox`: as `transactional: true` has it, in a transaction or not
+    #   * `:immediate`: at once, whatever becomes of the transaction
+    #   * `:raise`: an {OpenTransactionError}
+    #   @return [Symbol] Default: `:after_commit`
     # @!attribute filter
     #   Parts of the names of keys, in whatever case, and patterns of them: what stands under such a key in contexts,
     #   results, configs and the like is shown as `[FILTERED]` by `inspect` and `pp`, and not at all in errors and logs.

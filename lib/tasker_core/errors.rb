@@ -7,6 +7,9 @@ module TaskerCore
   # A URL, an option or a file can't be used.
   class ConfigurationError < Error; end
 
+  # A task was to be created while a transaction of ActiveRecord is open, and {Configuration#transactions} is `:raise`.
+  class OpenTransactionError < Error; end
+
   # An input is wrong; nothing was changed.
   #
   # @example

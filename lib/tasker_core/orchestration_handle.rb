@@ -32,6 +32,11 @@ module TaskerCore
         new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
       end
 
+      # What holds tasks back for ActiveRecord's transactions ({Transactions}); nil where that isn't loaded.
+      #
+      # @api private
+      attr_accessor :transactions
+
       # What a test does with tasks that are created ({Testing::Creation}); nil outside of tests.
       #
       # @api private
@@ -54,6 +59,7 @@ module TaskerCore
 
     # @api private
     def initialize(native, registry)
+      Frameworks.look
       @native = native
       @registry = registry
       @workers = []
@@ -134,7 +140,10 @@ module TaskerCore
     # @option options [Array<String>] :tags words to find it by: at most 100, each of 1 to 512 characters
     # @option options [String] :initiator who asks for it; 1 to 1024 characters
     # @option options [String] :reason why; 1 to 1024 characters
-    # @return [Task]
+    # @option options [Boolean] :transactional with ActiveRecord only: true writes a row into the app's own database, in
+    #   its transaction, of which a task is made after the commit whatever happens ({Outbox}); false creates the task at
+    #   once, also within a transaction. Default: what {Configuration#transactions} says
+    # @return [Task, DeferredTask] the latter for a task that isn't created before a transaction is committed
     # @raise [ValidationError] with all faults (up to 20), when options or the context are wrong
     # @raise [NotFoundError] when there is no such template; the message names the nearest
     # @raise [DuplicateTaskError] when another task has the key
@@ -145,10 +154,10 @@ module TaskerCore
     #   handle.create_task("hello", context: { name: "Ada" }, key: "ada", on_duplicate: :return)
     def create_task(template, **options)
       Notifications.refresh(@native)
-      creation = OrchestrationHandle.creation
-      return creation.of_one(self, template, options) { |given| make_task(given, options) } if creation
+      transactions = OrchestrationHandle.transactions
+      return transactions.create_task(self, template, options) if transactions
 
-      make_task(template, options)
+      create_task_now(template, options)
     end
 
     # Creates as many tasks as there are contexts, in one transaction: all or none.
@@ -164,10 +173,48 @@ module TaskerCore
     #   handle.create_tasks("hello", contexts: [{ n: 1 }, { n: 2 }]).size # => 2
     def create_tasks(template, **options)
       Notifications.refresh(@native)
+      transactions = OrchestrationHandle.transactions
+      return transactions.create_tasks(self, template, options) if transactions
+
+      create_tasks_now(template, options)
+    end
+
+    # @api private
+    def create_task_now(template, options)
+      creation = OrchestrationHandle.creation
+      return creation.of_one(self, template, options) { |given| make_task(given, options) } if creation
+
+      make_task(template, options)
+    end
+
+    # @api private
+    def create_tasks_now(template, options)
       creation = OrchestrationHandle.creation
       return creation.of_many(self, template, options) { |given| make_tasks(given, options) } if creation
 
       make_tasks(template, options)
+    end
+
+    # Checks what is to be created later.
+    #
+    # @api private
+    # @return [Native::Prepared]
+    def prepare(template, options)
+      OrchestrationHandle.creation&.prepare(self, template, options)
+      asked = wanted(template, options)
+      Waiting.await(options.key?(:contexts) ? @native.prepare_tasks(asked) : @native.prepare_task(asked))
+    end
+
+    # Creates what was checked, unless it is there already.
+    #
+    # @api private
+    # @return [Array<String>] the tasks
+    def create_prepared(prepared, template, options)
+      creation = OrchestrationHandle.creation
+      return Waiting.await(@native.create_prepared(prepared)) unless creation
+
+      options = { **options, contexts: [options[:context]] } unless options.key?(:contexts)
+      creation.of_many(self, template, options) { Waiting.await(@native.create_prepared(prepared)) }
     end
 
     # Creates a task from JSON text, whose keys are those of {#create_task} and `name`. It does the same by a longer

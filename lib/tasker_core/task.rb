@@ -75,6 +75,9 @@ module TaskerCore
       # @return [Boolean]
       def resolved_manually? = status == "resolved_manually"
 
+      # @return [Boolean] false: it is there. A {DeferredTask} waits for a commit
+      def deferred? = false
+
       # @return [Boolean] whether nothing of it will run unless someone asks for it
       def ended? = complete? || error? || cancelled? || resolved_manually?
     end

@@ -165,6 +165,7 @@ module TaskerCore
         @pid = Process.pid
         @pool = []
         hire
+        OrchestrationHandle.transactions&.worker_started(self, @native_handle)
       end
     end
 

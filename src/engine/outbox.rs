@@ -44,6 +44,8 @@ pub struct Letter {
     pub version: String,
     context: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    headers: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     return_existing: bool,
@@ -73,7 +75,8 @@ impl Letter {
             namespace: template.namespace.clone(),
             name: template.name.clone(),
             version: template.version.clone(),
-            context: RawValue::from_string(row.context.as_str().to_owned())?,
+            context: raw(&row.context)?,
+            headers: row.headers.as_ref().map(raw).transpose()?,
             key: row.key.clone(),
             return_existing: plan.return_existing,
             priority: row.priority,
@@ -105,6 +108,7 @@ impl Letter {
     pub fn plan(self, id: TaskId, stored: &Arc<StoredTemplate>) -> std::result::Result<TaskPlan, Faults> {
         let intent = TaskIntent {
             context: Some(Json::from_trusted(self.context.get())),
+            headers: self.headers.map(|headers| Json::from_trusted(headers.get())),
             key: self.key,
             return_existing: self.return_existing,
             priority: self.priority,
@@ -121,13 +125,17 @@ impl Letter {
     }
 }
 
+fn raw(json: &Json) -> serde_json::Result<Box<RawValue>> {
+    RawValue::from_string(json.as_str().to_owned())
+}
+
 impl Engine {
-    /// Makes tasks of these rows, or of all that are due; gives the tasks. Those of which none can be made stay, and are
-    /// told of as troubles.
+    /// Makes tasks of these rows, or of all that are due; gives each row with its task. Those of which none can be made
+    /// stay, and are told of as troubles.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn expand_outbox(&self, only: Option<Vec<TaskId>>) -> Result<Vec<TaskId>> {
+    pub async fn expand_outbox(&self, only: Option<Vec<TaskId>>) -> Result<Vec<(TaskId, TaskId)>> {
         let mut tasks = Vec::new();
         loop {
             let limit = only.as_ref().map_or(BATCH, Vec::len);

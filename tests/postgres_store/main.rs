@@ -24,6 +24,7 @@ mod feed;
 mod helpers;
 mod opening;
 mod operations;
+mod outbox;
 mod plans;
 mod queue;
 mod retrying;

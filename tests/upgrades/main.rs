@@ -155,6 +155,10 @@ on_each_database! {
     fn a_database_of_version_2_goes_on(url: &str) {
         goes_on(url, 2);
     }
+
+    fn a_database_of_version_3_goes_on(url: &str) {
+        goes_on(url, 3);
+    }
 }
 
 #[test]

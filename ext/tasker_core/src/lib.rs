@@ -33,6 +33,7 @@ mod handle;
 mod handle_info;
 mod names;
 mod operations;
+mod outbox;
 mod performance;
 mod raw;
 mod signal;
@@ -57,6 +58,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     signal::init(ruby, native)?;
     call::init(ruby, native)?;
     handle::init(ruby, native)?;
+    outbox::init(ruby, native)?;
     worker::init(ruby, native)?;
     assignment::init(ruby, native)?;
     subscription::init(ruby, native)?;
@@ -84,6 +86,7 @@ fn look_up_classes(ruby: &Ruby) {
     signal::Signal::class(ruby);
     call::Call::class(ruby);
     handle::Handle::class(ruby);
+    outbox::Prepared::class(ruby);
     worker::Worker::class(ruby);
     assignment::Assignment::class(ruby);
     task::Task::class(ruby);

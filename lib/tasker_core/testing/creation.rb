@@ -21,6 +21,14 @@ module TaskerCore
         end
       end
 
+      # Whether tasks are created in an engine in memory.
+      def engaged? = !Testing.disabled?
+
+      # Before a task is checked that is created later.
+      def prepare(handle, template, options)
+        enter(Testing.stage, handle, template, options) if engaged?
+      end
+
       def of_many(handle, template, options, &make)
         around(handle, template, options, options[:contexts], make) { |ids| ids }
       end

@@ -31,8 +31,8 @@ pub struct ExpandOutbox {
 pub struct Expanded {
     /// How many rows there were.
     pub found: usize,
-    /// The tasks of those that are gone now; where a key says so, another one than the row's.
-    pub tasks: Vec<TaskId>,
+    /// Of those that are gone now, the row and the task, which is another one where a key says so.
+    pub tasks: Vec<(TaskId, TaskId)>,
     /// What was created.
     pub created: Option<Created>,
     /// The rows that stay.
@@ -64,7 +64,7 @@ impl Transaction for ExpandOutbox {
                 match made {
                     Ok(tasks) => {
                         done.push(row.id);
-                        expanded.tasks.extend(tasks);
+                        expanded.tasks.extend(tasks.into_iter().map(|task| (row.id, task)));
                     }
                     Err(error) => expanded.refused.push(refusal(row, error.to_string())),
                 }

@@ -246,7 +246,7 @@ impl World {
             run_at,
             context: json(r#"{"n": 1e20}"#),
         };
-        TaskPlan { row, stored, return_existing: plan.return_existing, terms: Vec::new() }
+        TaskPlan { row, stored, return_existing: plan.return_existing, terms: Vec::new(), promised: false }
     }
 
     async fn settle(&mut self, asked: &Settlement) -> Answer {

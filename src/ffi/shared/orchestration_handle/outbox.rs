@@ -87,10 +87,11 @@ impl OrchestrationHandle {
         })
     }
 
-    /// Makes tasks of these rows of the outbox in this handle's database, or of all that are due; how many.
-    pub fn expand_outbox(self: &Arc<Self>, ids: Option<Vec<String>>) -> Call<usize> {
+    /// Makes tasks of these rows of the outbox in this handle's database, or of all that are due; each row
+    /// with its task.
+    pub fn expand_outbox(self: &Arc<Self>, ids: Option<Vec<String>>) -> Call<Vec<(TaskId, TaskId)>> {
         let ids = ids.map(|ids| ids.iter().map(|id| parse_task_id(id)).collect::<Result<Vec<_>, _>>()).transpose();
-        self.run(|engine, _| async move { Ok(engine.expand_outbox(ids?).await?.len()) })
+        self.run(|engine, _| async move { engine.expand_outbox(ids?).await })
     }
 
     /// Which table the outbox is, among those of all servers; `None` where this handle's database has none.

@@ -26,9 +26,11 @@ const REFUSE: &str = "
     FROM unnest($3::uuid[], $4::text[], $5::bigint[]) AS n (id, error, rest)
     WHERE o.id = ANY (ARRAY [n.id])";
 
-/// A server is known by when it began, which whoever may connect may ask, through a pooler, too.
+/// A server is known by when it began, which whoever may connect may ask, through a pooler, too. A host that asks the same
+/// on a connection of its own hears the same of the same table.
 const PLACE: &str = "
-    SELECT concat_ws('/', pg_postmaster_start_time(), d.oid, 'tasker_outbox'::regclass::oid)
+    SELECT concat_ws('/', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, d.oid,
+                     to_regclass('tasker_outbox')::oid)
     FROM pg_database AS d WHERE d.datname = current_database()";
 
 pub(super) async fn take(tx: &mut PostgresTx, only: Option<&[TaskId]>, limit: usize) -> Result<Vec<OutboxRow>> {
