@@ -102,7 +102,7 @@ RSpec.describe TaskerCore::Outbox do
 
     it "is emptied once by many at once" do
       ids = Array.new(60) { |n| leave(letter(context: { n: n }, key: n.to_s)) }
-      handles = [handle, *Array.new(2) { open_handle }]
+      handles = [handle, open_handle, open_handle]
       made = handles.map { |own| Thread.new { described_class.relay(own) } }.map(&:value)
       expect(made.sum).to be >= 60
       expect(tasks_there).to match_array(ids)
@@ -113,7 +113,7 @@ RSpec.describe TaskerCore::Outbox do
       create(key: "k")
       bad = { "not JSON" => "can't be read", letter(name: "flew") => "flew", letter(colour: 1) => "colour",
               letter(name: "strict") => '"n"', letter(key: "k") => "\"k\"" }
-      bad = bad.to_h { |text, error| [leave(text), error] }
+      bad = bad.transform_keys { |text| leave(text) }
       good = [leave(letter(tags: ["z"])), leave(letter)]
       described_class.relay(handle)
       expect(tasks_there.size).to eq(3)

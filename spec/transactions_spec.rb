@@ -25,8 +25,8 @@ RSpec.describe "A task that is created in a transaction of ActiveRecord" do
         task = create(context: context, tags: ["a"], priority: 3)
         context[:n] = 2
         order_class.create!(task_id: task.id)
-        expect(task).to have_attributes(status: "deferred", deferred?: true, name: "flow", version: "1.0.0", priority: 3,
-                                        queue: "default", tags: ["a"], context: { "n" => 1 })
+        expect(task).to have_attributes(status: "deferred", deferred?: true, name: "flow", version: "1.0.0",
+                                        priority: 3, tags: ["a"], queue: "default", context: { "n" => 1 })
         expect(task.inspect).to eq("#<TaskerCore::DeferredTask #{task.id} default/flow 1.0.0 deferred>")
         expect(error_of { task.reload }.message).to include("waits for the transaction")
         expect(error_of { task.wait(timeout: 5) }).to be_a(TaskerCore::NotFoundError)

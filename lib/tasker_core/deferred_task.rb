@@ -9,12 +9,16 @@ module TaskerCore
   # What is asked of the task itself (`steps`, `annotate`, `cancel` and the like) is asked of {#reload}.
   #
   # @example
-  #   # Order.transaction do
-  #   #   order = Order.create!
-  #   #   task = FulfilOrder.start({ order_id: order.id })
-  #   #   order.update!(task_id: task.id)
-  #   #   task.deferred? # => true
-  #   # end
+  #   require "active_record"
+  #   class Hello < TaskerCore::Workflow
+  #     step(:greet) { |ctx| "hello #{ctx.context["name"]}" }
+  #   end
+  #
+  #   ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: "app.sqlite3")
+  #   handle = TaskerCore.open("sqlite::memory:")
+  #   task = ActiveRecord::Base.transaction { handle.create_task(Hello, context: { name: "Ada" }) }
+  #   task.created?       # => true
+  #   task.reload.status  # => "pending"
   class DeferredTask
     extend Forwardable
     include Task::Status
@@ -90,7 +94,7 @@ module TaskerCore
     # @return [Boolean] whether it is known to be there
     def created? = status == "created"
 
-    # @return [Task] the task as it is now; another one where `on_duplicate: :return` found the key taken after the commit
+    # @return [Task] the task as it is now; another one where `on_duplicate: :return` found the key taken
     # @raise [NotFoundError] when it is not there: before the commit, after a rollback
     def reload
       raise NotFoundError.new("the task #{id} #{absence}", kind: "task", name: id) if deferred? || dropped?

@@ -31,8 +31,8 @@ module Support
       Application.load
       TaskerCore::OrchestrationHandle.transactions = TaskerCore::Transactions
       @application_folder = Dir.mktmpdir("tasker-app")
-      ::ActiveRecord::Base.establish_connection(url || { adapter: "sqlite3", database: "#{@application_folder}/app.sqlite3",
-                                                         timeout: 5_000 })
+      file = { adapter: "sqlite3", database: "#{@application_folder}/app.sqlite3", timeout: 5_000 }
+      ::ActiveRecord::Base.establish_connection(url || file)
       ::ActiveRecord::Base.connection.create_table(:orders, temporary: !url.nil?) { |table| table.string(:task_id) }
       Application::Order.reset_column_information
     end

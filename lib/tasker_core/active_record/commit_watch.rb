@@ -5,9 +5,9 @@ module TaskerCore
   # are committed, with false as soon as one is rolled back, be it a savepoint. ActiveRecord takes it for a record that
   # was saved in each of them.
   #
-  # Rails 7.2 says itself when all are committed ({::ActiveRecord.after_all_transactions_commit}), after the callbacks of
-  # all records; but not when one of these raises, though everything is committed then. What a record is told
-  # holds in that case, too.
+  # Rails 7.2 says itself when all are committed (`ActiveRecord.after_all_transactions_commit`), after the callbacks of
+  # all records; but not when one of these raises, though everything is committed then. What a record is told holds in
+  # that case, too.
   #
   # @api private
   class CommitWatch

@@ -56,30 +56,11 @@ module TaskerCore
 
     # @return [Array<DeferredTask>]
     def defer(handle, template, options, connections)
-      prepared = handle.prepare(template, options)
-      tasks = prepared.views(handle.native).map { |planned| DeferredTask.new(handle, planned) }
-      return tasks if tasks.empty?
-
-      CommitWatch.new(connections) do |committed, may_raise|
-        committed ? create(handle, prepared, template, options, tasks, may_raise) : tasks.each(&:dropped)
-      end
-      tasks
+      deferral = Deferral.new(handle, template, options)
+      CommitWatch.new(connections, &deferral.method(:over)) unless deferral.tasks.empty?
+      deferral.tasks
     end
 
-    # A failure is the caller's to hear of: the transaction is committed, and there is no task. Where that would leave
-    # out others' callbacks, it is reported.
-    def create(handle, prepared, template, options, tasks, may_raise)
-      made = handle.create_prepared(prepared, template, options)
-      tasks.zip(made) { |task, id| task.created(id) }
-    rescue Error => e
-      tasks.each(&:failed)
-      raise if may_raise
-
-      reporter = Reporter.current
-      reporter.log(Logger::ERROR) { "after a commit, not created: #{tasks.map(&:id).join(", ")}: #{e.message}" }
-      reporter.told(e, nil)
-    end
-
-    private_class_method :hold, :way_for, :refuse, :defer, :create
+    private_class_method :hold, :way_for, :refuse, :defer
   end
 end

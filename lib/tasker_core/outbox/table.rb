@@ -64,7 +64,7 @@ module TaskerCore
         end
       end
 
-      def delete(ids) = run("DELETE FROM #{NAME} WHERE id IN (#{ids.map { |id| quote(id) }.join(", ")})")
+      def delete(ids) = run("DELETE FROM #{NAME} WHERE id IN (#{quoted(ids)})")
 
       # @return [Array<Array(String, String, Integer)>] id, text and attempts of rows that are due, oldest first
       def due(limit)
@@ -75,7 +75,7 @@ module TaskerCore
 
       # @return [Array<Array(String, String, Integer)>] those of these rows that are there
       def these(ids)
-        rows("SELECT id, task, attempts FROM #{NAME} WHERE id IN (#{ids.map { |id| quote(id) }.join(", ")}) ORDER BY id")
+        rows("SELECT id, task, attempts FROM #{NAME} WHERE id IN (#{quoted(ids)}) ORDER BY id")
       end
 
       def refuse_row(id, attempts, error)
@@ -87,8 +87,8 @@ module TaskerCore
       # @return [Array<Entry>]
       def entries(limit)
         found = rows("SELECT id, task, created_at, attempts, error FROM #{NAME} ORDER BY id LIMIT #{Integer(limit)}")
-        found.map do |id, task, created_at, attempts, error|
-          Entry.new(id: id, task: parsed(task), created_at: time(created_at), attempts: attempts.to_i, error: error).freeze
+        found.map do |id, task, at, attempts, error|
+          Entry.new(id: id, task: parsed(task), created_at: time(at), attempts: attempts.to_i, error: error).freeze
         end
       end
 
@@ -119,6 +119,8 @@ module TaskerCore
 
       def quote(value) = @connection.quote(value)
 
+      def quoted(ids) = ids.map { |id| quote(id) }.join(", ")
+
       def run(sql) = @connection.update(sql, "TaskerCore outbox")
 
       def rows(sql) = @connection.select_rows(sql, "TaskerCore outbox")
@@ -136,8 +138,8 @@ module TaskerCore
 
       def refuse
         raise ConfigurationError,
-              "transactional: the database of #{Outbox.record_class} has no table #{NAME}: make it in a migration with " \
-              "TaskerCore::Outbox.create_table(connection)"
+              "transactional: the database of #{Outbox.record_class} has no table #{NAME}: make it in a migration, " \
+              "with TaskerCore::Outbox.create_table(connection)"
       end
     end
   end
