@@ -145,26 +145,6 @@ RSpec.describe TaskerCore::Checks do
     end
   end
 
-  describe TaskerCore::Checks::SharedFile do
-    def problems(url, *records)
-      described_class.new(url, records, root: "/app").problems.map(&:to_s)
-    end
-
-    it "finds a file that ActiveRecord opens too" do
-      record = { adapter: "sqlite3", database: "storage/app.sqlite3" }
-      expect(problems("sqlite:///app/storage/app.sqlite3?pool=3", record)).to match [/is ActiveRecord's file too/]
-      expect(problems("sqlite:///app/storage/tasker.sqlite3", record)).to be_empty
-      expect(problems("sqlite::memory:", record, { adapter: "sqlite3", database: ":memory:" })).to be_empty
-      expect(problems("postgres://localhost/app", record, { adapter: "postgresql", database: "app" })).to be_empty
-      Dir.mktmpdir do |folder|
-        FileUtils.touch("#{folder}/a.sqlite3")
-        FileUtils.ln_s("#{folder}/a.sqlite3", "#{folder}/b.sqlite3")
-        expect(problems("sqlite://#{folder}/b.sqlite3",
-                        { adapter: "sqlite3", database: "#{folder}/a.sqlite3" }).size).to eq 1
-      end
-    end
-  end
-
   describe TaskerCore::Checks::Connections do
     def sums(**options)
       described_class.new(threads: 5, pool: 5, url: "postgres://localhost/x", **options)

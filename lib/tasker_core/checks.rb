@@ -5,7 +5,6 @@ require_relative "checks/result_reads"
 require_relative "checks/handlers"
 require_relative "checks/templates"
 require_relative "checks/connections"
-require_relative "checks/shared_file"
 
 module TaskerCore
   # What `tasker check` looks at: a program's templates and settings, before anything runs. Nothing here is loaded

@@ -26,7 +26,7 @@ module TaskerCore
       #
       # @return [OrchestrationHandle]
       def open(url, ttl: nil, acquire_timeout: nil, lease: nil, retention: nil, **options)
-        @guard&.call(url)
+        look_before_open(url)
         spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease, retention: retention }
         spans = spans.to_h { |name, span| [name, Seconds.parse(span, name.to_s)] }
         new(Waiting.await(Native::Handle.open({ url: url, **spans, **options })), HandlerRegistry.new)
@@ -47,6 +47,13 @@ module TaskerCore
       # @api private
       def before_open(&guard)
         @guard = guard
+      end
+
+      # @api private
+      # @param url [String]
+      # @raise [ConfigurationError] when the block of {before_open} refuses it
+      def look_before_open(url)
+        @guard&.call(url)
       end
 
       private :new

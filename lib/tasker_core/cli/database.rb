@@ -22,6 +22,7 @@ module TaskerCore
       def state
         return @state if defined?(@state)
 
+        OrchestrationHandle.look_before_open(url)
         @state = Waiting.await(Native.examine({ url: url, commits: @commits }))
       rescue Error => e
         @error = e

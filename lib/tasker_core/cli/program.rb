@@ -19,10 +19,12 @@ module TaskerCore
         # @raise [UsageError] when there is no such program, or it can't be loaded
         # @raise [ConfigurationError] when the URL is none
         def load(path, database: nil)
-          require "tasker_core"
-          choose(database) if database
           file = path ? file_of(path) : (File.expand_path(ENVIRONMENT) if File.file?(ENVIRONMENT))
+          # A Rails app loads the engine itself, once Rails is there: that is when the engine makes itself at home.
+          require "tasker_core" unless file&.end_with?("/#{ENVIRONMENT}")
+          choose(database) if database
           require_file(file, path || ".") if file
+          require "tasker_core"
           file
         end
 
@@ -45,10 +47,10 @@ module TaskerCore
 
         private
 
+        # The environment counts before what a program says.
         def choose(url)
-          Native.check_url(url)
+          Native.check_url(url) if defined?(Native)
           ENV["TASKER_DATABASE_URL"] = url
-          TaskerCore.configuration.database_url = url
         rescue ConfigurationError => e
           raise ConfigurationError, "--database: #{e.message}"
         end

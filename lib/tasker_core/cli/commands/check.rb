@@ -49,7 +49,6 @@ module TaskerCore
         @settings = TaskerCore.configuration.settings
         @database = Database.new(TaskerCore.configuration.database_url)
         @problems = options[:offline] ? [] : @database.problems
-        @problems += shared_file.problems
         @connections = connections
         @problems += @connections.problems
         @templates = Checks::Templates.new((TaskerCore.handle if !options[:offline] && @database.current?))
@@ -69,11 +68,6 @@ module TaskerCore
         set = TaskerCore.configuration
         Checks::Connections.new(threads: set.threads, pool: set.pool, url: set.database_url, records_pool: records_pool,
                                 database: (@database.state unless options[:offline]))
-      end
-
-      def shared_file
-        root = defined?(Rails) && Rails.respond_to?(:root) && Rails.root
-        Checks::SharedFile.new(@database.url, Checks::SharedFile.of_records, root: root ? root.to_s : Dir.pwd)
       end
 
       def records_pool
@@ -110,7 +104,7 @@ module TaskerCore
       def row(setting)
         value = plain(setting[:value])
         value = value.is_a?(Array) ? value.join(", ") : value.to_s
-        [setting[:name], value.length > 60 ? "#{value[0, 59]}…" : value, terminal.paint(setting[:origin].to_s, :dim)]
+        [setting[:name], value.length > 100 ? "#{value[0, 99]}…" : value, terminal.paint(setting[:origin].to_s, :dim)]
       end
 
       def show_templates
