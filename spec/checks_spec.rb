@@ -51,6 +51,7 @@ RSpec.describe TaskerCore::Checks do
       end
       expect(reads(kept)).to eq ["sum"]
       expect(reads(kept.new)).to eq ["sum"]
+      expect(reads(handler { define_method(:call) { |ctx| ctx.result(:made) } })).to eq ["made"]
     end
 
     it "says nothing of what it can't see" do

@@ -62,6 +62,19 @@ RSpec.describe "tasker, about tasks" do
         expect(said).to include("\nc: RuntimeError: no way\n  ")
       end
 
+      it "counts attempts, and says when the next one is" do
+        handle.register(workflow do
+          step(:only) { |ctx| raise TaskerCore::RetryableError.new("busy", retry_after: ctx.attempt < 2 ? 0.001 : 900) }
+        end)
+        task = handle.create_task("flow")
+        eventually do
+          handle.work(until: :idle, timeout: 0.1)
+          task.step(:only).attempts == 2
+        end
+        expect(tasker!("show", task.id).out)
+          .to match(/only +waiting_for_retry .*attempt 2 of 3  next attempt in 1\d m \d+ s$/)
+      end
+
       it "says what a task waits for" do
         task = create
         expect(tasker!("show", task.id).out)

@@ -43,7 +43,7 @@ module TaskerCore
         methods = callables
         call = methods.find { |method| method.name == :call } or return []
         context = first_parameter(call) or return []
-        nodes = methods.filter_map { |method| Source.of(method)&.method(method) }
+        nodes = methods.filter_map { |method| definition(method) }
         kept = nodes.flat_map { |node| node.kept(context) }
         nodes.flat_map { |node| node.takes?(context) ? node.reads([context, *kept]) : node.reads(kept) }.uniq
       end
@@ -70,6 +70,13 @@ module TaskerCore
           names = found.instance_methods(false) + found.private_instance_methods(false)
           names.map { |name| found.instance_method(name) }
         end
+      end
+
+      # Where a method is defined, with `def` or with `define_method` and a block.
+      def definition(method)
+        source = Source.of(method) or return
+        parameter = first_parameter(method)
+        source.method(method) || (parameter && source.block(method, parameter))
       end
 
       def first_parameter(callable)
@@ -154,7 +161,7 @@ module TaskerCore
 
       # @return [Boolean] whether this definition has a parameter of this name
       def takes?(name)
-        parameters = @tree[@tree.first == :def ? 2 : 4]
+        parameters = @tree[{ def: 2, defs: 4 }.fetch(@tree.first, 1)]
         Node.tokens(parameters).any? { |token| token[1] == name }
       end
 

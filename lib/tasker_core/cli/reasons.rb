@@ -12,7 +12,7 @@ module TaskerCore
         "in_progress" => nil, "done" => nil, "failed" => nil, "cancelled" => nil,
         "paused" => "its task is paused: tasker resume",
         "waiting_for_limit" => "as many run as its limit allows",
-        "queue_paused" => "its queue is paused",
+        "queue_paused" => "its queue is paused: tasker resume --queue",
         "task_ended" => "its task ended without it"
       }.freeze
       # How many names are said.
@@ -41,6 +41,10 @@ module TaskerCore
         else PLAIN[step.reason]
         end
       end
+
+      # @param name [String] a step's
+      # @return [Integer, nil] how many attempts it may have
+      def retry_limit(name) = @steps[name]&.retry_limit
 
       private
 

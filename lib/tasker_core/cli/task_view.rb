@@ -110,7 +110,7 @@ module TaskerCore
       end
 
       def attempts(step)
-        "attempt #{step.attempts}" if step.attempts > 1
+        ["attempt #{step.attempts}", @reasons.retry_limit(step.name)].compact.join(" of ") if step.attempts > 1
       end
 
       def needs(step)

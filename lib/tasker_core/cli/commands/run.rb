@@ -87,7 +87,7 @@ module TaskerCore
         value = JSON.parse(text)
         value.is_a?(Hash) ? value : wrong("--context: expected a JSON object, got #{Native.shown(value)}")
       rescue JSON::ParserError => e
-        wrong("--context is no JSON: #{e.message[/unexpected.*/].to_s[0, 80]}")
+        wrong("--context is no JSON: #{e.message.sub(/\A\d+: /, "")[0, 80]}")
       rescue SystemCallError => e
         wrong("--context: #{e.message}")
       end
