@@ -60,8 +60,17 @@ RSpec.describe "The test kit in a Rails application" do
 
         test "what a transaction starts" do
           order = Order.create!(state: "new")
-          Order.transaction { Ship.start({ id: order.id }) }
+          task = Order.transaction do
+            Ship.start({ id: order.id }).tap { assert_empty started_tasks }
+          end
+          assert_task_completed task
           assert_equal "shipped", order.reload.state
+          Order.transaction do
+            assert_task_completed run_workflow(Ship, id: order.id)
+            refute_task_started(Ship) { Ship.start({ id: order.id }) }
+            raise ActiveRecord::Rollback
+          end
+          assert_equal 2, started_tasks.size
         end
 
         test "what is due tomorrow" do

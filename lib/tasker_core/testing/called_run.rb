@@ -50,7 +50,8 @@ module TaskerCore
       def run_in_mode
         handle = @handle || TaskerCore.handle
         handle.register(@workflow) if @workflow.is_a?(Template)
-        task = handle.create_task(@workflow, **@options)
+        # Not after the commit of a transaction that the test has open.
+        task = handle.create_task_now(@workflow, @options)
         Drain.new(Testing.stage, [handle], goal: :settled) { task.reload.ended? }.run
         ended(handle, task.reload)
       end
