@@ -132,66 +132,104 @@ module TaskerCore
     end
 
     # Registers a template on the default handle; see {OrchestrationHandle#register}.
+    #
+    # @param (see OrchestrationHandle#register)
+    # @return (see OrchestrationHandle#register)
     def register(template, **options)
       handle.register(template, **options)
     end
 
     # Registers a directory's templates on the default handle; see {OrchestrationHandle#register_directory}.
+    #
+    # @param (see OrchestrationHandle#register_directory)
+    # @return (see OrchestrationHandle#register_directory)
     def register_directory(path = "config/tasker")
       handle.register_directory(path)
     end
 
     # Creates a task on the default handle; see {OrchestrationHandle#create_task}.
+    #
+    # @param (see OrchestrationHandle#create_task)
+    # @return (see OrchestrationHandle#create_task)
     def create_task(template, **options)
       handle.create_task(template, **options)
     end
 
     # Creates tasks on the default handle; see {OrchestrationHandle#create_tasks}.
+    #
+    # @param (see OrchestrationHandle#create_tasks)
+    # @return (see OrchestrationHandle#create_tasks)
     def create_tasks(template, **options)
       handle.create_tasks(template, **options)
     end
 
     # Finds a task through the default handle; see {OrchestrationHandle#task}.
+    #
+    # @param (see OrchestrationHandle#task)
+    # @return (see OrchestrationHandle#task)
     def task(id)
       handle.task(id)
     end
 
     # Lists tasks through the default handle; see {OrchestrationHandle#tasks}.
+    #
+    # @param (see OrchestrationHandle#tasks)
+    # @return (see OrchestrationHandle#tasks)
     def tasks(**filter)
       handle.tasks(**filter)
     end
 
     # Deletes old tasks through the default handle; see {Upkeep#purge}.
+    #
+    # @param (see Upkeep#purge)
+    # @return (see Upkeep#purge)
     def purge(**options, &)
       handle.purge(**options, &)
     end
 
     # Pauses a queue through the default handle; see {Upkeep#pause_queue}.
+    #
+    # @param (see Upkeep#pause_queue)
+    # @return (see Upkeep#pause_queue)
     def pause_queue(name, **options)
       handle.pause_queue(name, **options)
     end
 
     # Ends a queue's pause through the default handle; see {Upkeep#resume_queue}.
+    #
+    # @param (see Upkeep#resume_queue)
+    # @return (see Upkeep#resume_queue)
     def resume_queue(name, **options)
       handle.resume_queue(name, **options)
     end
 
     # Lists the paused queues through the default handle; see {Upkeep#paused_queues}.
+    #
+    # @return (see Upkeep#paused_queues)
     def paused_queues
       handle.paused_queues
     end
 
     # Subscribes to events through the default handle; see {OrchestrationHandle#subscribe}.
+    #
+    # @param (see OrchestrationHandle#subscribe)
+    # @return (see OrchestrationHandle#subscribe)
     def subscribe(...)
       handle.subscribe(...)
     end
 
     # Makes a worker for the default handle; see {OrchestrationHandle#worker}.
+    #
+    # @param (see OrchestrationHandle#worker)
+    # @return (see OrchestrationHandle#worker)
     def worker(**options)
       handle.worker(**options)
     end
 
     # Works on the default handle; see {OrchestrationHandle#work}.
+    #
+    # @param (see OrchestrationHandle#work)
+    # @return (see OrchestrationHandle#work)
     def work(**options)
       handle.work(**options)
     end

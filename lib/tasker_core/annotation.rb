@@ -20,6 +20,8 @@ module TaskerCore
     FIELDS = %i[task_id type value by at].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private

@@ -45,15 +45,19 @@ module TaskerCore
     #   @raise [DatabaseError] when the database fails; what was done until then is done
     # @!method pause_tasks(dry_run: false, reason: nil, by: nil, **filter)
     #   Pauses all tasks that match; see {TaskOperations#pause} and {#cancel_tasks}.
+    #   @param (see TaskerCore::BulkOperations#cancel_tasks)
     #   @return [Outcome]
     # @!method resume_tasks(dry_run: false, reason: nil, by: nil, **filter)
     #   Resumes all tasks that match; see {TaskOperations#resume} and {#cancel_tasks}.
+    #   @param (see TaskerCore::BulkOperations#cancel_tasks)
     #   @return [Outcome]
     # @!method retry_tasks(dry_run: false, reason: nil, by: nil, **filter)
     #   Retries the failed steps of all tasks that match; see {TaskOperations#retry} and {#cancel_tasks}.
+    #   @param (see TaskerCore::BulkOperations#cancel_tasks)
     #   @return [Outcome]
     # @!method resolve_tasks(dry_run: false, reason: nil, by: nil, **filter)
     #   Declares all tasks that match done; see {TaskOperations#resolve} and {#cancel_tasks}.
+    #   @param (see TaskerCore::BulkOperations#cancel_tasks)
     #   @return [Outcome]
     %w[cancel pause resume retry resolve].each do |operation|
       define_method(:"#{operation}_tasks") do |dry_run: false, reason: nil, by: nil, **filter|

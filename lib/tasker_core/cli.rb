@@ -25,8 +25,11 @@ module TaskerCore
   #   TaskerCore::CLI.run(%w[help work]) # => 0
   module CLI
     COMMANDS = "#{__dir__}/cli/commands".freeze
+    # The exit code of what was asked for and failed.
     FAILED = 1
+    # That of a command, an option or a configuration that is wrong.
     USAGE = 2
+    # That of Ctrl-C.
     INTERRUPTED = 130
     private_constant :COMMANDS
 
@@ -49,7 +52,7 @@ module TaskerCore
       end
 
       # @param name [String]
-      # @return [Class] the command
+      # @return [Class<Command>] the command
       # @raise [UsageError] when there is none of that name
       def command(name)
         raise UsageError, "there is no command #{name.inspect}#{near(name, names)}" unless names.include?(name)

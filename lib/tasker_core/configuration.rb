@@ -134,6 +134,7 @@ module TaskerCore
     def file = layers.file
 
     # @param path [String, Pathname, nil] nil for the default
+    # @return [String, nil]
     def file=(path)
       layers.file = path&.to_s
     end

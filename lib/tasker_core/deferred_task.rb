@@ -51,25 +51,33 @@ module TaskerCore
                    :reason, :run_at
 
     # @!method steps
-    #   @see Task#steps
+    #   @return (see TaskerCore::Task#steps)
     # @!method step(name)
-    #   @see Task#step
+    #   @param (see TaskerCore::Task#step)
+    #   @return (see TaskerCore::Task#step)
     # @!method history
-    #   @see Task#history
+    #   @return (see TaskerCore::Task#history)
     # @!method annotate(type, value, by: nil)
-    #   @see Task#annotate
+    #   @param (see TaskerCore::Task#annotate)
+    #   @return (see TaskerCore::Task#annotate)
     # @!method annotations(type: nil)
-    #   @see Task#annotations
+    #   @param (see TaskerCore::Task#annotations)
+    #   @return (see TaskerCore::Task#annotations)
     # @!method wait(timeout: nil)
-    #   @see Task#wait
+    #   @param (see TaskerCore::Task#wait)
+    #   @return (see TaskerCore::Task#wait)
     # @!method cancel(reason: nil, by: nil)
-    #   @see TaskOperations#cancel
+    #   @param (see TaskerCore::TaskOperations#cancel)
+    #   @return (see TaskerCore::TaskOperations#cancel)
     # @!method pause(reason: nil, by: nil)
-    #   @see TaskOperations#pause
+    #   @param (see TaskerCore::TaskOperations#pause)
+    #   @return (see TaskerCore::TaskOperations#pause)
     # @!method resume(reason: nil, by: nil)
-    #   @see TaskOperations#resume
+    #   @param (see TaskerCore::TaskOperations#resume)
+    #   @return (see TaskerCore::TaskOperations#resume)
     # @!method update(reason: nil, by: nil, **changes)
-    #   @see TaskOperations#update
+    #   @param (see TaskerCore::TaskOperations#update)
+    #   @return (see TaskerCore::TaskOperations#update)
     def_delegators :reload, :steps, :step, :history, :annotate, :annotations, :wait, :cancel, :pause, :resume, :update
 
     # @return [String] `deferred` until the end of the transaction, then `created`; `dropped` after a rollback;

@@ -54,8 +54,8 @@ module TaskerCore
     end
 
     # @param title [String] what it is called
-    # @param steps [Array<Hash>] `name:`, `depends_on:` (an Array of names), `status:` (a step's, or nil), `note:` (a
-    #   few words, or nil)
+    # @param steps [Array<Hash{Symbol => Object}>] `name:`, `depends_on:` (an Array of names), `status:` (a
+    #   step's, or nil), `note:` (a few words, or nil)
     # @param items [Boolean] whether each item of a list is a step of its own
     def initialize(title, steps, items: false)
       @input = { title: title, steps: steps, items: items }.freeze

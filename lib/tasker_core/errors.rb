@@ -19,12 +19,12 @@ module TaskerCore
   #     e.faults.first[:path] # => "contxt"
   #   end
   class ValidationError < Error
-    # @return [Array<Hash>] what is wrong, each with `:path` (`"steps[2].depends_on"`, empty for the whole),
-    #   `:message`, `:expected` and `:got` (each a String or nil); frozen
+    # @return [Array<Hash{Symbol => String, nil}>] what is wrong, each with `:path` (`"steps[2].depends_on"`, empty for
+    #   the whole), `:message`, `:expected` and `:got`; frozen
     attr_reader :faults
 
     # @param message [String, nil]
-    # @param faults [Array<Hash>, nil] where they are left out, the message is the only one
+    # @param faults [Array<Hash{Symbol => String, nil}>, nil] where they are left out, the message is the only one
     def initialize(message = nil, faults: nil)
       super(message || faults&.map { |fault| ValidationError.sentence(fault) }&.join("; "))
       @faults = faults || [{ path: "", message: self.message, expected: nil, got: nil }.freeze].freeze

@@ -52,6 +52,8 @@ module TaskerCore
                 metadata].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private

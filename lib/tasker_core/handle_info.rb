@@ -33,6 +33,8 @@ module TaskerCore
     FIELDS = %i[id created_at expires_at status backend database pool pid].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private
@@ -68,6 +70,7 @@ module TaskerCore
 
     # See {Snapshot#as_json}.
     #
+    # @param (see Snapshot#as_json)
     # @return [Hash{String => Object}]
     def as_json(options = nil)
       super.transform_values { |value| value.is_a?(Hash) ? value.transform_keys(&:name) : value }

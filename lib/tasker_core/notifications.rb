@@ -23,6 +23,8 @@ module TaskerCore
   #   done.pop # => "hello"
   module Notifications
     # Their names there, by ours.
+    #
+    # @return [Hash{String => String}]
     NAMES = Event.names.to_h { |name| [name, "#{name.tr(".", "_")}.tasker".freeze] }.freeze
 
     # What is instrumented around each call of a handler.

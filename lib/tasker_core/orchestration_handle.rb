@@ -24,7 +24,8 @@ module TaskerCore
     class << self
       # See {TaskerCore.open}.
       #
-      # @return [OrchestrationHandle]
+      # @param (see TaskerCore.open)
+      # @return (see TaskerCore.open)
       def open(url, ttl: nil, acquire_timeout: nil, lease: nil, retention: nil, **options)
         look_before_open(url)
         spans = { ttl: ttl, acquire_timeout: acquire_timeout, lease: lease, retention: retention }

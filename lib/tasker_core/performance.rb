@@ -23,24 +23,44 @@ module TaskerCore
   class Performance
     class << self
       # See {Performance#task_execution_context}; on the default handle.
+      #
+      # @param (see Performance#task_execution_context)
+      # @return (see Performance#task_execution_context)
       def task_execution_context(task_id) = TaskerCore.handle.performance.task_execution_context(task_id)
 
       # See {Performance#viable_steps}; on the default handle.
+      #
+      # @param (see Performance#viable_steps)
+      # @return (see Performance#viable_steps)
       def viable_steps(task_id) = TaskerCore.handle.performance.viable_steps(task_id)
 
       # See {Performance#dependencies}; on the default handle.
+      #
+      # @param (see Performance#dependencies)
+      # @return (see Performance#dependencies)
       def dependencies(task_id) = TaskerCore.handle.performance.dependencies(task_id)
 
       # See {Performance#system_health}; on the default handle.
+      #
+      # @return (see Performance#system_health)
       def system_health = TaskerCore.handle.performance.system_health
 
       # See {Performance#analytics}; on the default handle.
+      #
+      # @param (see Performance#analytics)
+      # @return (see Performance#analytics)
       def analytics(**window) = TaskerCore.handle.performance.analytics(**window)
 
       # See {Performance#slowest_steps}; on the default handle.
+      #
+      # @param (see Performance#slowest_steps)
+      # @return (see Performance#slowest_steps)
       def slowest_steps(**window) = TaskerCore.handle.performance.slowest_steps(**window)
 
       # See {Performance#slowest_tasks}; on the default handle.
+      #
+      # @param (see Performance#slowest_tasks)
+      # @return (see Performance#slowest_tasks)
       def slowest_tasks(**window) = TaskerCore.handle.performance.slowest_tasks(**window)
     end
 

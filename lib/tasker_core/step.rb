@@ -76,6 +76,8 @@ module TaskerCore
                 next_retry_at config checkpoint route item].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
       include Snapshot::Shown

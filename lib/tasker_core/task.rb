@@ -88,6 +88,8 @@ module TaskerCore
                 started_at finished_at error].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields, and no handle; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) do
       include Status
       include Snapshot::Shown

@@ -26,7 +26,7 @@ module TaskerCore
     end
 
     # @yieldparam task [Task]
-    # @return [self, Enumerator] an Enumerator without a block
+    # @return [self, Enumerator<Task>] an Enumerator without a block
     def each(&block)
       return enum_for(:each) unless block
 

@@ -33,6 +33,8 @@ module TaskerCore
     FIELDS = %i[task_id step_name from to at by reason attempt error session_id metadata].freeze
 
     # What `Marshal.load` gives for a dumped one: its fields; frozen.
+    #
+    # @api private
     Loaded = Struct.new(*FIELDS, keyword_init: true) { include Snapshot::Shown }
 
     # @!visibility private

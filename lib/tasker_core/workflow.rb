@@ -60,6 +60,7 @@ module TaskerCore
       #   `anyOf`, `oneOf`, `if` and the like give no defaults, nor does a `default` of the whole context.
       #
       # @param schema [Hash, nil] sets it; keywords do the same
+      # @param keywords [Hash{Symbol => Object}]
       # @return [Hash, nil]
       # @example
       #   class Ship < TaskerCore::Workflow
@@ -129,7 +130,9 @@ module TaskerCore
       # priority, config, limit, on_failure`. A limit counts for each step on its own; a callable that makes its key is
       # called for each step that has no limit itself.
       #
-      # @return [Hash]
+      # @param options [Hash, nil] sets them, over the parent's; keywords do the same
+      # @param keywords [Hash{Symbol => Object}]
+      # @return [Hash{Symbol => Object}]
       # @example At most two attempts at each step for one customer
       #   class Order < TaskerCore::Workflow
       #     defaults timeout: 60, limit: { key: "context.customer_id", running: 2 }
@@ -184,7 +187,7 @@ module TaskerCore
         name
       end
 
-      # @return [Array<Hash>] the steps as they were given, the parent's first
+      # @return [Array<Hash{Symbol => Object}>] the steps as they were given, the parent's first
       def steps
         replaced = own_steps.to_h { |step| [step[:name].to_s, step] }
         names = inherited_from(:steps, []).map { |step| step[:name].to_s }

@@ -32,14 +32,14 @@ module TaskerCore
         # steps.
         #
         # @param handle [OrchestrationHandle]
-        # @return [Array<Class>] them
+        # @return [Array<Class<Workflow>>] them
         def register_workflows(handle)
           classes = workflows.reject { |workflow| handle.registry.remembers?(workflow) }
           classes.each { |workflow| handle.register(workflow) }
         end
 
-        # @return [Array<Class>] the program's workflow classes that have a name and steps, in the order in which they
-        #   were defined
+        # @return [Array<Class<Workflow>>] the program's workflow classes that have a name and steps, in the order in
+        #   which they were defined
         def workflows
           Rails.application.eager_load! if rails?
           below(Workflow)

@@ -64,8 +64,7 @@ module TaskerCore
       def summary = "since #{since.strftime("%FT%TZ")}, ended: #{ended}, failed: #{failed}"
     end
 
-    # How the tasks of one template version ended and took; frozen. The fields between `version` and `steps` are those
-    # of {Analytics}.
+    # How the tasks of one template version ended and took; frozen. See {Analytics} for what running and waiting are.
     #
     # @!attribute [r] namespace
     #   @return [String]
@@ -73,6 +72,30 @@ module TaskerCore
     #   @return [String]
     # @!attribute [r] version
     #   @return [String]
+    # @!attribute [r] ended
+    #   @return [Integer] tasks that ended
+    # @!attribute [r] completed
+    #   @return [Integer] those of them that are complete or resolved by hand
+    # @!attribute [r] failed
+    #   @return [Integer] those of them that are in error
+    # @!attribute [r] cancelled
+    #   @return [Integer] those of them that were cancelled
+    # @!attribute [r] completion_rate
+    #   @return [Float, nil] 0.0 to 1.0: `completed / ended`; nil when none ended
+    # @!attribute [r] error_rate
+    #   @return [Float, nil] 0.0 to 1.0: `failed / ended`; nil when none ended
+    # @!attribute [r] throughput
+    #   @return [Float] tasks that ended, a second
+    # @!attribute [r] step_throughput
+    #   @return [Float] steps of those tasks that ran to their end, a second
+    # @!attribute [r] task_running
+    #   @return [Durations]
+    # @!attribute [r] task_waiting
+    #   @return [Durations]
+    # @!attribute [r] step_running
+    #   @return [Durations]
+    # @!attribute [r] step_waiting
+    #   @return [Durations]
     # @!attribute [r] steps
     #   @return [Array<StepAnalytics>] of its steps that ran, in the order of the template
     class TemplateAnalytics < Report

@@ -8,6 +8,8 @@ module TaskerCore
       include Snapshot
 
       # The names of the fields.
+      #
+      # @return [Array<Symbol>]
       FIELDS = [].freeze
 
       # Declares a reader for each field.
@@ -43,6 +45,7 @@ module TaskerCore
 
       # See {Snapshot#as_json}.
       #
+      # @param (see Snapshot#as_json)
       # @return [Hash{String => Object}]
       def as_json(options = nil)
         Report.wanted_json(super)

@@ -9,12 +9,12 @@ module TaskerCore
 
       # Runs a workflow to its end on the current thread; see {Testing.run_workflow}.
       #
-      # @return [Task] as it ended
+      # @return (see Testing.run_workflow)
       def run_workflow(...) = Testing.run_workflow(...)
 
       # Runs one handler without a database; see {Testing.run_step}.
       #
-      # @return [Object] its result
+      # @return (see Testing.run_step)
       def run_step(...) = Testing.run_step(...)
 
       # Runs the steps of tasks that were started in this example, on the current thread.

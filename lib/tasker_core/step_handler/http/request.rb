@@ -54,6 +54,7 @@ module TaskerCore
           freeze
         end
 
+        # @param changes [Hash{Symbol => Object}] as for {#initialize}
         # @return [Request] another one, with these changes
         def with(**changes)
           Request.new(url: url, method: method, headers: headers, body: body, timeout: timeout,

@@ -18,6 +18,7 @@ module TaskerCore
 
         # @param context [Object] what the context is like, as it was given or as it was stored with defaults filled in:
         #   Symbols count as Strings, and argument matchers go anywhere
+        # @param keywords [Hash{Symbol => Object}] the same
         # @return [self]
         def with(context = nil, **keywords)
           @context = [context.nil? ? keywords : context]
@@ -37,12 +38,15 @@ module TaskerCore
           self
         end
 
+        # @param number [Integer]
         # @return [self] so many, neither more nor less
         def exactly(number) = count(:==, number, "exactly")
 
+        # @param number [Integer]
         # @return [self]
         def at_least(number) = count(:>=, number, "at least")
 
+        # @param number [Integer]
         # @return [self]
         def at_most(number) = count(:<=, number, "at most")
 
