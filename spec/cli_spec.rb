@@ -49,6 +49,7 @@ RSpec.describe TaskerCore::CLI do
       %w[work --thraeds 3] => /there is no option --thraeds \(did you mean "--threads"\?\)\n`tasker work --help`/,
       %w[work --threads many] => /invalid argument: --threads many/,
       %w[work --threads] => /missing argument: --threads/,
+      ["work", "-r", "a\xFF"] => /"a\uFFFD" is no text in UTF-8/,
       %w[work now] => /"now" is one argument too many/,
       %w[work -r nowhere.rb] => /-r: there is no nowhere\.rb/,
       %w[work --database mysql:x] => /--database: .*not a database URL/

@@ -35,7 +35,8 @@ RSpec.describe "tasker run" do
       end
       tasker!("run", "greet", "--namespace", "hall", "-c", "-", input: '{"name": "Cy"}')
       expect(handle.tasks.map { |task| task.context["name"] }).to eq %w[Cy Bo]
-      { "{" => /--context is no JSON/, "[1]" => /expected a JSON object/, "@none.json" => /--context: No such file/ }
+      { "{" => /--context is no JSON/, "[1]" => /expected a JSON object/, "@none.json" => /--context: No such file/,
+        "@/bin/true" => /no text in UTF-8/ }
         .each { |text, why| expect(tasker("run", "hall/greet", "-c", text)).to have_attributes(code: 2, err: why) }
     end
 

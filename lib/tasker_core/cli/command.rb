@@ -122,6 +122,8 @@ module TaskerCore
       end
 
       def parse(argv)
+        broken = argv.find { |word| !word.valid_encoding? }
+        wrong("#{broken.scrub.inspect} is no text in #{broken.encoding}") if broken
         catch(:help) { parser.parse(argv) }
       rescue OptionParser::InvalidOption => e
         word = e.args.first[/\A[^=]*/]

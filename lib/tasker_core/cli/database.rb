@@ -29,6 +29,9 @@ module TaskerCore
         @state = nil
       end
 
+      # @return [Boolean] whether it is made anew by whoever opens it
+      def memory? = url == "sqlite::memory:"
+
       # @return [Boolean] whether its schema is the one that this version writes
       def current? = !state.nil? && state[:schema] == state[:newest_schema]
 
@@ -38,6 +41,7 @@ module TaskerCore
       # @return [Array<Checks::Problem>]
       def problems
         return [problem("error", error.message)] if state.nil?
+        return [] if memory?
         return [problem("warning", "has no tables yet: `tasker migrate` makes them")] unless made?
         return [] if current?
         return [problem("error", "was written by a newer tasker_core (schema #{schema}): upgrade the gem")] if newer?

@@ -30,7 +30,7 @@ module TaskerCore
           database = Database.new(url)
           raise database.error if database.state.nil?
 
-          unless database.made? || url == "sqlite::memory:"
+          unless database.made? || database.memory?
             raise Failed, "#{Native.redacted_url(url)} holds no tasks: it is not the database, or nobody used it " \
                           "yet. --database names another; `tasker migrate` makes its tables"
           end
@@ -90,6 +90,13 @@ module TaskerCore
         JSON.parse(value)
       rescue JSON::ParserError
         value
+      end
+
+      # A template that is called `name` or `namespace/name`.
+      #
+      # @return [Array(String, String)] the namespace, nil where none is said; the name
+      def named(word)
+        word.include?("/") ? word.split("/", 2) : [nil, word]
       end
 
       # The exit code of a task that was waited for.

@@ -103,9 +103,11 @@ module TaskerCore
 
       def row(setting)
         value = plain(setting[:value])
-        value = value.is_a?(Array) ? value.join(", ") : value.to_s
-        [setting[:name], value.length > 100 ? "#{value[0, 99]}…" : value, terminal.paint(setting[:origin].to_s, :dim)]
+        value = value.is_a?(Array) ? shortened(value.join(", ")) : value
+        [setting[:name], value, terminal.paint(setting[:origin].to_s, :dim)]
       end
+
+      def shortened(text) = text.length > 50 ? "#{text[0, 49]}…" : text
 
       def show_templates
         return terminal.say("none: -r names a program, --templates a folder") if @templates.found.empty?

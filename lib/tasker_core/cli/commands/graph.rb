@@ -54,7 +54,7 @@ module TaskerCore
       end
 
       def template(word)
-        name, namespace = word.split("/", 2).reverse
+        namespace, name = named(word)
         namespace ||= options.fetch(:namespace, "default")
         workflow(name, namespace) || existing_handle.template(name, namespace: namespace, version: options[:version])
       end

@@ -72,22 +72,28 @@ module TaskerCore
       end
 
       def create(word)
-        name, namespace = word.split("/", 2).reverse
+        namespace, name = named(word)
         creation[:namespace] = namespace if namespace
         handle.create_task(name, context: context, **creation)
       end
 
       def context
-        text = case options[:context]
-               when nil then return {}
-               when "-" then terminal.in.read
-               when /\A@/ then File.read(options[:context][1..])
-               else options[:context]
-               end
-        value = JSON.parse(text)
+        return {} unless options[:context]
+
+        value = JSON.parse(text(options[:context]))
         value.is_a?(Hash) ? value : wrong("--context: expected a JSON object, got #{Native.shown(value)}")
       rescue JSON::ParserError => e
         wrong("--context is no JSON: #{e.message.sub(/\A\d+: /, "")[0, 80]}")
+      end
+
+      def text(given)
+        text = case given
+               when "-" then terminal.in.read
+               when /\A@/ then File.read(given[1..])
+               else given
+               end
+        text = text.dup.force_encoding(Encoding::UTF_8)
+        text.valid_encoding? ? text : wrong("--context is no text in UTF-8")
       rescue SystemCallError => e
         wrong("--context: #{e.message}")
       end
