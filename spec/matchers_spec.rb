@@ -173,11 +173,12 @@ RSpec.describe TaskerCore::Testing::Matchers do
       class Pay < TaskerCore::Workflow
         step(:pay) { 1 }
       end
+      RSpec.configure { |config| config.around { |example| $mode = TaskerCore::Testing.mode and example.run } }
       RSpec.describe("a suite") do
         2.times do
           it("one") { expect { Pay.start({}, key: "k") }.to have_started_task.and change { TaskerCore.tasks.count }.from(0).to(1) }
         end
-        it("two", tasker: :inline) { expect(Pay.start.status).to eq("complete") }
+        it("two", tasker: :inline) { expect([Pay.start.status, $mode]).to eq(["complete", :inline]) }
         it("three", tasker: :inline) { raise "x" }
         it("four", tasker: "disabled") { expect(TaskerCore::Testing.mode).to eq(:disabled) }
         4.times { it("five") { expect([TaskerCore::Testing.mode, started_tasks, TaskerCore.tasks.count]).to eq([:fake, [], 0]) } }

@@ -12,6 +12,11 @@ RSpec.configure do |config|
 
   config.backtrace_exclusion_patterns << %r{/tasker_core/testing/}
 
-  config.prepend_before { |example| TaskerCore::Testing.enter_example(example.metadata[:tasker]) }
-  config.append_after { |example| TaskerCore::Testing.leave_example(failed: !example.exception.nil?) }
+  # Around all that is around an example otherwise, where this is required first.
+  config.around do |example|
+    TaskerCore::Testing.enter_example(example.metadata[:tasker])
+    example.run
+  ensure
+    TaskerCore::Testing.leave_example(failed: !example.exception.nil?)
+  end
 end
