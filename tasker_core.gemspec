@@ -14,9 +14,9 @@ Gem::Specification.new do |spec|
   spec.metadata = { "rubygems_mfa_required" => "true" }
 
   spec.files = Dir.chdir(__dir__) do
-    files = Dir["lib/**/*.rb", "sig/*", "exe/*", "src/**/*", "ext/**/*.{rb,rs,toml}", "Cargo.{toml,lock}", "*.md",
-                "guides/*.md", "LICENSE", ".yardopts"]
-    files.select { |path| File.file?(path) }.reject { |path| path.include?("/target/") }
+    files = Dir["lib/**/*.rb", "lib/generators/**/*", "sig/*", "exe/*", "src/**/*", "ext/**/*.{rb,rs,toml}",
+                "Cargo.{toml,lock}", "*.md", "guides/*.md", "LICENSE", ".yardopts"]
+    files.uniq.select { |path| File.file?(path) }.reject { |path| path.include?("/target/") }
   end
   spec.bindir = "exe"
   spec.executables = Dir.chdir(__dir__) { Dir["exe/*"] }.map { |path| File.basename(path) }

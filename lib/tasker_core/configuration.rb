@@ -123,8 +123,8 @@ module TaskerCore
       define_method(:"#{name}=") { |value| @layers.set(name, value) }
     end
 
-    # The file of settings, which need not exist. It is read when a setting is first asked for, and refused when it has a
-    # setting in it that there isn't.
+    # The file of settings, which need not exist. It is read when a setting is first asked for, and refused when it has
+    # a setting in it that there isn't.
     #
     # @return [String] Default: `config/tasker.yml`
     # @example
