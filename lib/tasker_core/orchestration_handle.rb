@@ -404,21 +404,6 @@ module TaskerCore
       Waiting.await(closing)
     end
 
-    # Registers the workflows again whose classes were loaded anew since.
-    #
-    # @api private
-    def reload_workflows
-      @registry.workflows.each do |workflow|
-        current = workflow.name && Object.const_defined?(workflow.name) && Object.const_get(workflow.name)
-        next if !current || current.equal?(workflow)
-
-        register(current)
-        @registry.forget(workflow)
-      rescue Error => e
-        Reporter.current.log(Logger::ERROR) { "#{workflow.name} was changed, and can't be registered: #{e.message}" }
-      end
-    end
-
     # @return [String] one short line
     def inspect
       info = self.info

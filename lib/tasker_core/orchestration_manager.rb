@@ -58,7 +58,18 @@ module TaskerCore
     #
     # @api private
     def reload_workflows
-      @opened.reload_workflows if @opened&.valid?
+      return unless @opened&.valid?
+
+      registry = @opened.registry
+      registry.workflows.each do |workflow|
+        current = workflow.name && Object.const_defined?(workflow.name) && Object.const_get(workflow.name)
+        next if !current || current.equal?(workflow)
+
+        @opened.register(current)
+        registry.forget(workflow)
+      rescue Error => e
+        Reporter.current.log(Logger::ERROR) { "#{workflow.name} was changed, and can't be registered: #{e.message}" }
+      end
     end
 
     private
