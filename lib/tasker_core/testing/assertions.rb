@@ -84,6 +84,7 @@ module TaskerCore
       # @param workflow [Class<Workflow>, Template, String, Symbol, nil] of which it is
       # @param with [Object] what its context is like
       # @param exactly [Integer] how many
+      # @yield what is to start it
       # @return [true]
       def assert_task_started(workflow = nil, with: NOT_GIVEN, exactly: 1, &block)
         expected = started(workflow, with).exactly(exactly)
@@ -94,6 +95,7 @@ module TaskerCore
       #
       # @param workflow [Class<Workflow>, Template, String, Symbol, nil] of which it is
       # @param with [Object] what its context is like
+      # @yield what is not to start it
       # @return [true]
       def refute_task_started(workflow = nil, with: NOT_GIVEN, &block)
         expected = started(workflow, with)

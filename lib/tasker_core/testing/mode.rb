@@ -27,6 +27,7 @@ module TaskerCore
 
       # Runs each task where it is created; with a block, for as long as that runs.
       #
+      # @yield where the mode is to be another one for a while
       # @return [Object, nil] what the block returned
       # @example
       #   require "tasker_core/testing"
@@ -42,6 +43,7 @@ module TaskerCore
 
       # Keeps tasks until they are drained; with a block, for as long as that runs.
       #
+      # @yield where the mode is to be another one for a while
       # @return [Object, nil] what the block returned
       # @example
       #   require "tasker_core/testing"
@@ -60,7 +62,14 @@ module TaskerCore
 
       # Lets everything go on as it does without the test kit; with a block, for as long as that runs.
       #
+      # @yield where the mode is to be another one for a while
       # @return [Object, nil] what the block returned
+      # @example
+      #   require "tasker_core/testing"
+      #
+      #   TaskerCore::Testing.fake!
+      #   TaskerCore::Testing.disabled! { TaskerCore::Testing.mode } # => :disabled
+      #   TaskerCore::Testing.mode # => :fake
       def disabled!(&) = change_mode(:disabled, &)
 
       # @return [Boolean]
@@ -72,9 +81,10 @@ module TaskerCore
       # @return [Boolean]
       def disabled? = mode == :disabled
 
-      # Changes the mode to the one of this name.
+      # Changes the mode to the one of this name; with a block, for as long as that runs.
       #
       # @param mode [Symbol, String] `:disabled`, `:fake` or `:inline`
+      # @yield where the mode is to be another one for a while
       # @return [Object, nil] what the block returned
       # @raise [ValidationError] when there is no such mode
       def change_mode(mode)
