@@ -161,9 +161,9 @@ RSpec.describe TaskerCore::Testing::Kit do
       task = flaky.start
       expect(drain(until: :due).ran).to eq(1)
       expect(task.reload.step(:only)).to be_waiting_for_retry
-      advance(3599)
+      advance(3400)
       expect(drain(until: :due).ran).to eq(0)
-      advance(2)
+      advance(201)
       expect(drain(until: :due).ran).to eq(1)
       expect(drain.ran).to eq(2)
       expect(task).to complete_task
