@@ -90,6 +90,20 @@ RSpec.describe TaskerCore::Checks do
       expect(said.last).to include('reads the result of "bb", and there is no such step')
     end
 
+    it "is less sure of a handler that is used for several steps" do
+      both = Class.new(TaskerCore::StepHandler) { define_method(:call) { |ctx| ctx.result(:a) || ctx.result(:zz) } }
+      flow = workflow do
+        step(:a) { 1 }
+        step :b, both, depends_on: :a
+      end
+      other = workflow("other") { step :c, both }
+      templates = described_class.new(nil)
+      [flow, other].each { |found| templates.check_workflow(found) }
+      expect(templates.problems.map { |found| [found.level, found.subject, found.message[/"\w+"/]] })
+        .to eq [["error", "default/flow 1.0.0 step b", '"zz"'], ["warning", "default/other 1.0.0 step c", '"a"'],
+                ["error", "default/other 1.0.0 step c", '"zz"']]
+    end
+
     it "finds what lists and keys of limits read" do
       flow = workflow do
         step(:a) { [1] }

@@ -21,10 +21,19 @@ module TaskerCore
         @limit_keys = limit_keys
       end
 
+      # Notes which results each handler may read.
+      #
+      # @param uses [Hash{Object => Array<String>}]
+      # @return [void]
+      def note(uses)
+        known(@handlers).each { |step, handler| uses[handler].concat(@parents.fetch(step)) }
+      end
+
+      # @param uses [Hash{Object => Array<String>}] which results each handler may read, in all templates together
       # @return [Array<Problem>]
-      def problems
+      def problems(uses)
         known(@handlers).flat_map do |step, handler|
-          [*arity(step, handler), *undeclared(step, ResultReads.of(handler))]
+          [*arity(step, handler), *undeclared(step, ResultReads.of(handler), uses[handler])]
         end +
           known(@lists).flat_map { |step, list| undeclared(step, ResultReads.of_list(list)) } +
           known(@limit_keys).flat_map { |step, key| undeclared(step, ResultReads.of(key)) }
@@ -56,21 +65,23 @@ module TaskerCore
         nil
       end
 
-      def undeclared(step, reads)
+      # A handler of several steps may know in which one it is: then what it reads in another one is worth a look.
+      def undeclared(step, reads, elsewhere = [])
         parents = @parents.fetch(step)
         reads.reject { |read| parents.include?(read.name) }.map do |read|
-          known = @names.include?(read.name)
-          why = if known
-                  "but does not depend on it: add it to depends_on"
-                else
-                  "and there is no such step#{Nearest.hint(read.name, @names - [step])}"
-                end
-          problem(step, "reads the result of #{read.name.inspect}, #{why}", read.place)
+          level = elsewhere.include?(read.name) ? "warning" : "error"
+          problem(step, "reads the result of #{read.name.inspect}, #{why(step, read.name)}", read.place, level: level)
         end
       end
 
-      def problem(step, message, place)
-        Problem.new(level: "error", subject: "#{@subject} step #{step}", message: message, place: place)
+      def why(step, name)
+        return "but does not depend on it: add it to depends_on" if @names.include?(name)
+
+        "and there is no such step#{Nearest.hint(name, @names - [step])}"
+      end
+
+      def problem(step, message, place, level: "error")
+        Problem.new(level: level, subject: "#{@subject} step #{step}", message: message, place: place)
       end
     end
   end

@@ -7,16 +7,22 @@ module TaskerCore
     #
     # @api private
     class Templates
-      # @return [Array<Problem>] what is wrong with them
-      attr_reader :problems
       # @return [Array<Array(String, String, String)>] namespace, name and version of those that could be read
       attr_reader :found
 
       # @param handle [OrchestrationHandle, nil] on the database that they are compared with
       def initialize(handle)
         @handle = handle
-        @problems = []
+        @refusals = []
+        @looked_at = []
         @found = []
+      end
+
+      # @return [Array<Problem>] what is wrong with them
+      def problems
+        uses = Hash.new { |parents, handler| parents[handler] = [] }
+        @looked_at.each { |handlers| handlers.note(uses) }
+        @refusals + @looked_at.flat_map { |handlers| handlers.problems(uses) }
       end
 
       # @param workflow [Class<Workflow>]
@@ -71,12 +77,12 @@ module TaskerCore
         steps = (EitherKey.of(template, "steps") || []).map do |step|
           { name: EitherKey.of(step, "name").to_s, depends_on: Array(EitherKey.of(step, "depends_on")).map(&:to_s) }
         end
-        @problems.concat(Handlers.new(named(@found.last), steps, *callables).problems)
+        @looked_at << Handlers.new(named(@found.last), steps, *callables)
       end
 
       def refused(subject, error)
         error.faults.each do |fault|
-          @problems << Problem.new(level: "error", subject: subject, message: ValidationError.sentence(fault))
+          @refusals << Problem.new(level: "error", subject: subject, message: ValidationError.sentence(fault))
         end
       end
 
