@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # Each block of Ruby says in its first line which file it is; `# =>` says what a line prints.
-%w[TRANSACTIONS.md].each do |guide|
+%w[TRANSACTIONS.md ACTIVE_JOB.md].each do |guide|
   RSpec.describe guide do
     text = File.read("#{Support::ROOT}/#{guide}")
     files = text.scan(/^```ruby\n# (\S+)\n(.+?)^```$/m).to_h

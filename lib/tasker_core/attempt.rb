@@ -136,7 +136,7 @@ module TaskerCore
 
     def permanent?(error)
       case error
-      when PermanentError then true
+      when PermanentError, JobStep::Final then true
       when DatabaseError then !error.retryable?
       else false
       end

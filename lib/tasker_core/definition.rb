@@ -66,7 +66,9 @@ module TaskerCore
     def without_handlers(template)
       with_plain_defaults(with_steps(template) do |steps|
         steps.map do |step|
-          step.is_a?(Hash) ? LimitKeys.without(Lists.without(step.reject { |name, _| handler?(name) })) : step
+          next step unless step.is_a?(Hash)
+
+          LimitKeys.without(Lists.without(JobStep.without(step.reject { |name, _| handler?(name) })))
         end
       end)
     end
@@ -129,11 +131,24 @@ module TaskerCore
       return step unless step.is_a?(Hash) && step.each_key.count { |key| handler?(key) } < 2
 
       name = name_of(step)
+      step = with_job(step, index) unless EitherKey.of(step, "job").nil?
       own = EitherKey.of(step, "handler")
       handler = @given_handlers.fetch(name, own)
       note(name, handler, index)
       step = @limit_keys.take(@lists.take(step, name, index), name, index)
       { **step.reject { |key, _| handler?(key) }, handler: Handlers.name_of(own || handler) }
+    end
+
+    # What is wrong with its job is said of the handler's place, too, unless there is another handler.
+    def with_job(step, index)
+      if EitherKey.of(step, "handler")
+        @faults << ValidationError.fault("steps[#{index}].job", "has a job and a handler; give one of them")
+        return JobStep.without(step)
+      end
+      JobStep.expand(step)
+    rescue ValidationError => e
+      @faults << { **e.faults.first, path: "steps[#{index}].job" }.freeze
+      { **JobStep.without(step), handler: ->(_ctx) {} }
     end
 
     def handler?(key)

@@ -26,9 +26,12 @@ module TaskerCore
     # The object whose `call` does a step now.
     def resolve(handler)
       handler = Object.const_get(handler.to_s) if named?(handler)
-      handler = Object.const_get(handler.name) if Handlers.by_name && handler.is_a?(Class) && handler.name
+      handler = current(handler) if handler.is_a?(Class)
       handler.is_a?(Class) && handler.method_defined?(:call) ? handler.new : handler
     end
+
+    # A class as it is now.
+    def current(handler) = Handlers.by_name && handler.name ? Object.const_get(handler.name) : handler
 
     # What is wrong with a handler; nil where nothing is.
     def problem(handler)

@@ -16,6 +16,7 @@ module TaskerCore
     include BulkOperations
     include Upkeep
     include TemplateLookup
+    include Creation
 
     # The conditions of {#tasks} that are moments.
     TIMES = %i[created_after created_before finished_after finished_before].freeze
@@ -37,6 +38,11 @@ module TaskerCore
       #
       # @api private
       attr_accessor :transactions
+
+      # What has workers know of ActiveJob's jobs ({JobTask}); nil where none are enqueued here.
+      #
+      # @api private
+      attr_accessor :jobs
 
       # What a test does with tasks that are created ({Testing::Creation}); nil outside of tests.
       #
@@ -187,44 +193,6 @@ module TaskerCore
       create_tasks_now(template, options)
     end
 
-    # @api private
-    def create_task_now(template, options)
-      creation = OrchestrationHandle.creation
-      return creation.of_one(self, template, options) { |given| make_task(given, options) } if creation
-
-      make_task(template, options)
-    end
-
-    # @api private
-    def create_tasks_now(template, options)
-      creation = OrchestrationHandle.creation
-      return creation.of_many(self, template, options) { |given| make_tasks(given, options) } if creation
-
-      make_tasks(template, options)
-    end
-
-    # Checks what is to be created later.
-    #
-    # @api private
-    # @return [Native::Prepared]
-    def prepare(template, options)
-      OrchestrationHandle.creation&.prepare(self, template, options)
-      asked = wanted(template, options)
-      Waiting.await(options.key?(:contexts) ? @native.prepare_tasks(asked) : @native.prepare_task(asked))
-    end
-
-    # Creates what was checked, unless it is there already.
-    #
-    # @api private
-    # @return [Array<String>] the tasks
-    def create_prepared(prepared, template, options)
-      creation = OrchestrationHandle.creation
-      return Waiting.await(@native.create_prepared(prepared)) unless creation
-
-      options = { **options, contexts: [options[:context]] } unless options.key?(:contexts)
-      creation.of_many(self, template, options) { Waiting.await(@native.create_prepared(prepared)) }
-    end
-
     # Creates a task from JSON text, whose keys are those of {#create_task} and `name`. It does the same by a longer
     # way; benchmarks and tests compare the two.
     #
@@ -286,6 +254,7 @@ module TaskerCore
       check_on_error(on_error)
       queues = [queues] if queues.is_a?(String) || queues.is_a?(Symbol)
       Native.check_worker({ threads: threads, queues: queues })
+      OrchestrationHandle.jobs&.worker_made(self)
       worker = Worker.new(@native, @registry, threads: threads, queues: queues,
                                               on_error: on_error || configuration.on_error)
       @workers = [*@workers.select(&:running?), worker]

@@ -162,6 +162,8 @@ module TaskerCore
       #   `limit`: `{ key: "context.customer_id", running: 3 }`, how many attempts of it may run at once, over all
       #   workers, for each value of the key: a path into the task's context, or a callable that makes it of the
       #   {StepContext}; without a key for the step as a whole;
+      #   `job` in place of a handler: a class of ActiveJob's or its name, which is run with `arguments`
+      #   (ACTIVE_JOB.md);
       #   and `output`, a JSON Schema of the result: what the handler returns (for each item) is held against it before
       #   it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell
       #   what is wrong

@@ -1,0 +1,128 @@
+# frozen_string_literal: true
+
+require_relative "job_arguments"
+
+module TaskerCore
+  # The handler of a step with `job:`, a class of ActiveJob's, which is run as `perform_now` runs it: with its
+  # callbacks, `rescue_from`, `retry_on` and `discard_on`.
+  #
+  # @api private
+  class JobStep
+    # An error that ends the step, as it would end the job.
+    module Final; end
+
+    # How often a step may be tried whose job decides that itself.
+    OFTEN = 10_000
+
+    # What a job does within a step: where it enqueues itself once more, the step is tried again.
+    module WithinStep
+      attr_writer :tasker_step
+
+      def retry_job(options = {})
+        instrument(:enqueue_retry, options.slice(:error, :wait)) { nil }
+        enqueue(options)
+      end
+
+      def enqueue(options = {}) = @tasker_step.call(self, options)
+    end
+
+    class << self
+      # A step with `job:` as one with a handler.
+      #
+      # @param step [Hash]
+      # @return [Hash]
+      # @raise [ValidationError] when there is no such job, without a path
+      def expand(step)
+        job = EitherKey.of(step, "job")
+        rest = step.reject { |key, _| %w[job arguments].include?(key.to_s) }
+        handler = new(job, EitherKey.of(step, "arguments"), decides: EitherKey.of(step, "retry_limit").nil?)
+        { **handler.settings(rest), **rest, handler: handler }
+      end
+
+      # @return [Hash] the step without what is said of its job
+      def without(step) = step.reject { |key, _| %w[job arguments].include?(key.to_s) }
+    end
+
+    # @param job [Class, String, Symbol] the job's class, or its name
+    # @param arguments [Object] see {JobArguments}
+    # @param decides [Boolean] whether the job alone decides what is tried again
+    def initialize(job, arguments, decides:)
+      @job = job
+      @decides = decides
+      @arguments = JobArguments.new(arguments)
+      check
+    end
+
+    # @return [Class<ActiveJob::Base>] looked up by its name each time, where that was given
+    def job_class = @job.is_a?(Module) ? Handlers.current(@job) : Object.const_get(@job.to_s)
+
+    def call(ctx)
+      job = build(ctx)
+      JobArguments.json(job.perform_now)
+    rescue RetryableError, PermanentError
+      raise
+    rescue StandardError => e
+      raise unless @decides
+
+      raise e.extend(Final)
+    end
+
+    # What the job says of itself, for a step that says nothing.
+    #
+    # @return [Hash]
+    def settings(step)
+      said = ->(name) { !EitherKey.of(step, name).nil? }
+      found = {}
+      queue = job_class.queue_name
+      found[:queue] = queue if queue.is_a?(String) && queue != "default" && !said["queue"]
+      priority = job_class.priority
+      found[:priority] = (-priority).clamp(-32_767, 32_767) if priority.is_a?(Integer) && !said["priority"]
+      found[:retry_limit] = OFTEN if @decides && EitherKey.of(step, "retryable") != false
+      found
+    end
+
+    # @return [String]
+    def inspect = "#<TaskerCore::JobStep #{@job}>"
+
+    private
+
+    def check
+      refuse("needs ActiveJob, which is not loaded") unless defined?(::ActiveJob::Base)
+      require "active_support/core_ext/object/deep_dup"
+      found = job_class
+      refuse("is no class of ActiveJob's") unless found.is_a?(Class) && found <= ::ActiveJob::Base
+    rescue NameError => e
+      refuse("can't be loaded: #{e.message.lines.first.chomp}")
+    end
+
+    def refuse(why)
+      raise ValidationError.at("job", "the job #{Native.shown(@job)} #{why}",
+                               expected: "a class of ActiveJob's, or its name", got: Native.shown(@job))
+    end
+
+    # The job has the step's number of attempts, and the same id in each.
+    def build(ctx)
+      job = @arguments.instantiate(job_class, ctx).extend(WithinStep)
+      job.job_id = ctx.idempotency_key
+      job.provider_job_id = ctx.task_id
+      job.executions = ctx.attempt - 1
+      job.exception_executions = { **((ctx.checkpoint || {})["exception_executions"] || {}) }
+      job.tasker_step = ->(failed, options) { try_again(ctx, failed, options) }
+      job
+    end
+
+    # How often each kind of exception was met is the job's to know in the next attempt.
+    def try_again(ctx, job, options)
+      counted = job.exception_executions
+      ctx.checkpoint = { "exception_executions" => counted } unless counted.nil? || counted.empty?
+      error = options[:error]
+      message = error ? "#{error.class}: #{error.message}" : "#{job.class} is to run again"
+      raise RetryableError.new(message, retry_after: wait_of(options))
+    end
+
+    def wait_of(options)
+      wait = options[:wait_until] ? options[:wait_until].to_f - Time.now.to_f : options[:wait].to_f
+      [wait, 0.0].max
+    end
+  end
+end
