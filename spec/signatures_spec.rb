@@ -30,6 +30,8 @@ RSpec.describe "The signatures" do
       require "tasker_core"
       require "tasker_core/cli"
       TaskerCore::CLI.names.each { |name| TaskerCore::CLI.command(name) }
+      require "active_job"
+      require "active_job/queue_adapters/tasker_adapter"
       require "tasker_core/rspec"
       require "tasker_core/minitest"
 

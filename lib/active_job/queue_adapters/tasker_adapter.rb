@@ -13,8 +13,7 @@ module ActiveJob
     # and transactions.
     #
     # @example
-    #   require "active_job"
-    #   require "tasker_core"
+    #   require "tasker_core/active_job"
     #   class Greet < ActiveJob::Base
     #     self.queue_adapter = :tasker
     #     self.logger = nil
