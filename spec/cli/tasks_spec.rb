@@ -40,14 +40,6 @@ RSpec.describe "tasker, about tasks" do
         expect(tasker!("list", "--created-after", "1h", "--name", "order", "--tag", "x", "--json").records.size).to eq 1
         expect(tasker!("list", "--finished-before", "2001-01-31").err).to eq "no task matches\n"
       end
-
-      it "says that there are more than it shows" do
-        3.times { create }
-        said = tasker!("list", "-n", "2")
-        expect([said.lines.size, said.err]).to eq [3, "there are more: --limit or --all shows them\n"]
-        expect(tasker!("list", "--all").lines.size).to eq 4
-        expect(tasker!("list", "-n", "3").err).to be_empty
-      end
     end
 
     describe "show" do
@@ -60,19 +52,6 @@ RSpec.describe "tasker, about tasks" do
         expect(graph).to eq ["✓    a     complete", "├─╮", "✓ │  b     complete", "│ ✗  c     error", "├─╯",
                              "○    d     pending  blocked: needs c, which failed"]
         expect(said).to include("\nc: RuntimeError: no way\n  ")
-      end
-
-      it "counts attempts, and says when the next one is" do
-        handle.register(workflow do
-          step(:only) { |ctx| raise TaskerCore::RetryableError.new("busy", retry_after: ctx.attempt < 2 ? 0.001 : 900) }
-        end)
-        task = handle.create_task("flow")
-        eventually do
-          handle.work(until: :idle, timeout: 0.1)
-          task.step(:only).attempts == 2
-        end
-        expect(tasker!("show", task.id).out)
-          .to match(/only +waiting_for_retry .*attempt 2 of 3  next attempt in 1\d m \d+ s$/)
       end
 
       it "says what a task waits for" do
@@ -97,36 +76,6 @@ RSpec.describe "tasker, about tasks" do
         expect([said.code, said.err]).to eq [1, "tasker: there is no task whose id begins with 00000000\n"]
         said = tasker("show", "order")
         expect([said.code, said.err]).to eq [2, "tasker: id: \"order\" is not a task's id\n"]
-      end
-
-      it "lets nothing that others wrote move the cursor" do
-        worked({ "\e[2J" => 1 }, key: "k\e[2J", tags: ["\e]0;x\a"], initiator: "i\u009B1m", reason: "\e[31m")
-        task = handle.create_task("order", namespace: "shop", context: { fail: true }, reason: "\e[1A")
-        task.cancel(by: "\e[1mada", reason: "\e[5m")
-        said = handle.tasks.map { |found| tasker!("show", found.id, "--history", "--results").out }
-        expect([*said, tasker!("list").out].join.delete("\n")).not_to match(/[[:cntrl:]]/)
-      end
-
-      it "is JSON for programs" do
-        task = worked({ n: 1 })
-        record = tasker!("show", task.id, "--json", "--history").records.first
-        expect(record).to include("id" => task.id, "status" => "complete",
-                                  "execution" => include("execution_status" => "all_complete"))
-        expect(record["steps"].first).to include("name" => "a", "result" => 1, "reason" => nil)
-        expect(record["history"].size).to eq task.history.size
-        expect(tasker!("show", task.id, "--results").out).to match(/^a +1$/)
-      end
-
-      it "folds the items of a list, unless they are asked for" do
-        handle.register(workflow do
-          step(:split) { [1, 2] }
-          step(:part, depends_on: :split, each: :split, retry_limit: 1) { |ctx| raise "no" if ctx.item == 2 }
-        end)
-        task = handle.create_task("flow")
-        handle.work(until: :idle, timeout: 20)
-        expect(tasker!("show", task.id).out).to match(%r{part +pending .*1/2 items done, 1 in error})
-                                            .and include("\npart[1]: RuntimeError: no\n")
-        expect(tasker!("show", task.id, "--items").out).to match(/part\[0\] +complete/)
       end
     end
 
@@ -160,17 +109,6 @@ RSpec.describe "tasker, about tasks" do
         expect(tasker("pause", task.id)).to have_attributes(code: 1, out: "", err: /cancelled/)
       end
 
-      it "take several tasks when that is meant" do
-        first = create
-        second = create
-        said = tasker("cancel", first.id, second.id)
-        expect([said.code, said.err]).to match [2, /Cancel 2 tasks\? Say so with --yes/]
-        expect(tasker!("cancel", first.id, second.id,
-                       "--dry-run")).to have_attributes(err: "2 tasks would be cancelled\n")
-        tasker!("cancel", first.id, second.id, "--yes")
-        expect([first, second].map { |task| task.reload.status }).to eq %w[cancelled cancelled]
-      end
-
       it "take all that match conditions" do
         failed = [worked({ fail: true }), worked({ fail: true })]
         other = worked({ n: 1 })
@@ -180,32 +118,6 @@ RSpec.describe "tasker, about tasks" do
         expect([*failed, other].map { |task| task.reload.status }).to eq %w[in_progress in_progress complete]
         expect(tasker!("retry", "--status", "error", "--yes", "--json").records)
           .to eq [{ "count" => 0, "task_ids" => [], "refused" => {} }]
-      end
-
-      it "asks a person first" do
-        create
-        master, slave = PTY.open
-        master.puts "n"
-        out = StringIO.new
-        code = TaskerCore::CLI.run(["cancel", "--name", "order", "--database", database.url], out: out, err: slave,
-                                                                                              in: slave)
-        asked = +""
-        eventually { (asked << master.readpartial(1_000)).include?("Cancel 1 task? [y/N]") }
-        expect(code).to eq 1
-      ensure
-        TaskerCore::OrchestrationManager.instance.close
-        TaskerCore.configuration.database_url = nil
-        ENV.delete("TASKER_DATABASE_URL")
-      end
-
-      it "retry one step, or from a step on" do
-        task = worked({ fail: true })
-        tasker!("retry", task.id, "--step", "c")
-        expect(task.reload.status).to eq "in_progress"
-        done = worked({ n: 1 })
-        tasker!("retry", done.id, "--from", "b", "--by", "ada")
-        expect(done.steps.map(&:status)).to eq %w[complete pending complete pending]
-        expect(tasker("retry", done.id, "--step", "bb")).to have_attributes(code: 1, err: /no step "bb"/)
       end
 
       it "hold a queue back" do
@@ -231,12 +143,6 @@ RSpec.describe "tasker, about tasks" do
           .to eq [1, [{ "id" => failed.id, "status" => "error",
                         "steps" => { "complete" => 2, "error" => 1, "pending" => 1 } }]]
       end
-
-      it "gives up when the time is over" do
-        task = create
-        expect(tasker("watch", task.id, "--timeout", "0.05", "--interval", "10ms")).to have_attributes(code: 2)
-        expect(tasker("watch", task.id, "--timeout", "0.05")).to have_attributes(code: 1, err: /is pending after 50 ms/)
-      end
     end
 
     describe "purge" do
@@ -251,6 +157,103 @@ RSpec.describe "tasker, about tasks" do
         expect(handle.tasks.count).to eq 1
         expect(tasker("purge", "--older-than", "soon")).to have_attributes(code: 2, err: /"soon" is no moment/)
       end
+    end
+  end
+
+  # What has nothing to do with the database under it.
+  on_sqlite do
+    it "says that there are more tasks than it lists" do
+      3.times { create }
+      said = tasker!("list", "-n", "2")
+      expect([said.lines.size, said.err]).to eq [3, "there are more: --limit or --all shows them\n"]
+      expect(tasker!("list", "--all").lines.size).to eq 4
+      expect(tasker!("list", "-n", "3").err).to be_empty
+    end
+
+    it "shows attempts, and when the next one is" do
+      handle.register(workflow do
+        step(:only) { |ctx| raise TaskerCore::RetryableError.new("busy", retry_after: ctx.attempt < 2 ? 0.001 : 900) }
+      end)
+      task = handle.create_task("flow")
+      eventually do
+        handle.work(until: :idle, timeout: 0.1)
+        task.step(:only).attempts == 2
+      end
+      expect(tasker!("show", task.id).out)
+        .to match(/only +waiting_for_retry .*attempt 2 of 3  next attempt in 1\d m \d+ s$/)
+    end
+
+    it "shows nothing that others wrote and that would move the cursor" do
+      worked({ "\e[2J" => 1 }, key: "k\e[2J", tags: ["\e]0;x\a"], initiator: "i\u009B1m", reason: "\e[31m")
+      task = handle.create_task("order", namespace: "shop", context: { fail: true }, reason: "\e[1A")
+      task.cancel(by: "\e[1mada", reason: "\e[5m")
+      said = handle.tasks.map { |found| tasker!("show", found.id, "--history", "--results").out }
+      expect([*said, tasker!("list").out].join.delete("\n")).not_to match(/[[:cntrl:]]/)
+    end
+
+    it "shows a task as JSON for programs" do
+      task = worked({ n: 1 })
+      record = tasker!("show", task.id, "--json", "--history").records.first
+      expect(record).to include("id" => task.id, "status" => "complete",
+                                "execution" => include("execution_status" => "all_complete"))
+      expect(record["steps"].first).to include("name" => "a", "result" => 1, "reason" => nil)
+      expect(record["history"].size).to eq task.history.size
+      expect(tasker!("show", task.id, "--results").out).to match(/^a +1$/)
+    end
+
+    it "shows the items of a list as one step, unless they are asked for" do
+      handle.register(workflow do
+        step(:split) { [1, 2] }
+        step(:part, depends_on: :split, each: :split, retry_limit: 1) { |ctx| raise "no" if ctx.item == 2 }
+      end)
+      task = handle.create_task("flow")
+      handle.work(until: :idle, timeout: 20)
+      expect(tasker!("show", task.id).out).to match(%r{part +pending .*1/2 items done, 1 in error})
+                                          .and include("\npart[1]: RuntimeError: no\n")
+      expect(tasker!("show", task.id, "--items").out).to match(/part\[0\] +complete/)
+    end
+
+    it "cancels several tasks when that is meant" do
+      first = create
+      second = create
+      said = tasker("cancel", first.id, second.id)
+      expect([said.code, said.err]).to match [2, /Cancel 2 tasks\? Say so with --yes/]
+      expect(tasker!("cancel", first.id, second.id,
+                     "--dry-run")).to have_attributes(err: "2 tasks would be cancelled\n")
+      tasker!("cancel", first.id, second.id, "--yes")
+      expect([first, second].map { |task| task.reload.status }).to eq %w[cancelled cancelled]
+    end
+
+    it "asks a person before it cancels what matches" do
+      create
+      master, slave = PTY.open
+      master.puts "n"
+      out = StringIO.new
+      code = TaskerCore::CLI.run(["cancel", "--name", "order", "--database", database.url], out: out, err: slave,
+                                                                                            in: slave)
+      asked = +""
+      eventually { (asked << master.readpartial(1_000)).include?("Cancel 1 task? [y/N]") }
+      expect(code).to eq 1
+    ensure
+      TaskerCore::OrchestrationManager.instance.close
+      TaskerCore.configuration.database_url = nil
+      ENV.delete("TASKER_DATABASE_URL")
+    end
+
+    it "retries one step, or from a step on" do
+      task = worked({ fail: true })
+      tasker!("retry", task.id, "--step", "c")
+      expect(task.reload.status).to eq "in_progress"
+      done = worked({ n: 1 })
+      tasker!("retry", done.id, "--from", "b", "--by", "ada")
+      expect(done.steps.map(&:status)).to eq %w[complete pending complete pending]
+      expect(tasker("retry", done.id, "--step", "bb")).to have_attributes(code: 1, err: /no step "bb"/)
+    end
+
+    it "watches no longer than it is told" do
+      task = create
+      expect(tasker("watch", task.id, "--timeout", "0.05", "--interval", "10ms")).to have_attributes(code: 2)
+      expect(tasker("watch", task.id, "--timeout", "0.05")).to have_attributes(code: 1, err: /is pending after 50 ms/)
     end
   end
 
