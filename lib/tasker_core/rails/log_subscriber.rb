@@ -3,6 +3,7 @@
 require "active_support"
 require "active_support/log_subscriber"
 require "json"
+require "time"
 
 module TaskerCore
   module RailsApp
