@@ -11,16 +11,6 @@ RSpec.describe "The documentation's examples" do
     end
   end
 
-  # `expression # => value` raises unless the two are equal.
-  def checked(code)
-    code.map do |line|
-      expression, value = line.split(/ # => /, 2)
-      next line unless value
-
-      "(#{expression.strip}).then { |got| got == (#{value}) or raise \"\#{got.inspect} is not #{value.delete('"')}\" }"
-    end
-  end
-
   it "are there" do
     expect(examples.size).to be > 15
   end
@@ -28,7 +18,7 @@ RSpec.describe "The documentation's examples" do
   examples.each do |place, code|
     it "run: #{place}" do
       Dir.mktmpdir do |folder|
-        program = ["require \"tasker_core\"", *checked(code)].join("\n")
+        program = ["require \"tasker_core\"", *code.map { |line| Support::Documented.checked(line) }].join("\n")
         outcome = start_command([RbConfig.ruby, "-W1", "-I#{Support::ROOT}/lib", "-e", program], folder: folder).outcome
         expect(outcome).to be_success, "#{outcome.output}\n#{program}"
       end

@@ -32,7 +32,8 @@ module Support
     ID = /\h{8}-\h{4}-\h{4}-\h{4}-\h{12}/
     TIME = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/
     SPAN = /\d+(?:\.\d+)? (?:ms|s|m|h|d)\b(?: \d+ [mhs]\b)?/
-    private_constant :NURSERY, :ID, :TIME, :SPAN
+    ENVIRONMENT = { "TASKER_DATABASE_URL" => nil, "LANG" => "C.UTF-8" }.freeze
+    private_constant :NURSERY, :ID, :TIME, :SPAN, :ENVIRONMENT
 
     # A command and what it says.
     Shown = Struct.new(:line, :command, :said)
@@ -52,9 +53,8 @@ module Support
 
     def initialize(folder)
       @folder = folder
-      env = { "TASKER_DATABASE_URL" => nil, "LANG" => "C.UTF-8" }
       command = [RbConfig.ruby, "-I#{ROOT}/lib", "-e", NURSERY]
-      @input, @output, = Open3.popen2(env, *command, chdir: folder)
+      @input, @output, = Open3.popen2(ENVIRONMENT, *command, chdir: folder)
       @code = 0
       @ids = {}
     end
@@ -63,7 +63,7 @@ module Support
     # @return [Array(String, Regexp)] what it said, and what it should have
     def run(shown)
       words = Shellwords.split(with_ids(shown.command))
-      said = words == %w[echo $?] ? "#{@code}\n" : tasker(words)
+      said = answer(words)
       meet(shown.said.join("\n").scan(ID), said.scan(ID))
       [plain(said), pattern(shown.said)]
     end
@@ -71,13 +71,42 @@ module Support
     def close
       @input.close
       @output.close
+      @background&.each do |pid|
+        Process.kill("TERM", pid)
+        Process.wait(pid)
+      end
     end
 
     private
 
-    def tasker(words)
+    def answer(words)
+      return "#{@code}\n" if words == %w[echo $?]
+      return start(words[0..-2]) if words.last == "&"
+
+      case words.first
+      when "tasker" then tasker(words)
+      when "ruby" then ruby(*words.drop(1))
+      when "rspec" then ruby("-rrspec/core", "-e", "exit RSpec::Core::Runner.run(ARGV)", "--", *words.drop(1))
+      else raise "nobody knows #{words.first} here"
+      end
+    end
+
+    def ruby(*arguments)
+      said, status = Open3.capture2e(ENVIRONMENT, RbConfig.ruby, "-I#{ROOT}/lib", *arguments, chdir: @folder)
+      @code = status.exitstatus
+      said
+    end
+
+    # A command that stays until the page ends.
+    def start(words)
       raise "#{words.first} is not tasker" unless words.first == "tasker"
 
+      command = [RbConfig.ruby, "-I#{ROOT}/lib", "#{ROOT}/exe/tasker", *words.drop(1)]
+      (@background ||= []) << Process.spawn(ENVIRONMENT, *command, chdir: @folder, %i[out err] => File::NULL)
+      ""
+    end
+
+    def tasker(words)
       file = File.join(@folder, ".said")
       @input.puts(JSON.generate([words.drop(1), file]))
       @code = Integer(@output.gets)
