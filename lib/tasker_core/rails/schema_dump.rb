@@ -15,7 +15,8 @@ module TaskerCore
       module Dumper
         def dump(stream)
           version = SchemaDump.version(@connection)
-          return super if version.zero?
+          @with_tasks = version.positive?
+          return super unless @with_tasks
 
           text = StringIO.new
           super(text)
@@ -25,7 +26,8 @@ module TaskerCore
         private
 
         # (ActiveRecord's own list of tables to ignore holds for structure.sql, too, and must not have patterns in it.)
-        def ignored?(table_name) = super || TABLES.match?(table_name)
+        # An application's database without the tasks may have an outbox, which is a table as any other.
+        def ignored?(table_name) = super || (@with_tasks && TABLES.match?(table_name))
       end
 
       # Around ActiveRecord's DatabaseTasks.
