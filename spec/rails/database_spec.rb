@@ -201,6 +201,22 @@ RSpec.describe "The database of a Rails app", limit: 120 do
       end
     end
 
+    it "leaves its types out of a schema.rb of newer Rails, which tell them" do
+      text = <<~RUBY
+        ActiveRecord::Schema[7.2].define(version: 2026_01_01_000000) do
+          create_enum "mood", ["good", "bad"]
+          create_enum "tasker_step_state", ["pending"]
+
+          create_table "orders", force: :cascade do |t|
+          end
+        end
+      RUBY
+      adapted = ask("TaskerCore::RailsApp::SchemaDump.adapt(#{text.inspect}, 3)")
+      expect(adapted).to include('create_enum "mood"')
+      expect(adapted).to end_with("  end\n\n  TaskerCore::Migration.migrate!(connection, to: 3)\nend\n")
+      expect(adapted).not_to include("tasker_step_state")
+    end
+
     it "is not migrated to a version that there isn't, nor where something newer was" do
       with_primary_only do
         empty && create

@@ -8,10 +8,11 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
         @app = Support::RailsApp.new(adapter)
         @app.write("app/models/order.rb", "class Order < ActiveRecord::Base\nend\n")
         @app.write("app/models/current.rb", <<~RUBY)
-          class Current < ActiveSupport::CurrentAttributes
+          class Current < BaseAttributes
             attribute :order, :user_id, :at, :kind, :api_token, :socket
           end
         RUBY
+        @app.write("app/models/base_attributes.rb", "class BaseAttributes < ActiveSupport::CurrentAttributes\nend\n")
         @app.write("app/controllers/orders_controller.rb", <<~RUBY)
           class OrdersController < ActionController::API
             def create
@@ -36,6 +37,7 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
           end
         RUBY
         @app.write("config/routes.rb", "Rails.application.routes.draw { resources :orders, only: :create }\n")
+        @app.configure("config.tasker.threads = 4")
         @app.configure("config.i18n.available_locales = %i[en de]")
         @booted = @app.boot
         @booted.run(<<~RUBY)
@@ -169,6 +171,8 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
         expect { ask("Rails.application.config.tasker.treads = 3") }.to raise_error(/NoMethodError.*treads/m)
         expect(ask("Rails.application.config.tasker.equal?(TaskerCore.configuration)")).to be(true)
         expect(ask("TaskerCore.configuration.filter.include?('ssn')")).to be(true)
+        threads = ask("TaskerCore.configuration.settings.find { |setting| setting[:name] == :threads }")
+        expect(threads).to include("value" => 4, "origin" => a_string_matching(%r{\Aconfig/application.rb:\d+\z}))
       end
     end
   end

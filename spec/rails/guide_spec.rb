@@ -23,6 +23,15 @@ RSpec.describe "RAILS.md", limit: 120 do
     end
   end
 
+  # What runs has the files of then.
+  def boot_anew
+    @booted&.stop
+    @work&.signal("TERM")
+    @work &&= (@work.outcome && start_work)
+    @booted = @app.boot
+    @stale = false
+  end
+
   def start_work
     start_command([RbConfig.ruby, "bin/tasker", "work"], env: { "RAILS_ENV" => "development" }, folder: @app.folder)
   end
@@ -31,13 +40,11 @@ RSpec.describe "RAILS.md", limit: 120 do
     blocks.each do |kind, source|
       case source
       when /\A# console$/
-        (@booted ||= @app.boot).run("#{source.lines.map { |line| checked(line) }.join("\n")}\n1")
+        boot_anew if @stale != false
+        @booted.run("#{source.lines.map { |line| checked(line) }.join("\n")}\n1")
       when /\A# (\S+\.rb)$/
         @app.write(Regexp.last_match(1), source)
-        # The worker that the guide starts would hear of it with the next step; a new workflow it would not.
-        [@booted, @work].compact.each { |process| process.respond_to?(:stop) ? process.stop : process.signal("TERM") }
-        @work &&= (@work.outcome && start_work)
-        @booted = nil
+        @stale = true
       else
         shell(source) if kind == "sh"
       end

@@ -79,6 +79,16 @@ module Support
       end
     end
 
+    # A folder in which an app was generated, of which the others are copies.
+    def self.generated(adapter)
+      (@generated ||= {})[adapter] ||= Dir.mktmpdir("tasker-rails").tap do |home|
+        at_exit { FileUtils.rm_rf(home) }
+        words = ["rails", "new", "shop", "-d", adapter, "--api", *SKIPPED, "--quiet"]
+        output, status = Open3.capture2e(*words, chdir: home)
+        raise "rails new failed:\n#{output}" unless status.success?
+      end
+    end
+
     attr_reader :folder, :adapter
 
     # @param adapter [String] `postgresql` or `sqlite3`
@@ -152,10 +162,7 @@ module Support
     def environment(more) = { "RAILS_ENV" => @environment, "TASKER_DATABASE_URL" => nil, **more }
 
     def generate
-      words = ["rails", "new", folder, "-d", adapter, "--api", *SKIPPED, "--quiet"]
-      output, status = Open3.capture2e(*words, chdir: @home)
-      raise "rails new failed:\n#{output}" unless status.success?
-
+      FileUtils.cp_r(File.join(self.class.generated(adapter), "shop"), @home)
       write("config/boot.rb", BOOT)
       @primary = adapter == "postgresql" ? make_database : "test"
       self.databases = { "test" => entry(@primary), "development" => entry(@primary) }

@@ -62,10 +62,12 @@ module TaskerCore
 
       # Those that a name leads to: what was reloaded has namesakes.
       def classes
-        ActiveSupport::CurrentAttributes.subclasses.filter_map do |type|
+        below(ActiveSupport::CurrentAttributes).filter_map do |type|
           [type.name, type] if type.name && type.name.safe_constantize.equal?(type)
         end
       end
+
+      def below(type) = type.subclasses.flat_map { |child| [child, *below(child)] }
 
       # What is named like a secret is not written down.
       def packed_value(name, attribute, value)
