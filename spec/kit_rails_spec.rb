@@ -8,6 +8,7 @@ RSpec.describe "The test kit in a Rails application" do
       ENV["DATABASE_URL"] = "sqlite3::memory:"
       require "rails"
       require "active_record/railtie"
+      require "active_job/railtie"
       require "tasker_core"
 
       class App < Rails::Application
@@ -37,6 +38,16 @@ RSpec.describe "The test kit in a Rails application" do
 
       class Ship < TaskerCore::Workflow
         step(:ship) { |ctx| Order.find(ctx.context["id"]).update!(state: "shipped") && [Current.user, Thread.current[:tenant]] }
+      end
+
+      class WelcomeJob < ActiveJob::Base
+        retry_on IOError, wait: 3600, attempts: 2
+
+        def perform(name) = "hello \#{name}"
+      end
+
+      class Welcome < TaskerCore::Workflow
+        step :mail, job: WelcomeJob, arguments: ->(ctx) { [ctx.context["name"]] }
       end
 
       require "rails/test_help"
@@ -73,6 +84,14 @@ RSpec.describe "The test kit in a Rails application" do
           assert_equal 2, started_tasks.size
         end
 
+        test "what a job makes of its errors" do
+          assert_step_completed run_workflow(Welcome, name: "Ada"), :mail, with: "hello Ada"
+          fail_step(:mail, with: IOError, times: 1)
+          assert_step_completed run_workflow(Welcome, name: "Ada"), :mail, on_attempt: 2
+          fail_step(:mail, with: IOError)
+          assert_step_failed run_workflow(Welcome, name: "Ada"), :mail, with_error: IOError, on_attempt: 2
+        end
+
         test "what is due tomorrow" do
           order = Order.create!(state: "new")
           Ship.start({ id: order.id }, run_at: 1.day.from_now)
@@ -87,6 +106,6 @@ RSpec.describe "The test kit in a Rails application" do
       end
       exit Minitest.run(["--seed", "1"])
     RUBY
-    expect(outcome.output).to include("4 runs, ", " 0 failures, 0 errors, 0 skips")
+    expect(outcome.output).to include("5 runs, ", " 0 failures, 0 errors, 0 skips")
   end
 end

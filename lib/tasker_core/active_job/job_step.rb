@@ -67,6 +67,14 @@ module TaskerCore
       raise e.extend(Final)
     end
 
+    # The same, for a test: its jobs raise this when they are performed, and make of it what they make of errors.
+    #
+    # @param error [Exception]
+    # @return [JobStep]
+    def failing(error)
+      dup.tap { |step| step.instance_variable_set(:@failure, error) }
+    end
+
     # What the job says of itself, for a step that says nothing.
     #
     # @return [Hash]
@@ -108,6 +116,7 @@ module TaskerCore
       job.executions = ctx.attempt - 1
       job.exception_executions = { **((ctx.checkpoint || {})["exception_executions"] || {}) }
       job.tasker_step = ->(failed, options) { try_again(ctx, failed, options) }
+      failure = @failure and job.define_singleton_method(:perform) { |*, **| raise failure }
       job
     end
 

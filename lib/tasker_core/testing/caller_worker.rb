@@ -93,8 +93,10 @@ module TaskerCore
       end
 
       def handler
-        error = @stage.failures.take(@assignment)
-        error ? ->(_ctx) { raise error } : super
+        error = @stage.failures.take(@assignment) or return super
+
+        handler = super
+        handler.respond_to?(:failing) ? handler.failing(error) : ->(_ctx) { raise error }
       end
 
       def fail_with(error, permanent: permanent?(error))
