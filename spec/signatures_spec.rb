@@ -65,13 +65,17 @@ RSpec.describe "The signatures" do
     RUBY
   end
 
+  # Those of Ruby's own that sig/ names.
+  def libraries
+    YAML.load_file("#{Support::ROOT}/sig/manifest.yaml").fetch("dependencies").map { |library| library["name"] }
+  end
+
   # Reads sig/.
   def builder
     require "rbs"
     loader = RBS::EnvironmentLoader.new
     loader.add(path: Pathname("#{Support::ROOT}/sig"))
-    libraries = YAML.load_file("#{Support::ROOT}/sig/manifest.yaml").fetch("dependencies")
-    libraries.each { |library| loader.add(library: library["name"], version: nil) }
+    libraries.each { |library| loader.add(library: library, version: nil) }
     RBS::DefinitionBuilder.new(env: RBS::Environment.from_loader(loader).resolve_type_names)
   end
 
@@ -103,6 +107,23 @@ RSpec.describe "The signatures" do
       undocumented = methods["own"].reject { |one| hidden.include?("#{name}#{one}") } - declared[name]["all"]
       expect([name, undocumented, declared[name]["own"] - methods["all"] - %w[.new]]).to eq([name, [], []])
     end
+  end
+
+  it "are true of what a guide does, and tell what is wrong", skip: lacking("rbs") do
+    guide = File.read("#{Support::ROOT}/guides/handlers.md").scan(/^```ruby\n(.*?)^```$/m).join
+    options = ["-I", "#{Support::ROOT}/sig", *libraries.flat_map { |library| ["-r", library] }].join(" ")
+    watched = { "RBS_TEST_TARGET" => "TaskerCore,TaskerCore::*", "RBS_TEST_OPT" => options,
+                "RBS_TEST_RAISE" => "true", "RBS_TEST_LOGLEVEL" => "error" }
+    outcome = run_program(<<~RUBY, env: watched, preamble: "require 'rbs/test/setup'\nrequire 'tasker_core'\n")
+      #{guide}
+      begin
+        handle.create_task(Invoice, kontext: {})
+      rescue RBS::Test::Tester::TypeError => e
+        puts e.message
+      end
+    RUBY
+    expect(outcome).to be_success, outcome.output
+    expect(outcome.lines.last).to match(/OrchestrationHandle#create_task.* ArgumentError/)
   end
 
   it "are packed with the gem" do

@@ -320,6 +320,7 @@ module TaskerCore
     # With a block, does so after it.
     #
     # @param handle [OrchestrationHandle, nil] what was made on this one; on every handle where it is left out
+    # @yieldreturn [Object]
     # @return [Object, nil] what the block returned
     # @raise [DatabaseError] when the database fails; the next call tries again
     # @example

@@ -41,6 +41,7 @@ module TaskerCore
         else
           @in_code[name] = Found.new(setting.check(value), caller_place)
         end
+        value
       end
 
       # Has a block say what a setting is by default, as `[value, origin]`; nil where it does not know.
