@@ -50,6 +50,12 @@ RSpec.describe "The database of a Rails app", limit: 120 do
     def rake(name) = ask("Rake.application.tasks.each(&:reenable); Rake::Task[#{name.inspect}].invoke; 1")
     def ask(ruby) = @booted.run(ruby)
     def close = ask("TaskerCore::OrchestrationManager.instance.close; 1")
+
+    def schema_format(format)
+      ask("[ActiveRecord, ActiveRecord::Base].find { |one| one.respond_to?(:schema_format=) }.schema_format = " \
+          "#{format.inspect}; 1")
+    end
+
     def version = ask("TaskerCore::Migration.version(ActiveRecord::Base.connection)")
 
     # The tables and everything about them, as pg_dump tells it.
@@ -177,7 +183,7 @@ RSpec.describe "The database of a Rails app", limit: 120 do
     %i[ruby sql].each do |format|
       it "comes again from a schema in #{format}, with db:schema:load, db:test:prepare and db:prepare" do
         with_primary_only do
-          ask("ActiveRecord::Base.schema_format = #{format.inspect}; 1")
+          schema_format(format)
           empty && create
           rake("db:migrate")
           whole = schema(@primary)
@@ -197,7 +203,7 @@ RSpec.describe "The database of a Rails app", limit: 120 do
           expect(version).to eq(ask("TaskerCore::Migration.newest"))
         end
       ensure
-        ask("ActiveRecord::Base.schema_format = :ruby; 1")
+        schema_format(:ruby)
       end
     end
 

@@ -52,6 +52,15 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
             step = task.reload.step(:only)
             step.complete? ? step.result : step.error["message"]
           end
+          # Has Rails answer a method as a newer one does.
+          def answering(name, object)
+            before = Rails.singleton_class.instance_method(name) if Rails.respond_to?(name)
+            Rails.define_singleton_method(name) { object }
+            yield
+          ensure
+            Rails.singleton_class.remove_method(name)
+            Rails.singleton_class.define_method(name, before) if before
+          end
           def logged = $log.string.dup.tap { $log.truncate($log.rewind) }
           def insert = "INSERT INTO orders (name) VALUES ('x')"
           1
@@ -138,16 +147,12 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
             def report(error, handled:, severity: nil, context: {}, source: nil) = $reports << [error.message, handled, source]
           end
           [older, newer].each do |reporter|
-            one = reporter.new
-            Rails.define_singleton_method(:error) { one }
-            run("told") { raise "lost" }
-            run("fine") { 1 }
+            answering(:error, reporter.new) { run("told") { raise "lost" } && run("fine") { 1 } }
           end
           TaskerCore.register({ name: "twice", steps: [{ name: "only", retry_limit: 2, backoff: "none" }] },
                               handlers: { only: ->(_ctx) { raise "again" } })
           TaskerCore.create_task("twice")
-          work
-          Rails.singleton_class.remove_method(:error)
+          answering(:error, newer.new) { work }
           $reports
         RUBY
         expect(reports).to eq([["lost", false, "error", "only"], ["lost", false, "tasker_core"],
@@ -159,12 +164,24 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
           told = []
           one = Object.new
           one.define_singleton_method(:notify) { |name, **payload| told << [name, payload[:task], payload[:outcome]] }
-          Rails.define_singleton_method(:event) { one }
-          run("told") { 1 }
-          Rails.singleton_class.remove_method(:event)
+          answering(:event, one) { run("told") { 1 } }
           told
         RUBY
         expect(told).to eq([["tasker.step", "told", "done"]])
+      end
+
+      it "have what they raise told to those who subscribe to Rails' own Rails.error" do
+        skip "this Rails has none" unless ask("Rails.respond_to?(:error)")
+        reports = ask(<<~RUBY)
+          reports = []
+          one = Object.new
+          one.define_singleton_method(:report) { |error, handled:, source: nil, **| reports << [error.message, handled, source] }
+          Rails.error.subscribe(one)
+          run("told") { raise "lost" }
+          Rails.error.unsubscribe(one) if Rails.error.respond_to?(:unsubscribe)
+          reports
+        RUBY
+        expect(reports).to eq([["lost", false, "tasker_core"]])
       end
 
       it "have settings in config.tasker, whose misspelling is found at once" do

@@ -32,7 +32,7 @@ module TaskerCore
 
       # Around ActiveRecord's DatabaseTasks.
       module Structure
-        def structure_dump(configuration, filename)
+        def structure_dump(configuration, filename, *)
           super.tap { SchemaDump.append_versions(filename, ::ActiveRecord::Base.connection) }
         end
       end
