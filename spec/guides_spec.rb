@@ -20,6 +20,14 @@ RSpec.describe "The guides" do
     expect(pages.keys.reject { |name| readme.include?("(guides/#{name})") }).to eq([])
   end
 
+  # spec/examples_spec.rb runs its first block; the others are excerpts.
+  it "begin with a README whose Ruby can be read, and whose links lead somewhere" do
+    readme = File.read("#{Support::ROOT}/README.md")
+    blocks.call(readme).each { |line, _, code| RubyVM::InstructionSequence.compile(code, nil, "README.md", line) }
+    links = readme.scan(/\]\(([^)#]+)/).flatten.grep_v(/\Ahttps?:/)
+    expect(links.reject { |link| File.file?("#{Support::ROOT}/#{link}") }).to eq([])
+  end
+
   it "lead to pages and headings that are there" do
     pages.each do |name, page|
       links = page.scan(/\]\(([^)]+)\)/).flatten.grep_v(/\Ahttps?:/).map { |link| link.sub(/#.*/, "") }.reject(&:empty?)
