@@ -93,6 +93,28 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
         expect(seen).to include("order" => nil, "user_id" => nil, "locale" => "en", "zone" => "UTC")
       end
 
+      it "leave a test what it knew where they run on its thread, and see what it wrote" do
+        seen = ask(<<~RUBY)
+          require "tasker_core/testing"
+          Order.transaction(joinable: false) do
+            Current.user_id = 9
+            TaskerCore::Testing.inline! do
+              order = Order.create!(name: "uncommitted")
+              flow = Class.new(TaskerCore::Workflow) do
+                task_name "counting"
+                step(:only) { |ctx| [Order.find(ctx.context["id"]).name, Current.user_id] }
+              end
+              task = TaskerCore.create_task(flow, context: { id: order.id })
+              [task.reload.step(:only).result, Current.user_id, Order.where(name: "uncommitted").count]
+            end
+          ensure
+            Current.reset
+            Order.where(name: "uncommitted").delete_all
+          end
+        RUBY
+        expect(seen).to eq([["uncommitted", 9], 9, 1])
+      end
+
       it "give their connections back" do
         ask("3.times { |n| run('count') { Order.count } }")
         stat = ask("ActiveRecord::Base.connection_handler.clear_active_connections!; " \

@@ -83,7 +83,8 @@ module TaskerCore
 
       # As libpq has them: `-c name=value`, with spaces and backslashes escaped.
       def options_text
-        set = (@settings["variables"] || {}).reject { |_, value| [":default", "default"].include?(value.to_s) }
+        set = (@settings["variables"] || {}).compact
+        set = set.reject { |_, value| [":default", "default"].include?(value.to_s) }
         set = { "search_path" => @settings["schema_search_path"], **set.transform_keys(&:to_s) }.compact
         set = set.map { |name, value| "-c #{name}=#{value.to_s.gsub(/[\\\s]/) { |character| "\\#{character}" }}" }
         [@settings["options"], *set].compact.join(" ")

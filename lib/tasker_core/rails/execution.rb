@@ -17,7 +17,7 @@ module TaskerCore
       def call(ctx, attempt)
         failure = nil
         # What is raised through the executor newer Rails report by themselves, and know less of it.
-        ::Rails.application.reloader.wrap do
+        within_app do
           run(ctx, attempt)
         rescue StandardError, ScriptError => e
           report(failure = e, ctx)
@@ -26,6 +26,8 @@ module TaskerCore
       end
 
       private
+
+      def within_app(&) = @luggage.keep { ::Rails.application.reloader.wrap(&) }
 
       def run(ctx, attempt)
         transactions = Transactions.new

@@ -20,6 +20,15 @@ module TaskerCore
         packed.empty? ? {} : { NAME => packed }
       end
 
+      # Runs the block, and has the CurrentAttributes be after it what they are now: the executor forgets them, and in a
+      # test that runs steps on its own thread they are the test's.
+      def keep
+        kept = classes.map { |_, type| [type, type.instance.attributes.compact] }.reject { |_, own| own.empty? }
+        yield
+      ensure
+        kept.each { |type, own| type.instance.attributes = own }
+      end
+
       # Has the block run with what its task brought.
       #
       # @param headers [Hash] of the task
