@@ -126,6 +126,15 @@ pub enum StoreError {
 const READ_ONLY: &str = "25006";
 
 impl StoreError {
+    /// The same as a conflict, where PostgreSQL found a row there already that was to be written: for who knows that
+    /// somebody else may write the same rows. Another try finds them.
+    pub fn or_conflict(self) -> Self {
+        match self {
+            Self::Database(said) if said.code.as_deref() == Some("23505") => Self::Conflict(said),
+            other => other,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::PoolTimeout(_) | Self::Conflict(_) | Self::Disconnected(_))

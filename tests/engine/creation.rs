@@ -124,6 +124,25 @@ async fn is_under_way<F: Future>(work: &mut Pin<Box<F>>) -> bool {
 }
 
 on_each_database! {
+    fn what_has_its_id_already_is_created_once_whoever_asks(url: &str) {
+        let (scene, other) = (Scene::start(url), Scene::start(url));
+        let promised = |plan: TaskPlan| TaskPlan { promised: true, ..plan };
+        for round in 0..20 {
+            let plans = [promised(scene.plain()), promised(scene.keyed(&round.to_string()))];
+            let ids: Vec<TaskId> = plans.iter().map(|plan| plan.row.id).collect();
+            let ask = |scene: &Scene| {
+                let parts: Vec<_> = plans.iter().chain(&plans).map(|plan| vec![plan.clone()]).collect();
+                let engine = scene.host.engine.clone();
+                async move { join_all(parts.into_iter().map(|part| engine.create(part))).await }
+            };
+            let answers = block(async { join_all([ask(&scene), ask(&other)]).await }).into_iter().flatten().collect::<Vec<_>>();
+            for (answer, id) in answers.iter().zip(ids.iter().cycle()) {
+                assert_eq!(made(answer).ids, [*id]);
+            }
+            assert_eq!(scene.keys().len(), 2 * (round + 1));
+        }
+    }
+
     fn what_gathers_is_created_together_and_each_is_answered(url: &str) {
         let scene = Scene::start(url);
         let taken = scene.create(scene.keyed("taken"));

@@ -89,7 +89,9 @@ impl Transaction for Create {
         for plan in &plans {
             batch.add(plan, taker, &lanes)?;
         }
-        tx.insert_tasks(&batch.tasks, &batch.ready).await?;
+        let promised = plans.iter().any(|plan| plan.promised);
+        let inserted = tx.insert_tasks(&batch.tasks, &batch.ready).await;
+        inserted.map_err(|error| if promised { error.or_conflict() } else { error })?;
         tx.put_terms(&batch.terms).await?;
         tx.put_timers(&batch.timers).await?;
         let at = tx.now().await?;
@@ -141,8 +143,9 @@ impl Create {
         }
         if tx.resent() || plans.iter().any(|plan| plan.promised) {
             let planned: Vec<TaskId> = plans.iter().map(|plan| plan.row.id).collect();
-            let there: HashSet<TaskId> = tx.tasks(&planned).await?.into_iter().map(|row| row.id).collect();
-            plans.retain(|plan| !there.contains(&plan.row.id));
+            let mut there: HashSet<TaskId> = tx.tasks(&planned).await?.into_iter().map(|row| row.id).collect();
+            // Two may ask for the same one at once, and be gathered.
+            plans.retain(|plan| there.insert(plan.row.id));
         }
         Ok((made, plans))
     }

@@ -101,11 +101,6 @@ pub(super) const BEGIN_READING: &str = begin!("REPEATABLE READ");
 
 const CLOCK: &str = "SELECT clock_timestamp()";
 
-/// Whether the server found this constraint broken.
-fn breaks(error: &sqlx::Error, constraint: &str) -> bool {
-    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
-}
-
 /// A statement with its values.
 type Statement = Query<'static, Postgres, PgArguments>;
 
@@ -172,10 +167,7 @@ impl PostgresTx {
         statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.
-                // Or somebody else just made a task under an id that was known before.
-                Some("23505") if self.resent || breaks(&error, "tasker_tasks_pkey") => {
-                    StoreError::Conflict(Said::by(&error, error.to_string(), code(&error)))
-                }
+                Some("23505") if self.resent => StoreError::Conflict(Said::by(&error, error.to_string(), code(&error))),
                 _ => store_error(error),
             };
             self.failed.get_or_insert_with(|| error.clone());
