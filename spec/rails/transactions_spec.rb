@@ -25,14 +25,16 @@ RSpec.describe "Transactions and jobs of a Rails app", limit: 120 do
         end
       end
     RUBY
-    @app.rails("generate", "tasker:outbox")
-    @app.rails("db:migrate")
     @booted = @app.boot
+    ask("Rails.application.load_tasks; require 'rails/generators'; 1")
+    ask("Rails::Generators.invoke('tasker:outbox', ['--quiet'], destination_root: Rails.root.to_s); 1")
+    rake("db:migrate")
   end
 
   after(:context) { @app.release }
 
   def ask(ruby) = @booted.run(ruby)
+  def rake(name) = ask("Rake.application.tasks.each(&:reenable); Rake::Task[#{name.inspect}].invoke; 1")
 
   it "make tasks and jobs of what was committed, which find its records" do
     statuses = ask(<<~RUBY)
@@ -51,7 +53,7 @@ RSpec.describe "Transactions and jobs of a Rails app", limit: 120 do
 
   it "keep the outbox in schema.rb" do
     expect(@app.read("db/schema.rb")).to match(/create_table "tasker_outbox", .+ force: :cascade do/)
-    @app.rails("db:schema:load")
+    rake("db:schema:load")
     expect(ask("TaskerCore::Outbox.entries.size")).to eq(0)
   end
 end
