@@ -69,6 +69,14 @@ RSpec.describe "ActiveJob" do
         expect(TaskerCore.task(all[1].provider_job_id).context["arguments"]).to eq([2])
       end
 
+      it "enqueues many with perform_all_later, where Rails has it" do
+        skip "before Rails 7.1" unless ActiveJob.respond_to?(:perform_all_later)
+        all = [jobs::Plain.new(1), jobs::Plain.new(2).set(wait: 60)]
+        ActiveJob.perform_all_later(all)
+        expect(all).to all(be_successfully_enqueued)
+        expect(all.map { |job| TaskerCore.task(job.provider_job_id).run_at.nil? }).to eq([true, false])
+      end
+
       it "waits for transactions, and knows its task's id before" do
         connect_application
         job = nil

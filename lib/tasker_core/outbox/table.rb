@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "json"
+require "time"
 
 module TaskerCore
   module Outbox
@@ -133,7 +134,7 @@ module TaskerCore
 
       # What a row holds is UTC, and some drivers say so with no zone.
       def time(value)
-        value.is_a?(String) ? Time.parse("#{value} UTC") : value.to_time.utc
+        value.is_a?(String) ? Time.parse("#{value} UTC") : value.getutc
       end
 
       def refuse
