@@ -122,6 +122,7 @@ module TaskerCore
     # @example
     #   TaskerCore.configure { |c| c.database_url = "sqlite::memory:" }
     def configure
+      Frameworks.look
       yield configuration if block_given?
       configuration
     end

@@ -123,6 +123,16 @@ RSpec.describe "A task that is created in a transaction of ActiveRecord" do
       expect(error_of { TaskerCore.configuration.transactions = :later }).to be_a(TaskerCore::ConfigurationError)
     end
 
+    it "can't be written into a transaction without ActiveRecord" do
+      TaskerCore::OrchestrationHandle.transactions = nil
+      expect(error_of { create(transactional: true) }.message).to include("ActiveRecord, which is not loaded")
+      expect(error_of { handle.create_tasks("flow", contexts: [{}], transactional: true) })
+        .to be_a(TaskerCore::ConfigurationError)
+      expect(create(transactional: false)).to be_pending
+      expect(handle.create_tasks("flow", contexts: [{}], transactional: nil).size).to eq(1)
+      expect(tasks_there.size).to eq(2)
+    end
+
     it "waits for no transaction but its thread's, nor for one that fixtures are in" do
       transaction { Thread.new { expect(create).to be_pending }.join }
       transaction(joinable: false) do

@@ -42,5 +42,28 @@ module TaskerCore
       options = { **options, contexts: [options[:context]] } unless options.key?(:contexts)
       creation.of_many(self, template, options) { Waiting.await(@native.create_prepared(prepared)) }
     end
+
+    private
+
+    def make_task(template, options)
+      Waiting.await(@native.create_task(wanted(template, options)))
+    rescue ValidationError
+      options.key?(:transactional) ? make_task(template, without_transaction(options)) : raise
+    end
+
+    def make_tasks(template, options)
+      Waiting.await(@native.create_tasks(wanted(template, options)))
+    rescue ValidationError
+      options.key?(:transactional) ? make_tasks(template, without_transaction(options)) : raise
+    end
+
+    # Where ActiveRecord isn't loaded nobody takes this option out before the engine refuses it: whoever doesn't give it
+    # pays nothing for it.
+    def without_transaction(options)
+      return options.except(:transactional) unless options[:transactional]
+
+      raise ConfigurationError,
+            "transactional: true writes into the application's database with ActiveRecord, which is not loaded"
+    end
   end
 end

@@ -2,7 +2,8 @@
 
 module TaskerCore
   # Looks whether ActiveRecord and ActiveJob are there, and has this gem know them: when it is loaded itself, when they
-  # are where that is after it (with ActiveSupport's load hooks), and when a handle is opened. Requires neither.
+  # are where that is after it (with ActiveSupport's load hooks), and when the gem is configured or a handle opened.
+  # Requires neither.
   #
   # @api private
   module Frameworks
@@ -10,7 +11,8 @@ module TaskerCore
       def look
         hook unless @hooked
         require_relative "active_record" if loaded?(:ActiveRecord)
-        require_relative "active_job" if loaded?(:ActiveJob)
+        # An adapter may be asked for before there is ActiveJob::Base, whose hooks come in their order.
+        require_relative "active_job" if Object.const_defined?(:ActiveJob) && ActiveJob.const_defined?(:QueueAdapters)
       end
 
       private

@@ -392,10 +392,6 @@ module TaskerCore
       @registry.put(key, before) unless normal
     end
 
-    def make_task(template, options) = Waiting.await(@native.create_task(wanted(template, options)))
-
-    def make_tasks(template, options) = Waiting.await(@native.create_tasks(wanted(template, options)))
-
     # What a task is to run, with what is asked of it.
     def wanted(template, options)
       raise ValidationError.at("name", "is the first argument, not an option") if options.key?(:name)
