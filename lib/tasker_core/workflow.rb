@@ -209,7 +209,7 @@ module TaskerCore
       #
       # @param context [Hash] the task's input
       # @param options [Hash] see {OrchestrationHandle#create_task}
-      # @return [Task]
+      # @return [Task, DeferredTask] as {OrchestrationHandle#create_task} gives it
       # @example
       #   class Double < TaskerCore::Workflow
       #     step(:double) { |ctx| ctx.context["n"] * 2 }
