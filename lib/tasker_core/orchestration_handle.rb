@@ -137,22 +137,22 @@ module TaskerCore
     # @param template [String, Symbol, Class<Workflow>, Template] a template's name, or a Workflow class, which is
     #   registered where it isn't yet
     # @param options [Hash]
-    # @option options [String] :namespace ("default") the template's
+    # @option options [String, Symbol] :namespace ("default") the template's
     # @option options [String] :version the template's; the highest where it is left out
     # @option options [Hash] :context ({}) the task's input: JSON values only, at most 1 MiB and 64 levels deep unless
     #   the handle was opened with other limits (see {TaskerCore.open}). What it lacks is filled in from the template's
     #   schema (see {Workflow.input})
     # @option options [Hash] :headers ({}) what its handlers are given beside the context ({StepContext#headers}), JSON
     #   values only. They are added to those of {Configuration#task_headers} and are no part of its identity
-    # @option options [String] :key what makes it the same task as another one of its template; 1 to 512 characters.
-    #   Where it is left out, the template's `identity` may make one (see {Workflow.identity})
+    # @option options [String, Symbol] :key what makes it the same task as another one of its template; 1 to 512
+    #   characters. Where it is left out, the template's `identity` may make one (see {Workflow.identity})
     # @option options [Symbol] :on_duplicate (:raise) what to do when another task has the key: `:raise` an error,
     #   or `:return` that task
     # @option options [Integer] :priority -32767 to 32767, higher goes first. Default: the template's, 0
-    # @option options [String] :queue whose workers run it. Default: the template's, "default"
+    # @option options [String, Symbol] :queue whose workers run it. Default: the template's, "default"
     # @option options [Time, String] :run_at not before this moment
-    # @option options [Array<String>] :tags words to find it by: at most 100, each of 1 to 512 characters
-    # @option options [String] :initiator who asks for it; 1 to 1024 characters
+    # @option options [Array<String, Symbol>] :tags words to find it by: at most 100, each of 1 to 512 characters
+    # @option options [String, Symbol] :initiator who asks for it; 1 to 1024 characters
     # @option options [String] :reason why; 1 to 1024 characters
     # @option options [Boolean] :transactional with ActiveRecord only: true writes a row into the app's own database, in
     #   its transaction, of which a task is made after the commit whatever happens ({Outbox}); false creates the task at
@@ -214,12 +214,12 @@ module TaskerCore
     #
     # @param filter [Hash]
     # @option filter [Symbol, String, Array] :status one or several
-    # @option filter [String] :namespace
-    # @option filter [String] :name the template's
+    # @option filter [String, Symbol] :namespace
+    # @option filter [String, Symbol] :name the template's
     # @option filter [String] :version
-    # @option filter [String] :key
-    # @option filter [String] :tag
-    # @option filter [String] :annotation a type of annotations ({Task#annotate}) of which it has one
+    # @option filter [String, Symbol] :key
+    # @option filter [String, Symbol] :tag
+    # @option filter [String, Symbol] :annotation a type of annotations ({Task#annotate}) of which it has one
     # @option filter [Hash] :context values in its context, at paths that its template declares searchable
     #   ({Workflow.search}): `{ "customer.id" => 7 }` or `{ customer: { id: 7 } }`. A value is a String, a number, true,
     #   false or nil; 7, 7.0 and 7e0 are the same, 7 and "7" are not; nil finds what is null, not what is missing

@@ -172,7 +172,7 @@ module TaskerCore
     # waits for those that were chosen. Calls add up; each attempt begins with none. A handler that returns without
     # choosing has failed for good.
     #
-    # @param branches [Array<String, Symbol>] one or several of the step's branches
+    # @param branches [Array<String, Symbol, Array>] one or several of the step's branches
     # @return [Array<String>] all that were chosen so far
     # @raise [ValidationError] when the step has no such branch (the message names the nearest), or none is given
     # @example

@@ -46,6 +46,8 @@ module TaskerCore
 
     # How many match; without an argument or block the database counts.
     #
+    # @param arguments [Array<Object>] as for Enumerable: one task at the most
+    # @yieldparam task [Task]
     # @return [Integer]
     def count(*arguments, &block)
       return super if block || !arguments.empty? || @limit || @before
