@@ -22,6 +22,8 @@ module TaskerCore
   # What a user can mend is one line on standard error; `TASKER_DEBUG=1` adds where it was raised.
   #
   # @example
+  #   require "tasker_core/cli"
+  #
   #   TaskerCore::CLI.run(%w[help work]) # => 0
   module CLI
     COMMANDS = "#{__dir__}/cli/commands".freeze

@@ -11,6 +11,8 @@ module TaskerCore
     # What `call` returns is the exit code where it is an Integer, and otherwise of no account.
     #
     # @example
+    #   require "tasker_core/cli"
+    #
     #   class Cancel < TaskerCore::CLI::Command
     #     summary "Cancels a task"
     #     example "tasker cancel 0197c8a1-6f2e-7c3d-9b1e-0123456789ab --by ada"

@@ -90,6 +90,9 @@ module TaskerCore
       # @param right [Array<Integer>] the columns whose cells stand at the right
       # @return [void]
       # @example
+      #   require "tasker_core/cli"
+      #
+      #   terminal = TaskerCore::CLI::Terminal.new($stdout, $stderr, $stdin)
       #   terminal.table([["order", 3], ["refund", 12]], head: %w[NAME TASKS], right: [1])
       def table(rows, head: nil, right: [])
         lines = rows.map { |row| row.map(&:to_s) }
