@@ -258,7 +258,7 @@ RSpec.describe "The database of a Rails app", limit: 120 do
 
     it "is a file of its own in storage/, which is made when it is needed" do
       expect(origin(@booted)).to eq(["sqlite://#{@app.folder}/storage/tasker_test.sqlite3", "default"])
-      expect(Dir.children("#{@app.folder}/storage")).to eq([])
+      expect(Dir.glob("#{@app.folder}/storage/*")).to eq([])
       expect(@booted.run("TaskerCore.handle.info[:backend]")).to eq("sqlite")
       @booted.run("TaskerCore::OrchestrationManager.instance.close; 1")
       expect(File).to exist("#{@app.folder}/storage/tasker_test.sqlite3")

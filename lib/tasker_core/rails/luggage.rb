@@ -55,8 +55,8 @@ module TaskerCore
       def words(brought)
         locale, zone = brought.values_at("locale", "time_zone")
         [
-          (->(&inner) { I18n.with_locale(locale, &inner) } if locale && I18n.locale_available?(locale)),
-          (->(&inner) { Time.use_zone(zone, &inner) } if zone && Time.find_zone(zone))
+          (->(&inner) { I18n.with_locale(locale) { inner.call } } if locale && I18n.locale_available?(locale)),
+          (->(&inner) { Time.use_zone(zone) { inner.call } } if zone && Time.find_zone(zone))
         ].compact
       end
 
@@ -119,7 +119,8 @@ module TaskerCore
           next unless type.is_a?(Class) && type < ActiveSupport::CurrentAttributes
 
           known = values.select { |attribute, _| type.respond_to?(:"#{attribute}=") }
-          ->(&inner) { type.set(known.to_h { |one, value| [one.to_sym, restored(value)] }, &inner) }
+          # Newer Rails give the block an argument, older none.
+          ->(&inner) { type.set(known.to_h { |one, value| [one.to_sym, restored(value)] }) { inner.call } }
         end
       end
 

@@ -67,7 +67,7 @@ module Tasker
       # @return [void]
       def say_what_comes_next
         say "\nNext:"
-        say "  bin/rails db:migrate" if postgres?
+        say "  bin/rails db:migrate"
         say "  bin/rails generate tasker:workflow Order validate charge ship"
         say "  bin/tasker work"
       end
