@@ -28,7 +28,8 @@ RSpec.describe TaskerCore::Outbox do
 
   # As somebody wrote it whose process ended then.
   def leave(text, id: SecureRandom.uuid)
-    connection.execute("INSERT INTO tasker_outbox (id, task) VALUES ('#{id}', #{connection.quote(text)})")
+    values = "'#{id}', #{connection.quote(text)}, CURRENT_TIMESTAMP"
+    connection.execute("INSERT INTO tasker_outbox (id, task, created_at) VALUES (#{values})")
     id
   end
 

@@ -54,6 +54,15 @@ RSpec.describe "Transactions and jobs of a Rails app", limit: 120 do
   it "keep the outbox in schema.rb" do
     expect(@app.read("db/schema.rb")).to match(/create_table "tasker_outbox", .+ force: :cascade do/)
     rake("db:schema:load")
-    expect(ask("TaskerCore::Outbox.entries.size")).to eq(0)
+    written = ask(<<~RUBY)
+      written = nil
+      Order.transaction do
+        Fulfil.start({ id: 1 }, transactional: true)
+        written = TaskerCore::Outbox.entries.size
+        raise ActiveRecord::Rollback
+      end
+      written
+    RUBY
+    expect(written).to eq(1)
   end
 end

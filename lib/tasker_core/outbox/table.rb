@@ -60,8 +60,8 @@ module TaskerCore
         refuse unless there?
         rows = prepared.ids.zip(prepared.letters)
         rows.each_slice(100) do |some|
-          values = some.map { |id, letter| "(#{quote(id)}, #{quote(letter)})" }
-          run("INSERT INTO #{NAME} (id, task) VALUES #{values.join(", ")}")
+          values = some.map { |id, letter| "(#{quote(id)}, #{quote(letter)}, CURRENT_TIMESTAMP)" }
+          run("INSERT INTO #{NAME} (id, task, created_at) VALUES #{values.join(", ")}")
         end
       end
 
@@ -112,7 +112,8 @@ module TaskerCore
         long = @connection.adapter_name.match?(/mysql|trilogy/i) ? { limit: (1 << 32) - 1 } : {}
         table.string :id, limit: 36, null: false, primary_key: true
         table.text :task, null: false, **long
-        table.datetime :created_at, precision: nil, null: false, default: -> { "CURRENT_TIMESTAMP" }
+        # No default: not every schema.rb can say that it is the time.
+        table.datetime :created_at, precision: nil, null: false
         table.datetime :due_at, precision: nil
         table.integer :attempts, null: false, default: 0
         table.text :error
