@@ -67,6 +67,12 @@ RSpec.describe "The database of a Rails app", limit: 120 do
       text.gsub(/^\\(un)?restrict.*$/, "")
     end
 
+    # Rails' own tasks take the client that is installed, which writes settings of its own version.
+    def newer_client?
+      server = Support::PostgresServer.query("SHOW server_version")[0][0].to_i
+      Open3.capture2("pg_dump", "--version").first[/\d+/].to_i > server
+    end
+
     # An empty database of the primary's name.
     def empty
       ask("ActiveRecord::Base.connection_handler.clear_all_connections!; 1")
@@ -182,6 +188,7 @@ RSpec.describe "The database of a Rails app", limit: 120 do
 
     %i[ruby sql].each do |format|
       it "comes again from a schema in #{format}, with db:schema:load, db:test:prepare and db:prepare" do
+        skip "what this pg_dump writes, the older server can't read" if format == :sql && newer_client?
         with_primary_only do
           schema_format(format)
           empty && create
