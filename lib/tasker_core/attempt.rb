@@ -17,9 +17,13 @@ module TaskerCore
     end
 
     # Whether that thread is in a handler.
-    def self.busy?(thread)
-      !thread.thread_variable_get(:tasker_core_attempt).nil?
-    end
+    def self.busy?(thread) = !of(thread).nil?
+
+    # What that thread is at.
+    def self.of(thread) = thread.thread_variable_get(:tasker_core_attempt)
+
+    # @return [StepContext]
+    attr_reader :context
 
     def initialize(assignment, native_worker, registry, settings, interrupter)
       @assignment = assignment

@@ -17,6 +17,7 @@ module TaskerCore
     include Upkeep
     include TemplateLookup
     include Creation
+    include Watching
 
     # The conditions of {#tasks} that are moments.
     TIMES = %i[created_after created_before finished_after finished_before].freeze

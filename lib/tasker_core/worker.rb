@@ -96,6 +96,34 @@ module TaskerCore
       self
     end
 
+    # Claims no more steps until {#resume}: what no thread has taken goes back, what runs goes on and is recorded. A
+    # worker that is not running stays as it is.
+    #
+    # @return [self]
+    # @example
+    #   handle = TaskerCore.open("sqlite::memory:")
+    #   worker = handle.worker.start
+    #   worker.quiet.quiet? # => true
+    #   worker.resume.quiet? # => false
+    #   worker.stop
+    def quiet
+      @native.quiet = true if running?
+      self
+    end
+
+    # Claims steps again after {#quiet}.
+    #
+    # @return [self]
+    def resume
+      @native.quiet = false if running?
+      self
+    end
+
+    # @return [Boolean] whether it was told to claim nothing, and runs
+    def quiet?
+      running? && @native.quiet?
+    end
+
     # @return [Boolean] whether it takes steps, in this process
     def running?
       mine? && @native.working?
@@ -129,6 +157,14 @@ module TaskerCore
     def stats
       counted = @native ? @native.stats : { ran: 0, failed: 0, late: 0, queued: 0, running: 0 }
       { **counted, threads: @threads }.freeze
+    end
+
+    # What its threads are at.
+    #
+    # @api private
+    # @return [Array<Array(Thread, StepContext)>] each with its step; nil for one that waits
+    def occupation
+      @pool.select(&:alive?).map { |thread| [thread, Attempt.of(thread)&.context] }
     end
 
     # Waits until there is nothing to do.

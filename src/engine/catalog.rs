@@ -135,6 +135,11 @@ impl Catalog {
         }
     }
 
+    /// The queues of the lanes that this process has met.
+    pub(super) fn queues(&self) -> HashMap<LaneId, String> {
+        self.lanes.read().iter().map(|((_, queue), &lane)| (lane, queue.clone())).collect()
+    }
+
     /// Changes when a lane was met for the first time.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)

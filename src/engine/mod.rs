@@ -5,7 +5,7 @@
 //! * [`worker`]: claimed steps in memory, and the loop that feeds and settles them.
 //! * [`session`]: this process's lease, and the recovery of others'. [`waiting`]: `Task#wait`.
 //! * [`events`]: what was committed, for those who listen. [`clock`]: time that tests move.
-//! * [`operating`]: what people do by hand.
+//! * [`meters`]: what is counted. [`operating`]: what people do by hand.
 //! * [`creation`]: new tasks, gathered. [`checkpoints`]: what handlers save on their way, gathered.
 //! * [`retention`]: tasks that go.
 //! * [`outbox`]: tasks that applications asked for within transactions of their own.
@@ -21,6 +21,7 @@ pub mod creation;
 pub mod error;
 pub mod events;
 pub mod intent;
+pub mod meters;
 pub mod operating;
 pub mod outbox;
 mod queues;
@@ -50,11 +51,12 @@ use checkpoints::Checkpoints;
 use creation::Creations;
 use error::{EngineError, Missing, Result};
 use events::{Event, EventKind, Events};
+use meters::Meters;
 use session::Keeper;
 use transactions::look::{Revision, TemplateNames, Versions};
 use transactions::register::{Register, Registered};
 use waiting::Waiters;
-use worker::Worker;
+use worker::{Phase, Worker};
 
 /// How the engine behaves.
 #[derive(Clone, Debug)]
@@ -92,6 +94,7 @@ pub struct Engine {
     /// Whether tasks are being made of the outbox in the background.
     expanding: AtomicBool,
     events: Arc<Events>,
+    meters: Arc<Meters>,
     id: u64,
 }
 
@@ -114,6 +117,7 @@ impl Engine {
             pauses: AtomicU64::new(0),
             expanding: AtomicBool::new(false),
             events,
+            meters: Arc::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
     }
@@ -136,6 +140,11 @@ impl Engine {
     /// Those who listen to what happens.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
+    }
+
+    /// What this process counts.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// What went wrong in the background, to be shown to people.
@@ -218,6 +227,17 @@ impl Engine {
         let mut workers = self.workers.lock();
         workers.retain(|worker| worker.strong_count() > 0);
         workers.push(Arc::downgrade(worker));
+    }
+
+    /// The workers of this process that have not ended.
+    pub fn workers(&self) -> Vec<Arc<Worker>> {
+        let workers = self.workers.lock();
+        workers.iter().filter_map(Weak::upgrade).filter(|worker| worker.phase() != Phase::Stopped).collect()
+    }
+
+    /// Whether this process has a session whose lease is not about to run out.
+    pub fn is_leased(&self) -> bool {
+        self.keeper.key().is_some_and(|key| self.keeper.is_fresh(key, self.options.lease))
     }
 
     /// Wakes the workers of this process.

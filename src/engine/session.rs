@@ -134,6 +134,7 @@ impl Engine {
     /// Another process has shut this session out: says so, once, and has the workers start over.
     pub(super) fn session_ended(&self, key: SessionKey) {
         if self.keeper.lose(key) {
+            self.meters.session_lost();
             self.troubles().add("this process's session was ended by another one: it was not renewed in time");
             self.ring();
         }
@@ -184,6 +185,7 @@ impl Engine {
     }
 
     fn tell_recovered(&self, session: SessionId, steps: usize) {
+        self.meters.recovered(steps);
         if steps > 0 {
             let metadata = Json::of(&serde_json::json!({ "steps": steps })).ok();
             let recovered = |event| Event { session: Some(session), metadata, ..event };

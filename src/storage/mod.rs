@@ -235,7 +235,7 @@ pub trait Tx: Send {
     /// Takes up to `limit` claimable steps from these lanes: higher priority first, then older
     /// tasks; rows that another transaction has locked are skipped. A lane's cursor says where to
     /// start looking.
-    fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> impl Future<Output = Result<Vec<ReadyRow>>> + Send;
+    fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> impl Future<Output = Result<Vec<TakenRow>>> + Send;
     /// Keeps steps until they are due.
     fn put_timers(&mut self, rows: &[TimerRow]) -> impl Future<Output = Result<()>> + Send;
     /// Takes up to `limit` timers that are due, in any lane, earliest first, skipping locked ones.
@@ -404,6 +404,8 @@ pub trait Tx: Send {
 
     /// How many tasks are in each state, and what waits, is held and works.
     fn census(&mut self) -> impl Future<Output = Result<Census>> + Send;
+    /// How many steps are ready, by queue, in the order of the queues' names.
+    fn backlog(&mut self) -> impl Future<Output = Result<Vec<Backlog>>> + Send;
     /// The tasks that ended in this window, in no order.
     fn ended_tasks(&mut self, window: &Window) -> impl Future<Output = Result<Vec<EndedTask>>> + Send;
     /// How far the steps of those tasks came, in no order.

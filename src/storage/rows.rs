@@ -33,7 +33,7 @@ pub use limits::{Parked, Slot};
 pub use operations::{HeldTask, LastTransition, StepPlacement, StepWait, TaskPlacement};
 pub use pauses::QueuePause;
 pub use reading::{StepProgress, StepRow, TaskRow};
-pub use statistics::{Census, EndedTask, StoreFacts, Window};
+pub use statistics::{Backlog, Census, EndedTask, StoreFacts, Window};
 pub use templates::{LaneRow, NamedTaskRow, NewNamedTask, RevisionRow, VersionRow};
 
 /// A task to insert.
@@ -122,6 +122,15 @@ pub struct ReadyRow {
     pub attempts: u16,
     /// Its stored state: pending or waiting_for_retry.
     pub state: StepState,
+}
+
+/// A step that was claimed out of those that are ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenRow {
+    /// The step.
+    pub row: ReadyRow,
+    /// Since when it was ready, where that is known.
+    pub ready_at: Option<Timestamp>,
 }
 
 /// A step that is to become ready at a time.

@@ -79,7 +79,7 @@ transaction!(Annotations { task: TaskId, kind: Option<&'static str> } -> Vec<Ann
 
 transaction!(PutReady { rows: Vec<ReadyRow> } -> (), |self, tx| tx.put_ready(&self.rows).await);
 transaction!(TakeReady { lanes: Vec<LaneCursor>, limit: usize } -> Vec<ReadyRow>, |self, tx| {
-    tx.take_ready(&self.lanes, self.limit).await
+    Ok(tx.take_ready(&self.lanes, self.limit).await?.into_iter().map(|taken| taken.row).collect())
 });
 transaction!(PutTimers { rows: Vec<TimerRow> } -> (), |self, tx| tx.put_timers(&self.rows).await);
 transaction!(TakeDue { limit: usize } -> Vec<ReadyRow>, |self, tx| tx.take_due(self.limit).await);
@@ -171,6 +171,10 @@ transaction!(PlaceTask { row: TaskPlacement } -> (), |self, tx| tx.place_task(&s
 transaction!(Settled { moves: Vec<StepMove> } -> Vec<SettledStep>, |self, tx| tx.settle_steps(&self.moves).await);
 
 transaction!(CountAll {} -> Census, |self, tx| tx.census().await);
+transaction!(TakeWithTimes { lanes: Vec<LaneCursor>, limit: usize } -> Vec<TakenRow>, |self, tx| {
+    tx.take_ready(&self.lanes, self.limit).await
+});
+transaction!(CountReady {} -> Vec<Backlog>, |self, tx| tx.backlog().await);
 transaction!(EndedTasks { window: Window } -> Vec<EndedTask>, |self, tx| tx.ended_tasks(&self.window).await);
 transaction!(EndedSteps { window: Window } -> Vec<(TaskId, StepProgress)>, |self, tx| {
     tx.ended_steps(&self.window).await

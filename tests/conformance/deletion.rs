@@ -10,7 +10,8 @@ use crate::calls::*;
 
 // Takes all that is ready of a lane, as a worker claims it.
 transaction!(ClaimAll { lane: LaneId, session: SessionId } -> (), |self, tx| {
-    let steps = tx.take_ready(&from_the_start(&[self.lane]), 7).await?;
+    let taken = tx.take_ready(&from_the_start(&[self.lane]), 7).await?;
+    let steps: Vec<_> = taken.into_iter().map(|taken| taken.row).collect();
     if steps.is_empty() { Ok(()) } else { tx.put_receipt(&receipt(self.session, steps)).await.map(drop) }
 });
 

@@ -104,4 +104,30 @@ on_each_store! {
         let known = found.ready_since.expect("a ready step");
         assert!(known <= since && since.since(known) < Duration::from_secs(5), "{known:?} {since:?}");
     }
+
+    async fn what_waits_is_counted_by_queue_and_knows_since_when(db: &Database) {
+        assert!(db.read(CountReady {}).await.is_empty());
+        let (one, two) = (Diamond::store(db).await, Diamond::store_again(db).await);
+        let mail = |diamond: &Diamond| (diamond.id, "mail".to_owned());
+        let mails = db.write(EnsureLanes { wanted: vec![mail(&one), mail(&two)] }).await;
+        let ids = task_ids(3);
+        let began = db.read(Now {}).await;
+        db.write(PutReady { rows: vec![ready(mails[0], 0, ids[0], 0), ready(one.lane, 0, ids[0], 1)] }).await;
+        db.travel(Duration::from_secs(7));
+        db.write(PutReady { rows: vec![ready(mails[1], 0, ids[1], 0), ready(mails[1], 5, ids[2], 0)] }).await;
+
+        let found = db.read(CountReady {}).await;
+        let counts: Vec<_> = found.iter().map(|backlog| (backlog.queue.as_str(), backlog.steps)).collect();
+        assert_eq!(counts, [("default", 1), ("mail", 3)]);
+        let waited = |since: Option<Timestamp>| since.expect("a time").since(began);
+        assert!(found.iter().all(|backlog| waited(backlog.since) < Duration::from_secs(5)), "{found:?}");
+
+        for lanes in [vec![mails[1]], vec![mails[1], mails[0]]] {
+            let taken = db.write(TakeWithTimes { lanes: from_the_start(&lanes), limit: 1 }).await;
+            assert!(waited(taken[0].ready_at) >= Duration::from_secs(7), "{taken:?}");
+        }
+        let taken = db.write(TakeWithTimes { lanes: from_the_start(&[mails[0], one.lane]), limit: 9 }).await;
+        assert!(taken.iter().all(|taken| waited(taken.ready_at) < Duration::from_secs(5)), "{taken:?}");
+        assert!(taken.len() == 2 && db.read(CountReady {}).await.is_empty());
+    }
 }

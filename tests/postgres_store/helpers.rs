@@ -115,7 +115,7 @@ pub async fn release(store: &PostgresStore, children: Vec<(StepKey, i32)>) -> Ve
 
 pub async fn take(store: &PostgresStore, lanes: Vec<LaneCursor>, limit: usize) -> Vec<ReadyRow> {
     transact!(store.write(lanes: Vec<LaneCursor>, limit: usize) |tx| -> Vec<ReadyRow> {
-        tx.take_ready(lanes, *limit).await
+        Ok(tx.take_ready(lanes, *limit).await?.into_iter().map(|taken| taken.row).collect())
     })
     .expect("steps are taken")
 }

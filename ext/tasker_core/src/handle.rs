@@ -22,6 +22,7 @@ use crate::convert::json_out::to_ruby;
 use crate::convert::output::{Record, strings, text, text_or_nil, time};
 use crate::errors::{Failure, guarded};
 use crate::handle_info::HandleInfo;
+use crate::probes::Probes;
 use crate::signal::Signal;
 use crate::subscription::Subscription;
 use crate::task::Task;
@@ -179,6 +180,17 @@ impl Handle {
         })
     }
 
+    fn serve_probes(&self, options: RHash) -> Result<Call, Failure> {
+        guarded(|| {
+            let served = self.0.serve_probes(self.read(options)?);
+            Ok(Call::new(served, |ruby, probes| Ok(ruby.obj_wrap(Probes::new(probes)).as_value())))
+        })
+    }
+
+    fn metrics(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::new(self.0.metrics(), |ruby, text| Ok(ruby.str_new(&text).as_value()))))
+    }
+
     fn engine_id(&self) -> Result<Call, Failure> {
         guarded(|| Ok(Call::new(self.0.engine_id(), |ruby, id| Ok(ruby.integer_from_u64(id).as_value()))))
     }
@@ -306,6 +318,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("check_search", method!(Handle::check_search, 1))?;
     class.define_method("worker", method!(Handle::worker, 3))?;
     class.define_method("subscribe", method!(Handle::subscribe, 2))?;
+    class.define_method("serve_probes", method!(Handle::serve_probes, 1))?;
+    class.define_method("metrics", method!(Handle::metrics, 0))?;
     class.define_method("engine_id", method!(Handle::engine_id, 0))?;
     class.define_method("info", method!(Handle::info, 0))?;
     class.define_method("still?", method!(Handle::is_still, 1))?;

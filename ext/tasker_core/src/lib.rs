@@ -3,7 +3,7 @@
 //! * [`convert`]: Ruby values into typed structs and JSON text, and back.
 //! * [`call`], [`signal`]: how a Ruby thread waits for Rust: in Ruby, interruptibly.
 //! * One file for each Ruby class, named after it, with an `init` that lists its methods:
-//!   [`handle`], [`worker`], [`assignment`], [`subscription`], and the snapshots [`task`], [`step`],
+//!   [`handle`], [`worker`], [`assignment`], [`subscription`], [`probes`], and the snapshots [`task`], [`step`],
 //!   [`transition`], [`annotation`], [`event`], [`handle_info`], which every Ractor may read: [`raw`]. [`burden`]: what they weigh.
 //! * [`operations`]: what people do by hand.
 //! * [`performance`]: what is asked of a handle about how things go.
@@ -35,6 +35,7 @@ mod names;
 mod operations;
 mod outbox;
 mod performance;
+mod probes;
 mod raw;
 mod signal;
 mod step;
@@ -62,6 +63,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     worker::init(ruby, native)?;
     assignment::init(ruby, native)?;
     subscription::init(ruby, native)?;
+    probes::init(ruby, native)?;
     task::init(ruby, module)?;
     step::init(ruby, module)?;
     transition::init(ruby, module)?;
@@ -94,6 +96,7 @@ fn look_up_classes(ruby: &Ruby) {
     transition::Transition::class(ruby);
     annotation::Annotation::class(ruby);
     subscription::Subscription::class(ruby);
+    probes::Probes::class(ruby);
     event::Event::class(ruby);
     handle_info::HandleInfo::class(ruby);
     bench::Bench::class(ruby);

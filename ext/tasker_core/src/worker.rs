@@ -168,6 +168,17 @@ impl Worker {
         }
     }
 
+    fn set_quiet(&self, quiet: bool) -> Result<(), Failure> {
+        guarded(|| {
+            self.core.set_quiet(quiet);
+            Ok(())
+        })
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.core.is_quiet()
+    }
+
     fn is_stopped(&self) -> bool {
         self.core.phase() == Phase::Stopped
     }
@@ -210,6 +221,8 @@ pub fn init(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("die", method!(Worker::die, 0))?;
     class.define_method("stats", method!(Worker::stats, 0))?;
     class.define_method("phase", method!(Worker::phase, 0))?;
+    class.define_method("quiet=", method!(Worker::set_quiet, 1))?;
+    class.define_method("quiet?", method!(Worker::is_quiet, 0))?;
     class.define_method("stopped?", method!(Worker::is_stopped, 0))?;
     class.define_method("working?", method!(Worker::is_working, 0))?;
     class.define_method("troubles", method!(Worker::troubles, 0))

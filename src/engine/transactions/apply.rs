@@ -30,8 +30,8 @@ pub struct Keep {
 
 /// What was written, and what is still to be: the touches of tasks, which are locked last.
 pub struct Applied {
-    /// The steps whose move was not late.
-    pub accepted: HashSet<StepKey>,
+    /// The steps whose move was not late, each with the state that it is in now.
+    pub accepted: HashMap<StepKey, StepState>,
     /// Children that stay with the worker.
     pub kept: Vec<ReadyRow>,
     /// Whether steps were made ready for anyone.
@@ -51,9 +51,15 @@ pub async fn apply<T: Tx>(tx: &mut T, catalog: &Catalog, verdicts: Vec<Verdict>,
     let mut moves: Vec<_> = verdicts.iter().map(|verdict| verdict.step_move.clone()).collect();
     moves.sort_unstable_by_key(|step_move| step_move.key);
     let settled = tx.settle_steps(&moves).await?;
-    let accepted: HashSet<StepKey> = settled.iter().map(|step| step.key).collect();
+    let mut accepted: HashMap<StepKey, StepState> = settled.iter().map(|step| (step.key, StepState::Pending)).collect();
     let parked: HashSet<StepKey> = settled.iter().filter(|step| step.parked).map(|step| step.key).collect();
-    let mut verdicts: Vec<Verdict> = verdicts.into_iter().filter(|v| accepted.contains(&v.step_move.key)).collect();
+    let mut verdicts = verdicts;
+    verdicts.retain(|Verdict { step_move, .. }| {
+        accepted.get_mut(&step_move.key).is_some_and(|to| {
+            *to = step_move.to;
+            true
+        })
+    });
     look_again(tx, catalog, &mut verdicts, &settled).await?;
     record(tx, &verdicts).await?;
     let made = verdicts.iter().filter_map(|verdict| Some((verdict.step_move.key, verdict.limit_key.clone()?)));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::limits::Freed;
 use super::work::{Work, works};
@@ -48,6 +49,8 @@ pub struct Assignment {
     pub receipt: ReceiptId,
     /// When it was claimed.
     pub claimed_at: Timestamp,
+    /// For how long it had been ready then; zero where it never waited, or that is not known.
+    pub waited: Duration,
     /// What there is to do.
     pub work: Work,
     /// What the host made of it for its limit, where it makes the key.
@@ -254,7 +257,8 @@ pub async fn gather<T: Tx>(
         }
         let checkpoint = checkpoints.remove(&row.key);
         let (receipt, claimed_at, limit_key) = (receipt.id, receipt.claimed_at, limit_key.flatten());
-        Assignment { row, task, parents, checkpoint, receipt, claimed_at, work, limit_key }
+        let waited = Duration::ZERO;
+        Assignment { row, task, parents, checkpoint, receipt, claimed_at, waited, work, limit_key }
     });
     Ok(held.collect())
 }

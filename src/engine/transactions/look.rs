@@ -7,7 +7,7 @@ use crate::domain::id::{LaneId, NamedTaskId, RevisionId, StepKey, TaskId, Token}
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, StoredTemplate};
 use crate::storage::rows::{
-    AnnotationRow, HistoryRow, LaneRow, Outlook, QueuePause, StepRow, TaskFilter, TaskRow, VersionRow,
+    AnnotationRow, Backlog, HistoryRow, LaneRow, Outlook, QueuePause, StepRow, TaskFilter, TaskRow, VersionRow,
 };
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
@@ -40,6 +40,16 @@ async fn with_templates<T: Tx>(tx: &mut T, catalog: &Catalog, rows: Vec<TaskRow>
             Ok((row, stored))
         })
         .collect()
+}
+
+look! {
+    /// Whether the database answers: how many sessions live.
+    Answering {} -> u64, |self, tx| tx.live_sessions().await
+}
+
+look! {
+    /// What waits in the queues, and when that was.
+    Waiting {} -> (Vec<Backlog>, Timestamp), |self, tx| Ok((tx.backlog().await?, tx.now().await?))
 }
 
 look! {

@@ -107,7 +107,7 @@ impl Transaction for Recover {
         fault_point!(Recovering);
         tx.drop_receipts(&[self.receipt]).await?;
         Ok(Recovered {
-            steps: applied.accepted.into_iter().collect(),
+            steps: applied.accepted.into_keys().collect(),
             made_ready: applied.made_ready || unparked,
             lanes: applied.lanes,
             moved: applied.touches.write(tx).await?,

@@ -5,7 +5,7 @@
 //! What becomes of each step is decided before the first statement: a matching token proves that
 //! the step is as it was when it was claimed, so the claim's own copy is all that [`Verdict`] needs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use super::apply::{Keep, apply};
 use super::intake::{Assignment, Known, TakenIn, gather, take_in};
 use super::verdict::{Outcome, Verdict};
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey};
+use crate::domain::state::StepState;
+use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes};
 use crate::fault_point;
-use crate::storage::rows::{LaneCursor, ReadyRow, Receipt, TaskMoved};
+use crate::storage::rows::{LaneCursor, ReadyRow, Receipt, TakenRow, TaskMoved};
 use crate::storage::{Result, StoreError, Transaction, Tx};
 
 /// The most overdue timers that one transaction makes ready.
@@ -68,8 +70,8 @@ pub struct Claim {
 /// What was committed.
 #[derive(Default)]
 pub struct Settled {
-    /// The steps whose report was recorded.
-    pub accepted: HashSet<StepKey>,
+    /// The steps whose report was recorded, each with the state that this brought it to.
+    pub accepted: HashMap<StepKey, StepState>,
     /// What the worker has now.
     pub claimed: Vec<Assignment>,
     /// Rows taken from the ready table, in order, to move the cursors.
@@ -97,11 +99,10 @@ impl Transaction for Settle {
         if tx.resent()
             && let Some(receipt) = tx.find_receipt(self.claim.receipt).await?
         {
-            return self.recall(tx, &receipt).await;
+            return self.recall(tx, &receipt, now).await;
         }
 
-        let verdicts: Vec<Verdict> =
-            self.reports.iter().map(|report| Verdict::of(report, self.session.id, now)).collect::<Result<_>>()?;
+        let verdicts = self.verdicts(now)?;
         let keep = Keep {
             lanes: self.claim.lanes.iter().map(|cursor| cursor.lane).collect(),
             limit: self.claim.keep,
@@ -116,11 +117,13 @@ impl Transaction for Settle {
             lanes: std::mem::take(&mut applied.lanes),
             ..Settled::default()
         };
-        let rows = self.take(tx, std::mem::take(&mut applied.kept), &mut settled).await?;
+        let mut waits = Vec::new();
+        let rows = self.take(tx, std::mem::take(&mut applied.kept), &mut settled, &mut waits).await?;
         let (known, freed) = (applied.known(), applied.freed());
         let TakenIn { assignments: mut claimed, started, made_ready } =
             take_in(tx, &self.catalog, self.session.id, self.claim.receipt, rows, known, freed).await?;
         settled.made_ready |= made_ready;
+        note_waits(&mut claimed, &waits);
         claimed.extend(self.find_doubtful(tx).await?);
         tx.drop_receipts(&self.finished_receipts).await?;
         for (id, revision) in started {
@@ -142,12 +145,17 @@ impl Settle {
         tx.hold_session(self.session).await
     }
 
+    fn verdicts(&self, now: Timestamp) -> Result<Vec<Verdict>> {
+        self.reports.iter().map(|report| Verdict::of(report, self.session.id, now)).collect()
+    }
+
     /// An earlier try was committed and its answer lost: what it claimed is under its receipt, and
     /// every report that held its token then was recorded then.
-    async fn recall<T: Tx>(&self, tx: &mut T, receipt: &Receipt) -> Result<Settled> {
+    async fn recall<T: Tx>(&self, tx: &mut T, receipt: &Receipt, now: Timestamp) -> Result<Settled> {
         let mut claimed = gather(tx, &self.catalog, receipt, Known::default()).await?;
         claimed.extend(self.find_doubtful(tx).await?);
-        let accepted = self.reports.iter().map(|report| report.assignment.row.key).collect();
+        let moves = self.verdicts(now)?.into_iter().map(|verdict| verdict.step_move);
+        let accepted = moves.map(|step_move| (step_move.key, step_move.to)).collect();
         Ok(Settled { accepted, claimed, more: true, ..Settled::default() })
     }
 
@@ -162,8 +170,14 @@ impl Settle {
         Ok(found)
     }
 
-    /// Fills what is left of the limit from the ready table.
-    async fn take<T: Tx>(&self, tx: &mut T, mut rows: Vec<ReadyRow>, settled: &mut Settled) -> Result<Vec<ReadyRow>> {
+    /// Fills what is left of the limit from the ready table; `waits` is since when each of these was ready, in order.
+    async fn take<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Vec<ReadyRow>,
+        settled: &mut Settled,
+        waits: &mut Vec<(StepKey, Option<Timestamp>)>,
+    ) -> Result<Vec<ReadyRow>> {
         if self.claim.look_due {
             let due = tx.take_due(DUE_LIMIT).await?;
             settled.made_ready |= !due.is_empty();
@@ -174,11 +188,22 @@ impl Settle {
         if self.claim.look && room > 0 {
             let taken = tx.take_ready(&self.claim.lanes, room).await?;
             settled.more |= taken.len() == room;
-            settled.taken = taken.iter().map(|row| (row.lane, row.priority, row.key)).collect();
-            rows.extend(taken);
+            settled.taken = taken.iter().map(|TakenRow { row, .. }| (row.lane, row.priority, row.key)).collect();
+            waits.extend(taken.iter().map(|taken| (taken.row.key, taken.ready_at)));
+            rows.extend(taken.into_iter().map(|taken| taken.row));
         } else {
             settled.more |= self.claim.look;
         }
         Ok(rows)
+    }
+}
+
+/// Tells those that were ready for how long. What was claimed stands in the order in which it was taken, after what
+/// stayed with the worker, which waited for nobody; what its limit holds up is missing.
+fn note_waits(claimed: &mut [Assignment], waits: &[(StepKey, Option<Timestamp>)]) {
+    let mut waits = waits.iter().rev();
+    for held in claimed.iter_mut().rev() {
+        let Some((_, ready_at)) = waits.by_ref().find(|(key, _)| *key == held.row.key) else { return };
+        held.waited = ready_at.map_or(Duration::ZERO, |ready_at| held.claimed_at.since(ready_at));
     }
 }

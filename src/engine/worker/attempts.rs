@@ -43,10 +43,12 @@ impl Attempts {
         Self { running: HashMap::new(), lost: HashMap::new(), to_interrupt: Vec::new(), wake }
     }
 
-    pub(super) fn begin(&mut self, ticket: Ticket) {
+    /// A thread has it from now on; gives that moment.
+    pub(super) fn begin(&mut self, ticket: Ticket) -> Instant {
         let timeout = ticket.assignment.step().map_or(LONGEST, |step| step.policy.timeout).min(LONGEST);
         let since = Instant::now();
         self.running.insert(ticket.number, Running { ticket, since, timeout, deadline: since + timeout });
+        since
     }
 
     /// The thread is back. Gives the attempt unless it was taken from it.

@@ -26,12 +26,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Every how many polls to look for lanes that other processes made.
 const LANES_EVERY: u32 = 5;
 
+/// Versions of the templates, lanes and pauses that this process knows, and whether the worker is quiet.
+type Known = (u64, u64, u64, bool);
+
 /// When to look at the database though nothing asks for it.
 struct Clock {
     poll_at: Instant,
     lanes_at: Instant,
-    /// What this process knew of templates, lanes and pauses when they were last looked up.
-    known: (u64, u64, u64),
+    /// What was known when the lanes were last looked up.
+    known: Known,
     /// The paused queues that the lanes were chosen by.
     pauses: Vec<QueuePause>,
     due_at: Option<Instant>,
@@ -187,9 +190,9 @@ impl Worker {
         }
     }
 
-    /// Which templates, lanes and pauses this process knows, as versions.
-    fn known(&self) -> (u64, u64, u64) {
-        (self.registry.version(), self.engine.catalog.version(), self.engine.pauses.load(Ordering::Relaxed))
+    fn known(&self) -> Known {
+        let pauses = self.engine.pauses.load(Ordering::Relaxed);
+        (self.registry.version(), self.engine.catalog.version(), pauses, self.is_quiet())
     }
 
     /// Looks up the lanes again: this process has met new ones, others may have made some, or a queue was
@@ -268,7 +271,7 @@ impl Worker {
         {
             let mut hands = self.hands.lock();
             hands.receive(round.session, settled.claimed);
-            hands.finish_round(&round, settled.accepted.len());
+            hands.finish_round(&round, &settled.accepted);
             if round.look {
                 hands.looked(&settled.taken, settled.more);
             }

@@ -13,6 +13,8 @@ use super::{Ticket, Wake, WorkerStats};
 use crate::domain::fan_out::MAX_ITEMS;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, Token};
 use crate::domain::json::Json;
+use crate::domain::state::StepState;
+use crate::engine::meters::Meters;
 use crate::engine::transactions::intake::Assignment;
 use crate::engine::transactions::settle::Report;
 use crate::engine::transactions::verdict::{Failure, Outcome};
@@ -59,6 +61,7 @@ pub(super) struct Hands {
     /// Whether a report is not to wait for others: what it frees may be waited for.
     urgent: bool,
     stats: WorkerStats,
+    meters: Arc<Meters>,
 }
 
 /// A step that is held, and under which token.
@@ -83,7 +86,7 @@ pub(super) struct Round {
 }
 
 impl Hands {
-    pub(super) fn new(session: SessionKey, threads: usize, interrupt: Wake) -> Self {
+    pub(super) fn new(session: SessionKey, threads: usize, interrupt: Wake, meters: Arc<Meters>) -> Self {
         Self {
             session,
             lanes: HashSet::new(),
@@ -107,6 +110,7 @@ impl Hands {
             round_began: Instant::now(),
             urgent: false,
             stats: WorkerStats::default(),
+            meters,
         }
     }
 
@@ -163,16 +167,20 @@ impl Hands {
 
     pub(super) fn take(&mut self) -> Option<Ticket> {
         let ticket = self.queue.pop_front()?;
-        self.attempts.begin(ticket.clone());
+        let since = self.attempts.begin(ticket.clone());
+        self.meters.taken(&ticket.assignment, since.saturating_duration_since(ticket.held_since));
         Some(ticket)
     }
 
     pub(super) fn report(&mut self, number: u64, outcome: Outcome) -> bool {
         let Some(ended) = self.attempts.end(number) else {
             self.stats.late += 1;
+            self.meters.late(1);
             return false;
         };
-        self.pace.observe(ended.since.elapsed());
+        let took = ended.since.elapsed();
+        self.pace.observe(took);
+        self.meters.ran(&ended.ticket.assignment, took, false);
         // What only made a key is yet to be tried.
         self.stats.ran += u64::from(!matches!(outcome, Outcome::Keyed(_)));
         self.stats.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
@@ -205,7 +213,9 @@ impl Hands {
     /// Reports every step whose time is up, and says when the next one's will be.
     pub(super) fn time_out(&mut self) -> Option<Instant> {
         for late in self.attempts.time_out() {
-            self.pace.observe(late.since.elapsed());
+            let took = late.since.elapsed();
+            self.pace.observe(took);
+            self.meters.ran(&late.ticket.assignment, took, true);
             self.stats.ran += 1;
             self.stats.failed += 1;
             let outcome = Outcome::Failed(timed_out(late.timeout));
@@ -374,10 +384,11 @@ impl Hands {
     }
 
     /// Takes a committed round's reports off the books.
-    pub(super) fn finish_round(&mut self, round: &Round, accepted: usize) {
+    pub(super) fn finish_round(&mut self, round: &Round, accepted: &HashMap<StepKey, StepState>) {
         let Round { reports, finished_receipts, doubtful, .. } = round;
         self.receipts.settled(receipts_of(reports), finished_receipts, doubtful);
-        self.stats.late += (reports.len() - accepted) as u64;
+        self.stats.late += (reports.len() - accepted.len()) as u64;
+        self.meters.settled(reports, accepted);
         self.batch = (self.batch * 2).min(BATCH);
         self.alone = false;
         self.end_round();
@@ -433,7 +444,9 @@ impl Hands {
         self.session = session;
         self.queue.clear();
         self.attempts.lose_all(Loss::TakenAway);
-        self.stats.late += self.reports.drain(..).count() as u64;
+        let late = self.reports.drain(..).count() as u64;
+        self.stats.late += late;
+        self.meters.late(late);
         self.receipts = Receipts::default();
         self.expect_work();
         self.end_round();

@@ -125,6 +125,8 @@ pub struct Worker {
     phase: watch::Sender<Phase>,
     /// Whether a test moved the database's clock since the loop last looked.
     clock_moved: AtomicBool,
+    /// Whether it is to claim nothing for the time being.
+    quiet: AtomicBool,
 }
 
 impl Worker {
@@ -134,7 +136,7 @@ impl Worker {
     /// When the database fails.
     pub async fn start(engine: Arc<Engine>, registry: Arc<Registry>, options: WorkerOptions) -> Result<Arc<Self>> {
         let session = engine.session().await?;
-        let hands = Mutex::new(Hands::new(session, options.threads, options.interrupt.clone()));
+        let hands = Mutex::new(Hands::new(session, options.threads, options.interrupt.clone(), engine.meters.clone()));
         let phase = watch::Sender::new(Phase::Working);
         let worker = Arc::new(Self {
             engine,
@@ -145,6 +147,7 @@ impl Worker {
             stir: Notify::new(),
             phase,
             clock_moved: AtomicBool::new(false),
+            quiet: AtomicBool::new(false),
         });
         worker.look_up_lanes().await?;
         worker.engine.enlist(&worker);
@@ -289,6 +292,32 @@ impl Worker {
         self.hands.lock().attempts().is_taken_away(number)
     }
 
+    /// Has it claim nothing from now on, and give back what no thread has taken; what is running goes on and is
+    /// recorded. Or has it claim again.
+    pub fn set_quiet(&self, quiet: bool) {
+        self.quiet.store(quiet, Ordering::Relaxed);
+        if quiet {
+            self.hands.lock().work_lanes(Vec::new());
+        }
+        // Its loop looks the lanes up.
+        self.stir.notify_one();
+    }
+
+    /// Whether it was told to claim nothing for the time being.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes what is ready.
+    pub fn claims(&self) -> bool {
+        self.phase() == Phase::Working && !self.is_quiet()
+    }
+
+    /// How many steps the host runs at once.
+    pub fn threads(&self) -> usize {
+        self.options.threads
+    }
+
     /// Where the worker is in its life.
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
@@ -409,7 +438,7 @@ impl Worker {
     /// Reads which lanes the registered templates have now, and gives the pauses that leave some out.
     async fn look_up_lanes(&self) -> Result<Vec<QueuePause>, StoreError> {
         let Sources { lanes, pauses } = self.engine.sources(&self.registry, self.options.queues.as_deref()).await?;
-        self.hands.lock().work_lanes(lanes);
+        self.hands.lock().work_lanes(if self.is_quiet() { Vec::new() } else { lanes });
         self.stir.notify_one();
         Ok(pauses)
     }
@@ -424,7 +453,7 @@ impl Worker {
 
     /// Reserves the free hands for a task that is being created, when this worker waits for work.
     pub(super) fn reserve_idle(&self) -> Option<usize> {
-        (self.phase() == Phase::Working).then(|| self.hands.lock().reserve_idle()).flatten()
+        self.claims().then(|| self.hands.lock().reserve_idle()).flatten()
     }
 
     /// Gives back a reservation; what came of it was received before. A `doubtful` receipt may have

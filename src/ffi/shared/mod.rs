@@ -6,6 +6,7 @@
 //! * [`process`]: the Tokio runtime of this process. [`forks`]: what a fork needs. [`call`]: an operation under way;
 //!   [`started_worker`]: what one of them brings, and must not be lost.
 //! * [`signal`]: how Rust wakes a host's thread. [`types`]: inputs and outputs.
+//! * [`probes`]: how a process is, for those who watch it over HTTP.
 //! * [`event_bridge`]: from what was committed to a host's subscribers.
 //! * [`reading`]: how an input is read until all its faults are known, with [`errors`], [`path`],
 //!   [`nested`] and [`blank`]; an adapter brings the deserializer of its values. [`json_text`] is one
@@ -24,6 +25,7 @@ pub mod nested;
 pub mod orchestration_handle;
 pub mod orchestration_system;
 pub mod path;
+pub mod probes;
 pub mod process;
 pub mod reading;
 pub mod signal;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use validator::Validate;
@@ -105,8 +105,8 @@ impl LoneStepInput {
         };
         let claimed_at = Timestamp(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let (checkpoint, receipt) = (self.checkpoint, ReceiptId::generate());
-        let assignment =
-            Assignment { row, task: plan.info(), parents, checkpoint, receipt, claimed_at, work, limit_key: None };
+        let (task, waited, limit_key) = (plan.info(), Duration::ZERO, None);
+        let assignment = Assignment { row, task, parents, checkpoint, receipt, claimed_at, waited, work, limit_key };
         Ok(Ticket::new(0, assignment))
     }
 }

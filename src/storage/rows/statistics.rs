@@ -38,6 +38,17 @@ pub struct Census {
     pub sessions: u64,
 }
 
+/// What waits in a queue to be claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// The queue.
+    pub queue: String,
+    /// How many steps.
+    pub steps: u64,
+    /// Since when the one of them that has waited the longest is ready, where that is known.
+    pub since: Option<Timestamp>,
+}
+
 impl Census {
     /// Makes the tasks that are complete those that ended in no other way.
     pub(in crate::storage) fn rest_is_complete(&mut self, ended: u64) {

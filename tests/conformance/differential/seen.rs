@@ -98,7 +98,7 @@ transaction!(Look {
         histories.push((task, history));
     }
     let tasks = tx.tasks(&self.tasks).await?;
-    queue.extend(tx.take_ready(&from_the_start(&self.lanes), 100_000).await?.into_iter().map(|row| (Place::Ready, row)));
+    queue.extend(tx.take_ready(&from_the_start(&self.lanes), 100_000).await?.into_iter().map(|taken| (Place::Ready, taken.row)));
     queue.extend(tx.take_due(100_000).await?.into_iter().map(|row| (Place::Timer, row)));
     let mut seen = Seen::of(tasks, steps, histories, queue);
     let touches: Vec<_> = seen.tasks.keys().map(|&id| touch(id, true, -seen.live(id), 0)).collect();

@@ -297,7 +297,7 @@ impl World {
 
     fn settled(&mut self, worker: usize, settled: Settled) -> Answer {
         self.catalog.keep_lanes(settled.lanes);
-        let mut accepted: Vec<StepKey> = settled.accepted.into_iter().collect();
+        let mut accepted: Vec<StepKey> = settled.accepted.into_keys().collect();
         accepted.sort_unstable();
         let claims = settled.claimed.iter().map(claimed).collect();
         self.workers[worker].held.extend(settled.claimed.into_iter().map(Arc::new));

@@ -28,7 +28,7 @@ transaction!(Take { template: NamedTaskId, steps: usize, ttl: Duration } -> (), 
     tx.open_session(session, "a test", self.ttl).await?;
     let lanes = tx.lanes_of(&[self.template]).await?.into_iter();
     let cursors: Vec<LaneCursor> = lanes.map(|lane| LaneCursor { lane: lane.id, from: None }).collect();
-    let steps = tx.take_ready(&cursors, self.steps).await?;
+    let steps = tx.take_ready(&cursors, self.steps).await?.into_iter().map(|taken| taken.row).collect();
     tx.put_receipt(&NewReceipt { id: ReceiptId::generate(), session, steps }).await.map(drop)
 });
 

@@ -9,6 +9,7 @@ mod operations;
 pub mod outbox;
 mod performance;
 mod upkeep;
+mod watching;
 
 use std::mem;
 use std::sync::{Arc, Weak};
@@ -23,6 +24,7 @@ use super::event_bridge::Subscription;
 use super::handle_info::{HandleFacts, HandleInfo, HandleStatus, Pool};
 use super::limits::Limits;
 use super::orchestration_system::{OrchestrationSystem, Place};
+use super::probes::Probes;
 use super::process::Process;
 use super::types::{DatabaseState, HandleOptions};
 use crate::engine::Engine;
@@ -42,11 +44,23 @@ pub struct OrchestrationHandle {
     closed: watch::Sender<bool>,
 }
 
+impl State {
+    /// All that it holds, which it then has no more.
+    fn take_all(&mut self) -> Self {
+        mem::replace(self, Self::of(None))
+    }
+
+    fn of(attachment: Option<Attachment>) -> Self {
+        Self { attachment, workers: Vec::new(), subscriptions: Vec::new(), probes: Vec::new() }
+    }
+}
+
 /// Touched by the host's threads only; see [`super::process`].
 struct State {
     attachment: Option<Attachment>,
     workers: Vec<Weak<Worker>>,
     subscriptions: Vec<Weak<Subscription>>,
+    probes: Vec<Arc<Probes>>,
 }
 
 /// A handle's hold on a system of one process.
@@ -81,9 +95,8 @@ impl OrchestrationHandle {
     }
 
     fn new(place: Place, options: HandleOptions, registry: Arc<Registry>, attachment: Attachment) -> Self {
-        let state = State { attachment: Some(attachment), workers: Vec::new(), subscriptions: Vec::new() };
         let facts = Arc::new(HandleFacts::new(place, options));
-        Self { facts, registry, state: Mutex::new(state), closed: watch::Sender::new(false) }
+        Self { facts, registry, state: Mutex::new(State::of(Some(attachment))), closed: watch::Sender::new(false) }
     }
 
     /// Runs an operation on the runtime, with the engine of this process.
@@ -179,8 +192,7 @@ impl OrchestrationHandle {
             }
             Some(_) => {
                 let process = Process::current()?;
-                let parents = (mem::take(&mut state.workers), mem::take(&mut state.subscriptions));
-                mem::forget((state.attachment.take(), parents));
+                mem::forget(state.take_all());
                 Ok(state.attachment.insert(Attachment::new(process)).clone())
             }
         }
@@ -285,21 +297,20 @@ impl OrchestrationHandle {
     /// handle on one closes it. Closing a closed handle does nothing.
     pub fn close(&self) -> Call<()> {
         let pid = std::process::id();
-        let (attachment, workers, subscriptions) = {
-            let mut state = self.state.lock();
-            (state.attachment.take(), mem::take(&mut state.workers), mem::take(&mut state.subscriptions))
-        };
-        let Some(attachment) = attachment else { return Call::done(Ok(())) };
+        let mut held = self.state.lock().take_all();
+        let Some(attachment) = held.attachment.take() else { return Call::done(Ok(())) };
         self.closed.send_replace(true);
         if attachment.process.pid() != pid {
-            mem::forget((attachment, workers, subscriptions));
+            mem::forget((attachment, held));
             return Call::done(Ok(()));
         }
+        let State { workers, subscriptions, probes, .. } = held;
         Call::start(attachment.process.runtime(), async move {
             for worker in workers.iter().filter_map(Weak::upgrade) {
                 worker.stop(Duration::ZERO).await;
             }
             subscriptions.iter().filter_map(Weak::upgrade).for_each(|subscription| subscription.finish());
+            probes.iter().for_each(|probes| probes.stop());
             // Operations under way hold the cell too: they end normally, and the last of them closes.
             if let Some(system) = Arc::into_inner(attachment.system).and_then(OnceCell::into_inner) {
                 OrchestrationSystem::release(system).await;

@@ -36,7 +36,7 @@ pub use drawing::{DrawInput, Placed, PlacedLine, PlacedStep, RailRow, Rails};
 pub use failure::FailInput;
 pub use moment::{MOMENT, Moment};
 pub use operations::{BulkInput, NoteInput, ResolveInput, UpdateInput};
-pub use options::{HandleOptions, OpenInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
+pub use options::{HandleOptions, OpenInput, ProbesInput, SubscribeInput, WaitInput, Wanted, WorkerInput};
 pub use task_analysis::{Dependencies, StepCounts, StepReadiness, TaskExecutionContext, ViableSteps};
 pub use tasks::{
     CreateTaskInput, CreateTasksInput, FindTemplateInput, ListTasksInput, OnDuplicate, Page, WantedTemplate,

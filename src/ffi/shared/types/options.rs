@@ -1,12 +1,13 @@
 //! How handles and workers are to behave, and how long to wait.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Deserialize;
 use validator::Validate;
 
 use super::rules::{self, Pattern, Queue, positive};
-use crate::domain::fault::Faults;
+use crate::domain::fault::{Fault, Faults};
 use crate::domain::time::seconds;
 use crate::engine::EngineOptions;
 use crate::engine::error::Result;
@@ -14,6 +15,7 @@ use crate::engine::events::Kinds;
 use crate::engine::worker::{Wake, WorkerOptions};
 use crate::ffi::shared::limits::{Limits, MAX_BYTES, MAX_DEPTH};
 use crate::ffi::shared::orchestration_system::Place;
+use crate::ffi::shared::probes::ProbeOptions;
 use crate::ffi::shared::reading::Input;
 use crate::ffi::shared::validation;
 use crate::storage::url::{DatabaseUrl, StoreOptions};
@@ -161,6 +163,49 @@ impl WorkerInput {
         self.check()?;
         let queues = self.queues.map(|queues| queues.into_iter().map(|queue| queue.0).collect());
         Ok(WorkerOptions { threads: size(self.threads).unwrap_or(1), queues, wake, interrupt })
+    }
+}
+
+/// `serve_probes`.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ProbesInput {
+    /// The port; 0 for any that is free.
+    #[validate(range(min = 0, max = 65_535))]
+    port: i64,
+    /// The address of an interface; that of this machine alone when left out.
+    #[serde(default)]
+    bind: Option<String>,
+    /// The host's silence from which on the process does not count as alive.
+    #[serde(default)]
+    #[validate(custom(function = "rules::span"))]
+    silence: Option<f64>,
+}
+
+impl Input for ProbesInput {
+    fn check(&self) -> Result<(), Faults> {
+        validation::check(self)
+    }
+}
+
+impl ProbesInput {
+    /// Where to answer, and how.
+    ///
+    /// # Errors
+    /// Everything that breaks its rules.
+    pub fn into_options(self) -> Result<ProbeOptions, Faults> {
+        self.check()?;
+        let address = match self.bind.as_deref() {
+            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Some(bind) => bind.parse().map_err(|_| {
+                Fault::new(
+                    "bind",
+                    format!("is the address of an interface, such as 127.0.0.1, 0.0.0.0 or ::, not {bind:?}"),
+                )
+            })?,
+        };
+        let port = u16::try_from(self.port).unwrap_or_default();
+        Ok(ProbeOptions { address: SocketAddr::new(address, port), silence: self.silence.and_then(positive) })
     }
 }
 

@@ -117,7 +117,7 @@ impl Tx for PostgresTx {
     async fn put_ready(&mut self, rows: &[ReadyRow]) -> Result<()> {
         queue::put_ready(self, rows).await
     }
-    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
+    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<TakenRow>> {
         queue::take_ready(self, lanes, limit).await
     }
     async fn put_timers(&mut self, rows: &[TimerRow]) -> Result<()> {
@@ -316,6 +316,10 @@ impl Tx for PostgresTx {
 
     async fn census(&mut self) -> Result<Census> {
         statistics::census(self).await
+    }
+
+    async fn backlog(&mut self) -> Result<Vec<Backlog>> {
+        statistics::backlog(self).await
     }
     async fn ended_tasks(&mut self, window: &Window) -> Result<Vec<EndedTask>> {
         statistics::ended_tasks(self, window).await

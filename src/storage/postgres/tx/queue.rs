@@ -9,9 +9,9 @@ use crate::domain::json::Json;
 use crate::storage::Result;
 use crate::storage::postgres::values::{
     ReadyArrays, get, id_array, instant, json, json_option, key_arrays, limit, rank, ready_row, step_key, stored_index,
-    task_id,
+    task_id, timestamp_option,
 };
-use crate::storage::rows::{LaneCursor, ReadyRow, TaskHead, TimerRow};
+use crate::storage::rows::{LaneCursor, ReadyRow, TakenRow, TaskHead, TimerRow};
 
 const PUT_READY: &str = "
     INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
@@ -34,7 +34,7 @@ const TAKE_FROM_LANE: &str = "
     )
     DELETE FROM tasker_ready
     WHERE ctid = ANY (ARRAY (SELECT ctid FROM best))
-    RETURNING lane, rank, task_id, idx, token, attempts, state::text";
+    RETURNING lane, rank, task_id, idx, token, attempts, state::text, ready_at";
 
 /// The same for many lanes. A look without locks finds how many of the best rows are in each lane, so
 /// that no more than `limit` rows are locked in all; rows that others hold count in it, which makes
@@ -72,7 +72,7 @@ const TAKE_FROM_LANES: &str = "
     ), taken AS (
         DELETE FROM tasker_ready
         WHERE ctid = ANY (ARRAY (SELECT place FROM best))
-        RETURNING lane, rank, task_id, idx, token, attempts, state::text
+        RETURNING lane, rank, task_id, idx, token, attempts, state::text, ready_at
     )
     SELECT taken.*, shares.wanted < $5 OR (SELECT count(*) FROM taken) = $5 AS complete
     FROM (SELECT coalesce(sum(share), 0) AS wanted FROM shares) AS shares
@@ -97,7 +97,7 @@ const TAKE_THE_REST: &str = "
     )
     DELETE FROM tasker_ready
     WHERE ctid = ANY (ARRAY (SELECT place FROM best))
-    RETURNING lane, rank, task_id, idx, token, attempts, state::text";
+    RETURNING lane, rank, task_id, idx, token, attempts, state::text, ready_at";
 
 const PUT_TIMERS: &str = "
     INSERT INTO tasker_timers (lane, rank, task_id, idx, token, attempts, state, due_at, kind)
@@ -148,7 +148,7 @@ pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<
     tx.run(bind_ready(sqlx::query(PUT_READY), rows.iter().collect()).bind(now).bind(offset)).await
 }
 
-pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {
+pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
     if most == 0 {
         return Ok(Vec::new());
     }
@@ -157,15 +157,15 @@ pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: 
         [lane] => {
             let (rank, task, idx) = start(lane);
             let statement = sqlx::query(TAKE_FROM_LANE).bind(lane.lane.0).bind(rank).bind(task).bind(idx);
-            ready_rows(&tx.rows(statement.bind(limit(most))).await?)?
+            taken_rows(&tx.rows(statement.bind(limit(most))).await?)?
         }
         lanes => take_from_lanes(tx, lanes, most).await?,
     };
-    taken.sort_unstable_by_key(|row| (rank(row.priority), row.key));
+    taken.sort_unstable_by_key(|TakenRow { row, .. }| (rank(row.priority), row.key));
     Ok(taken)
 }
 
-async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<ReadyRow>> {
+async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
     let ids: Vec<i32> = lanes.iter().map(|lane| lane.lane.0).collect();
     let (mut ranks, mut tasks, mut idxs) = (Vec::new(), Vec::new(), Vec::new());
     for (rank, task, idx) in lanes.iter().map(start) {
@@ -175,17 +175,26 @@ async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize)
     }
     let statement = sqlx::query(TAKE_FROM_LANES).bind(&ids).bind(&ranks).bind(&tasks).bind(&idxs);
     let rows = tx.rows(statement.bind(limit(most))).await?;
-    let complete = rows.first().map_or(Ok(true), |row| get(row, 7))?;
+    let complete = rows.first().map_or(Ok(true), |row| get(row, 8))?;
     // A row of nothing but nulls says that there was nothing.
     let found = rows.iter().map(|row| Ok((get::<Option<i32>>(row, 0)?.is_some(), row))).collect::<Result<Vec<_>>>()?;
     let mut taken =
-        found.into_iter().filter(|(some, _)| *some).map(|(_, row)| ready_row(row)).collect::<Result<Vec<_>>>()?;
+        found.into_iter().filter(|(some, _)| *some).map(|(_, row)| taken_row(row)).collect::<Result<Vec<_>>>()?;
     if !complete {
         let statement = sqlx::query(TAKE_THE_REST).bind(ids).bind(ranks).bind(tasks).bind(idxs);
         let rest = tx.rows(statement.bind(limit(most - taken.len()))).await?;
-        taken.extend(ready_rows(&rest)?);
+        taken.extend(taken_rows(&rest)?);
     }
     Ok(taken)
+}
+
+fn taken_rows(rows: &[PgRow]) -> Result<Vec<TakenRow>> {
+    rows.iter().map(taken_row).collect()
+}
+
+/// The columns of a claimable step, and since when it is.
+fn taken_row(row: &PgRow) -> Result<TakenRow> {
+    Ok(TakenRow { row: ready_row(row)?, ready_at: timestamp_option(row, 7)? })
 }
 
 /// Where to start in a lane: no task has the nil id.
@@ -255,8 +264,4 @@ pub(super) async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepK
 pub(super) fn bind_ready(statement: super::Statement, rows: ReadyArrays) -> super::Statement {
     let statement = statement.bind(rows.lanes).bind(rows.ranks).bind(rows.tasks).bind(rows.idxs);
     statement.bind(rows.tokens).bind(rows.attempts).bind(rows.states)
-}
-
-fn ready_rows(rows: &[PgRow]) -> Result<Vec<ReadyRow>> {
-    rows.iter().map(ready_row).collect()
 }

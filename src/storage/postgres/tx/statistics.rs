@@ -9,7 +9,7 @@ use crate::storage::Result;
 use crate::storage::postgres::values::{
     count, get, index, instant, step_state, task_id, task_state, timestamp, timestamp_option,
 };
-use crate::storage::rows::{Census, EndedTask, StepProgress, Window};
+use crate::storage::rows::{Backlog, Census, EndedTask, StepProgress, Window};
 
 /// Tasks by state: of each index only as much as is counted, and the rows of those that are unfinished.
 const TASKS: &str = "
@@ -41,6 +41,14 @@ const QUEUE: &str = "
         (SELECT count(*) FROM held WHERE live),
         (SELECT count(*) FROM held WHERE NOT live),
         (SELECT count(*) FROM tasker_sessions AS s, clock WHERE s.epoch = 0 AND s.expires_at > clock.now)";
+
+/// One pass over what is ready; a lane is probed for each that something is ready in.
+const BACKLOG: &str = "
+    SELECT l.queue, sum(r.steps)::bigint, min(r.since)
+    FROM (SELECT lane, count(*) AS steps, min(ready_at) AS since FROM tasker_ready GROUP BY lane) AS r
+    JOIN tasker_lanes AS l ON l.id = r.lane
+    GROUP BY l.queue
+    ORDER BY l.queue COLLATE \"C\"";
 
 /// A range of the index on when tasks ended.
 macro_rules! select_ended {
@@ -82,6 +90,15 @@ pub(super) async fn census(tx: &mut PostgresTx) -> Result<Census> {
         sessions: number(6)?,
         ..census
     })
+}
+
+pub(super) async fn backlog(tx: &mut PostgresTx) -> Result<Vec<Backlog>> {
+    let rows = tx.rows(sqlx::query(BACKLOG)).await?;
+    let of_queue = |row: &PgRow| {
+        let steps = get::<i64>(row, 1)?.unsigned_abs();
+        Ok(Backlog { queue: get(row, 0)?, steps, since: timestamp_option(row, 2)? })
+    };
+    rows.iter().map(of_queue).collect()
 }
 
 pub(super) async fn ended_tasks(tx: &mut PostgresTx, window: &Window) -> Result<Vec<EndedTask>> {

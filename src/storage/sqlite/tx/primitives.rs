@@ -132,7 +132,7 @@ impl Tx for SqliteTx<'_> {
         queue::put_ready(self.connection, rows, self.now)
     }
 
-    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
+    async fn take_ready(&mut self, lanes: &[LaneCursor], limit: usize) -> Result<Vec<TakenRow>> {
         queue::take_ready(self.connection, lanes, limit)
     }
 
@@ -375,6 +375,10 @@ impl Tx for SqliteTx<'_> {
 
     async fn census(&mut self) -> Result<Census> {
         statistics::census(self.connection, self.now)
+    }
+
+    async fn backlog(&mut self) -> Result<Vec<Backlog>> {
+        statistics::backlog(self.connection)
     }
 
     async fn ended_tasks(&mut self, window: &Window) -> Result<Vec<EndedTask>> {

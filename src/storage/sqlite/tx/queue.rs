@@ -1,13 +1,13 @@
 //! Ready steps, timers, and what a claimer needs to know of what it took.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{all, each, probe};
 use crate::domain::id::{LaneId, StepKey, TaskId};
 use crate::domain::json::Json;
 use crate::domain::time::Timestamp;
 use crate::storage::Result;
-use crate::storage::rows::{LaneCursor, Outlook, ReadyRow, TaskHead, TimerRow};
+use crate::storage::rows::{LaneCursor, Outlook, ReadyRow, TakenRow, TaskHead, TimerRow};
 use crate::storage::sqlite::values::{self, rank, ready_row, step_key};
 
 pub(super) const PUT_READY: &str = "
@@ -16,14 +16,14 @@ pub(super) const PUT_READY: &str = "
 
 /// A range of the primary key, in its order: nothing is sorted.
 pub(super) const FIRST_READY: &str = "
-    SELECT lane, rank, task_id, idx, token, attempts, state
+    SELECT lane, rank, task_id, idx, token, attempts, state, ready_at
     FROM tasker_ready
     WHERE lane = ?1
     ORDER BY rank, task_id, idx
     LIMIT ?2";
 
 pub(super) const NEXT_READY: &str = "
-    SELECT lane, rank, task_id, idx, token, attempts, state
+    SELECT lane, rank, task_id, idx, token, attempts, state, ready_at
     FROM tasker_ready
     WHERE lane = ?1 AND (rank, task_id, idx) >= (?3, ?4, ?5)
     ORDER BY rank, task_id, idx
@@ -75,21 +75,27 @@ pub(super) fn put_ready(connection: &Connection, rows: &[ReadyRow], now: Timesta
 }
 
 /// Every lane offers its first `limit`; the most urgent of all of them are taken.
-pub(super) fn take_ready(connection: &Connection, lanes: &[LaneCursor], limit: usize) -> Result<Vec<ReadyRow>> {
+pub(super) fn take_ready(connection: &Connection, lanes: &[LaneCursor], limit: usize) -> Result<Vec<TakenRow>> {
     let mut offered = Vec::new();
     for LaneCursor { lane, from } in lanes {
         let most = values::limit(limit);
         offered.extend(match from {
-            None => all(connection, FIRST_READY, (lane, most), |row| ready_row(row, 0))?,
+            None => all(connection, FIRST_READY, (lane, most), taken_row)?,
             Some((priority, StepKey { task, index })) => {
-                all(connection, NEXT_READY, (lane, most, rank(*priority), task, index), |row| ready_row(row, 0))?
+                all(connection, NEXT_READY, (lane, most, rank(*priority), task, index), taken_row)?
             }
         });
     }
-    offered.sort_unstable_by_key(|row| (rank(row.priority), row.key, row.lane));
+    offered.sort_unstable_by_key(|TakenRow { row, .. }| (rank(row.priority), row.key, row.lane));
     offered.truncate(limit);
-    each(connection, DELETE_READY, &offered, |row| (row.lane, rank(row.priority), row.key.task, row.key.index))?;
+    each(connection, DELETE_READY, &offered, |TakenRow { row, .. }| {
+        (row.lane, rank(row.priority), row.key.task, row.key.index)
+    })?;
     Ok(offered)
+}
+
+fn taken_row(row: &Row<'_>) -> rusqlite::Result<TakenRow> {
+    Ok(TakenRow { row: ready_row(row, 0)?, ready_at: row.get(7)? })
 }
 
 pub(super) fn put_timers(connection: &Connection, rows: &[TimerRow]) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::domain::id::{SessionId, TaskId, Token};
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::storage::Result;
-use crate::storage::rows::{Census, EndedTask, StepProgress, Window};
+use crate::storage::rows::{Backlog, Census, EndedTask, StepProgress, Window};
 
 /// Of each index only as much as is counted; no task is read.
 pub(super) const UNFINISHED: &str = "
@@ -26,6 +26,13 @@ pub(super) const RARELY_ENDED: &str = "
 pub(super) const ENDED: &str = "SELECT count(*) FROM tasker_tasks WHERE finished_at IS NOT NULL";
 
 const READY: &str = "SELECT count(*), min(ready_at) FROM tasker_ready";
+
+/// One pass over what is ready.
+const BACKLOG: &str = "
+    SELECT l.queue, count(*), min(r.ready_at)
+    FROM tasker_ready r JOIN tasker_lanes l ON l.id = r.lane
+    GROUP BY l.queue
+    ORDER BY l.queue";
 
 const TIMERS: &str =
     "SELECT count(*) FILTER (WHERE kind = 'retry'), count(*) FILTER (WHERE kind = 'start') FROM tasker_timers";
@@ -75,6 +82,13 @@ pub(super) fn census(connection: &Connection, now: Timestamp) -> Result<Census> 
         scheduled: scheduled.unwrap_or(0).unsigned_abs(),
         sessions: live.len() as u64,
         ..census
+    })
+}
+
+pub(super) fn backlog(connection: &Connection) -> Result<Vec<Backlog>> {
+    all(connection, BACKLOG, (), |row| {
+        let steps = row.get::<_, i64>(1)?.unsigned_abs();
+        Ok(Backlog { queue: row.get(0)?, steps, since: row.get(2)? })
     })
 }
 
