@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module TaskerCore
-  # Says over HTTP how this process is, for those who watch it: a load balancer, Kubernetes, Prometheus. The answers come
-  # from the engine's own threads, so that they come also while a handler keeps Ruby's lock. See
+  # Says over HTTP how this process is, for those who watch it: a load balancer, Kubernetes, Prometheus. The answers
+  # come from the engine's own threads, so that they come also while a handler keeps Ruby's lock. See
   # {OrchestrationHandle#serve_probes}.
   #
   # * `GET /livez`: 200 while the process lives; `host_silent_seconds` is for how long no Ruby thread was heard of. 503

@@ -26,8 +26,8 @@ module TaskerCore
       Probes.new(Waiting.await(@native.serve_probes(asked)))
     end
 
-    # The metrics of this process as text, in the form of OpenMetrics, which Prometheus reads: attempts by template, step
-    # and outcome, their durations, how long steps were ready before a thread took them, what waits in the database by
+    # The metrics of this process as text, in the form of OpenMetrics, which Prometheus reads: attempts by template,
+    # step and outcome, their durations, how long steps were ready before a thread took them, what waits in the database by
     # queue, lost leases, threads, connections. `/metrics` of {#serve_probes} gives the same. OPERATIONS.md lists all of
     # them.
     #

@@ -1,5 +1,8 @@
 # frozen_string_literal: true
 
+require "time"
+require_relative "../pidfile"
+require_relative "../service_manager"
 require_relative "../signals"
 
 module TaskerCore
@@ -10,7 +13,10 @@ module TaskerCore
     class Work < Command
       # Signals this close together are one, in seconds: timeout(1) sends its own twice.
       SAME = 0.5
-      private_constant :SAME
+      # How often it looks whether its worker runs, in seconds.
+      LOOK = 1.0
+      SIGNALS = %w[TERM INT TSTP CONT TTIN].freeze
+      private_constant :SAME, :LOOK, :SIGNALS
 
       summary "Runs steps until it is told to stop"
       description <<~TEXT
@@ -18,65 +24,150 @@ module TaskerCore
         It runs what the program registers on the default handle (TaskerCore.register), and the program's named
         workflow classes. Signals:
 
-          TERM, INT   claims nothing more, gives handlers --drain seconds to end, gives back what they still hold, ends;
-                      a second one ends it at once (what it holds runs elsewhere when its lease is over)
+          TERM, INT   claims nothing more, gives handlers --drain seconds to end, gives back what they still hold, ends
+                      with 0; a second one ends it at once (what it holds runs elsewhere when its lease is over)
+          TSTP, CONT  claims nothing more, what runs goes on; claims again
+          TTIN        prints what its threads are at
+
+        OPERATIONS.md tells more: systemd, probes, metrics, connections.
       TEXT
       example "tasker work -r app.rb --threads 10 --queues critical,default"
-      example "tasker work -r /srv/shop"
+      example "tasker work -r /srv/shop --pid /run/shop.pid --probe-port 9394"
 
       def declare(parser)
-        parser.on("-t", "--threads N", Integer, "how many steps it runs at once (default: 5)") do |number|
-          options[:threads] = number
-        end
+        parser.on("-t", "--threads N", Integer, "how many steps it runs at once (default: 5)") { |n| options[:threads] = n }
         parser.on("-q", "--queues NAME,NAME", Array, "the queues whose steps it runs (default: all)") do |names|
           options[:queues] = names
         end
-        parser.on("--drain SECONDS", Float, "what handlers have to end (default: 25)") do |seconds|
-          options[:drain] = seconds
+        parser.on("--drain SECONDS", Float, "what handlers have to end (default: 25)") { |span| options[:drain] = span }
+        parser.on("--pid FILE", "keeps its number in this file, which one process at a time can have") do |path|
+          options[:pid] = path
         end
+        declare_probes(parser)
       end
 
       def call
-        Signals.listen(*%w[TERM INT]) do |signals|
-          worker = start
-          say("#{worker.threads} threads for #{handle.registry.keys.size} templates; pid #{Process.pid}")
-          name = signals.wait
-          say("#{name}: stopping")
-          drain(worker, signals)
+        start
+        Signals.listen(*SIGNALS) do |signals|
+          service.tell("READY=1", "MAINPID=#{Process.pid}")
+          announce
+          attend(signals) && drain(signals)
         end
+      ensure
+        @pidfile&.remove
       end
 
       private
 
+      def declare_probes(parser)
+        parser.on("--probe-port PORT", Integer, "answers /livez, /readyz and /metrics there; 0 for any port") do |port|
+          options[:probe_port] = port
+        end
+        parser.on("--probe-bind ADDRESS", "on this interface (default: 127.0.0.1)") { |at| options[:probe_bind] = at }
+        parser.on("--probe-silence SECONDS", Float, "/livez fails when Ruby was silent for so long (default: never)") do |s|
+          options[:probe_silence] = s
+        end
+      end
+
+      # Signals do what they always do while the program is loaded: then there is nothing to drain.
       def start
         handle
         Program.register_workflows(handle)
         no_templates if handle.registry.keys.empty?
-        handle.worker(threads: options[:threads], queues: options[:queues]).start
+        @pidfile = Pidfile.new(options[:pid])
+        if options[:probe_port]
+          @probes = handle.serve_probes(port: options[:probe_port], bind: options[:probe_bind],
+                                        silence: options[:probe_silence])
+        end
+        @worker = handle.worker(threads: options[:threads], queues: options[:queues]).start
       end
+
+      def service = @service ||= ServiceManager.new
 
       def no_templates
         wrong("there is nothing to run: name a program with -r that registers templates on the default handle " \
               "(TaskerCore.register) or has workflow classes")
       end
 
+      def announce
+        queues = options[:queues] ? "of #{options[:queues].join(", ")}" : "of all queues"
+        probes = @probes ? ", probes on #{@probes.address}" : ""
+        templates = handle.registry.keys.size
+        say("started", "#{@worker.threads} threads for #{templates} templates, steps #{queues}#{probes}",
+            threads: @worker.threads, probes: @probes&.address)
+      end
+
+      # Does what signals say until it is to stop; false when the worker ended by itself.
+      def attend(signals)
+        loop do
+          service.keep_watch
+          case (name = signals.wait([LOOK, service.every].compact.min))
+          when nil then return ended unless @worker.running?
+          when "TSTP" then quiet
+          when "CONT" then resume
+          when "TTIN" then tell_threads
+          else return say("stopping", "#{name}: stopping, up to #{drain_time} s for what runs", signal: name) || true
+          end
+        end
+      end
+
+      def ended
+        raise Failed, "the worker ended by itself: its handle was closed or has expired"
+      end
+
+      def quiet
+        @worker.quiet
+        say("quiet", "TSTP: claims nothing more until CONT")
+      end
+
+      def resume
+        @worker.resume
+        say("resumed", "CONT: claims again")
+      end
+
+      def tell_threads
+        @worker.occupation.each do |thread, context|
+          at = context ? "#{context.task_name} #{context.step_id}, attempt #{context.attempt}" : "idle"
+          backtrace = context ? thread.backtrace.to_a : []
+          say("thread", ["#{thread.name}: #{at}", *backtrace.map { |line| "    #{line}" }].join("\n"),
+              thread: thread.name, step: context&.step_id, backtrace: backtrace)
+        end
+        say("stats", @worker.stats.map { |name, count| "#{name}: #{count}" }.join(", "), **@worker.stats)
+      end
+
       # Stops the worker on a thread of its own, so that a second signal is heard.
-      def drain(worker, signals)
-        stopping = Thread.new { worker.stop(timeout: options[:drain]) }
-        stopping.report_on_exception = false
+      def drain(signals)
+        service.tell("STOPPING=1")
         asked = Waiting.monotonic
+        stopping = Thread.new { @worker.stop(timeout: options[:drain]) }
+        stopping.report_on_exception = false
         while stopping.alive?
           name = signals.wait(0.1)
-          exit!(128 + Signal.list.fetch(name)) if name && Waiting.monotonic - asked > SAME
+          service.keep_watch
+          leave(name) if %w[TERM INT].include?(name) && Waiting.monotonic - asked > SAME
         end
         stopping.value
-        say("stopped")
+        say("stopped", "stopped", **@worker.stats)
         0
       end
 
-      def say(line)
-        terminal.say(line)
+      def drain_time = options[:drain] || TaskerCore.configuration.drain_timeout
+
+      def leave(name)
+        say("left", "#{name} again: ends at once")
+        @pidfile.remove
+        exit!(128 + Signal.list.fetch(name))
+      end
+
+      # One line for people, or one for programs.
+      def say(event, text, **facts)
+        if options[:json]
+          terminal.json({ at: Time.now.utc.iso8601(3), pid: Process.pid, event: event, **facts.compact })
+        else
+          terminal.say("tasker[#{Process.pid}] #{text}")
+        end
         terminal.out.flush
+        nil
       end
     end
   end

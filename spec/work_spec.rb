@@ -1,0 +1,155 @@
+# frozen_string_literal: true
+
+require "json"
+require "net/http"
+require "socket"
+
+# `tasker work` as people run it: a process, signals, probes.
+RSpec.describe "tasker work" do
+  app = <<~RUBY
+    require "fileutils"
+    class Sleepy < TaskerCore::Workflow
+      step(:nap) do |ctx|
+        FileUtils.touch(ctx.context["here"])
+        sleep(0.01) until File.exist?(ctx.context["until"])
+        true
+      end
+    end
+
+    # Keeps Ruby's lock for as long as it is told to.
+    class Greedy < TaskerCore::Workflow
+      step(:hold) do |ctx|
+        FileUtils.touch(ctx.context["here"])
+        Array.new(1 << 22) { |n| (n * 7919) % 1_000_003 }.sort_by! { |n| -n }
+        ctx.context["times"].times { ("a" * 30_000) =~ /(a?){14000}a{14000}b/ }
+        true
+      end
+    end
+  RUBY
+
+  define_method(:within_folder) do |&example|
+    Dir.mktmpdir do |folder|
+      File.write("#{folder}/app.rb", app)
+      @folder = folder
+      example.call
+    end
+  end
+
+  def work(*options, env: {})
+    url = database.url
+    command = [RbConfig.ruby, "#{Support::ROOT}/exe/tasker", "work", "-r", "app.rb", "--database", url, *options]
+    start_command(command, env: env, folder: @folder)
+  end
+
+  def path(name) = "#{@folder}/#{name}"
+
+  def create(workflow = "sleepy", here: "here", **context)
+    handle.create_task(workflow, context: { here: path(here), until: path("go"), **context })
+  end
+
+  def probe(program, path)
+    address = program.text[/probes on (\S+)/, 1]
+    answer = Net::HTTP.start(*address.split(":"), open_timeout: 5, read_timeout: 5) { |http| http.get(path) }
+    [answer.code.to_i, JSON.parse(answer.body)]
+  end
+
+  each_database do
+    include Support::Programs
+
+    around { |example| within_folder { example.run } }
+
+    it "drains at TERM: what runs ends and is recorded, and it ends with 0" do
+      program = work("--threads", "2", "--pid", "work.pid", "--probe-port", "0")
+      await_words(program, /2 threads for 2 templates/)
+      expect(File.read(path("work.pid")).to_i).to eq(program.pid)
+      expect(work("--pid", "work.pid").outcome.output).to match(/work\.pid is that of another process: #{program.pid}/)
+      task = create
+      eventually { File.exist?(path("here")) }
+      expect(probe(program, "/readyz")).to eq([200, { "ready" => true, "because" => [] }])
+      program.signal("TERM")
+      eventually { probe(program, "/readyz").first == 503 }
+      expect(probe(program, "/readyz").last["because"]).to eq(["the worker drains"])
+      FileUtils.touch(path("go"))
+      expect(program.outcome.status.exitstatus).to eq(0)
+      expect(task.reload.status).to eq("complete")
+      expect(File).not_to exist(path("work.pid"))
+    end
+
+    it "gives back what still runs when the time is over, and ends at once at a second signal" do
+      program = work("--drain", "0.3")
+      await_words(program, /threads for/)
+      task = create
+      eventually { File.exist?(path("here")) }
+      program.signal("INT")
+      expect(program.outcome.status.exitstatus).to eq(0)
+      expect([task.reload.step(:nap).status, task.step(:nap).attempts]).to eq(["pending", 0])
+
+      FileUtils.rm(path("here"))
+      program = work("--drain", "600")
+      eventually { File.exist?(path("here")) }
+      program.signal("TERM")
+      await_words(program, /TERM: stopping/)
+      eventually { program.ended? || (program.signal("TERM") && false) }
+      expect(program.outcome.status.exitstatus).to eq(143)
+    end
+
+    it "claims nothing between TSTP and CONT, and says at TTIN what it is at" do
+      program = work("--threads", "1")
+      await_words(program, /threads for/)
+      create
+      eventually { File.exist?(path("here")) }
+      program.signal("TTIN")
+      await_words(program, %r{tasker-worker-1: sleepy \S+/nap, attempt 1\n.*app\.rb:5}m)
+      program.signal("TSTP")
+      await_words(program, /claims nothing more/)
+      FileUtils.touch(path("go"))
+      waits = create(here: "second")
+      eventually { handle.tasks(status: :complete).one? }
+      expect { waits.wait(timeout: 0.3) }.to raise_error(TaskerCore::TimeoutError)
+      program.signal("CONT")
+      expect(waits.wait(timeout: 10).status).to eq("complete")
+      program.signal("TERM")
+      expect(program.outcome.status.exitstatus).to eq(0)
+    end
+  end
+
+  on_sqlite do
+    include Support::Programs
+
+    around { |example| within_folder { example.run } }
+
+    it "tells systemd that it is ready, lives and stops" do
+      socket = Socket.new(:UNIX, :DGRAM).tap { |bound| bound.bind(Socket.sockaddr_un(path("notify"))) }
+      program = work(env: { "NOTIFY_SOCKET" => path("notify"), "WATCHDOG_USEC" => "200000" })
+      told = -> { Timeout.timeout(20) { socket.recv(1_000) } }
+      expect(told.call).to start_with("READY=1\nMAINPID=#{program.pid}")
+      expect([told.call, told.call]).to eq(%w[WATCHDOG=1 WATCHDOG=1])
+      program.signal("TERM")
+      eventually { told.call == "STOPPING=1" }
+      program.outcome
+    ensure
+      socket&.close
+    end
+
+    it "answers probes while a handler keeps Ruby's lock" do
+      program = work("--probe-port", "0", "--probe-silence", "1.5")
+      await_words(program, /probes on/)
+      expect(probe(program, "/livez").first).to eq(200)
+      create("greedy", times: 3)
+      eventually { File.exist?(path("here")) }
+      eventually(within: 20) { probe(program, "/livez").first == 503 }
+      expect(probe(program, "/livez").last).to include("alive" => false, "pid" => program.pid)
+      expect(probe(program, "/readyz").first).to eq(200)
+    end
+
+    it "says what is wrong, and ends with 2, or with 1 where the database is not there" do
+      File.write(path("nothing.rb"), "")
+      outcome = work("-r", "nothing.rb").outcome
+      expect([outcome.status.exitstatus, outcome.output]).to match([2, /there is nothing to run/])
+      outcome = work("--threads", "0").outcome
+      expect([outcome.status.exitstatus, outcome.output]).to match([2, /threads: is 1 to 1000/])
+      outcome = work("--database", "postgres://127.0.0.1:1/none?connect_timeout=1").outcome
+      expect([outcome.status.exitstatus, outcome.output.lines.size]).to eq([1, 1])
+    end
+  end
+end
