@@ -113,6 +113,24 @@ RSpec.describe "tasker work" do
     end
   end
 
+  on_postgres do
+    include Support::Programs
+
+    around { |example| within_folder { example.run } }
+
+    it "works behind PgBouncer in transaction mode", if: ENV.key?("TASKER_TEST_PGBOUNCER_URL") do
+      pooler = URI(ENV.fetch("TASKER_TEST_PGBOUNCER_URL"))
+      pooler.path = URI(database.url).path
+      program = work("--database", pooler.to_s)
+      await_words(program, /threads for/)
+      FileUtils.touch(path("go"))
+      tasks = Array.new(5) { |n| create(here: "here#{n}") }
+      expect(tasks.map { |task| task.wait(timeout: 15).status }.uniq).to eq(["complete"])
+      program.signal("TERM")
+      expect(program.outcome.status.exitstatus).to eq(0)
+    end
+  end
+
   on_sqlite do
     include Support::Programs
 

@@ -31,7 +31,7 @@ print_help() { sed -n -e '2,${ /^#/!q; s/^# \{0,1\}//p; }' "$1"; }
   build_packages=(ruby ruby-dev bundler rake libclang-dev clang gcc make)
   gem_packages=(ruby-rb-sys) # for gem install, which goes through extconf.rb
   lint_packages=(rubocop yard)
-  spec_packages=(ruby-rspec ruby-simplecov ruby-rails ruby-sqlite3 ruby-pg ruby-minitest sqlite3 yard)
+  spec_packages=(ruby-rspec ruby-simplecov ruby-rails ruby-sqlite3 ruby-pg ruby-minitest puma sqlite3 yard)
   database_packages=(postgresql pgbouncer)
   matrix_packages=(debootstrap) # another Debian, with another Ruby
   clock_packages=(faketime) # a process whose host's clock jumps

@@ -15,9 +15,6 @@ module TaskerCore
         handle = TaskerCore.handle
         CLI::Program.register_workflows(handle)
         @worker = handle.worker.start
-        if handle.registry.keys.empty?
-          TaskerCore.configuration.logger.warn("Puma's plugin: nothing is registered on the default handle")
-        end
       rescue Error, CLI::UsageError => e
         warn "tasker: no steps run in this web process: #{e.message}"
       end

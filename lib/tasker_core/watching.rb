@@ -27,9 +27,9 @@ module TaskerCore
     end
 
     # The metrics of this process as text, in the form of OpenMetrics, which Prometheus reads: attempts by template,
-    # step and outcome, their durations, how long steps were ready before a thread took them, what waits in the database by
-    # queue, lost leases, threads, connections. `/metrics` of {#serve_probes} gives the same. OPERATIONS.md lists all of
-    # them.
+    # step and outcome, their durations, how long steps were ready before a thread took them, what waits in the
+    # database by queue, lost leases, threads, connections. `/metrics` of {#serve_probes} gives the same.
+    # OPERATIONS.md lists all of them.
     #
     # @return [String]
     # @raise [HandleExpiredError, HandleClosedError, DatabaseError]

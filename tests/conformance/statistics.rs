@@ -114,7 +114,7 @@ on_each_store! {
         let began = db.read(Now {}).await;
         db.write(PutReady { rows: vec![ready(mails[0], 0, ids[0], 0), ready(one.lane, 0, ids[0], 1)] }).await;
         db.travel(Duration::from_secs(7));
-        db.write(PutReady { rows: vec![ready(mails[1], 0, ids[1], 0), ready(mails[1], 5, ids[2], 0)] }).await;
+        db.write(PutReady { rows: vec![ready(mails[1], 1, ids[1], 0), ready(mails[1], 5, ids[2], 0)] }).await;
 
         let found = db.read(CountReady {}).await;
         let counts: Vec<_> = found.iter().map(|backlog| (backlog.queue.as_str(), backlog.steps)).collect();

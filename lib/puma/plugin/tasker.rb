@@ -5,8 +5,8 @@ require "puma/plugin"
 require "tasker_core/puma_worker"
 
 # `plugin :tasker` in config/puma.rb: a worker in each web process, which begins when that takes requests and drains
-# when it ends. In cluster mode that is each of Puma's workers, with `preload_app!` or without, also one by one in a phased
-# restart.
+# when it ends. In cluster mode that is each of Puma's workers, with `preload_app!` or without, also one by one in a
+# phased restart.
 Puma::Plugin.create do
   # Puma's workers are forked from a process that runs no steps itself.
   def config(dsl)

@@ -35,7 +35,9 @@ module TaskerCore
       example "tasker work -r /srv/shop --pid /run/shop.pid --probe-port 9394"
 
       def declare(parser)
-        parser.on("-t", "--threads N", Integer, "how many steps it runs at once (default: 5)") { |n| options[:threads] = n }
+        parser.on("-t", "--threads N", Integer, "how many steps it runs at once (default: 5)") do |number|
+          options[:threads] = number
+        end
         parser.on("-q", "--queues NAME,NAME", Array, "the queues whose steps it runs (default: all)") do |names|
           options[:queues] = names
         end
@@ -64,9 +66,8 @@ module TaskerCore
           options[:probe_port] = port
         end
         parser.on("--probe-bind ADDRESS", "on this interface (default: 127.0.0.1)") { |at| options[:probe_bind] = at }
-        parser.on("--probe-silence SECONDS", Float, "/livez fails when Ruby was silent for so long (default: never)") do |s|
-          options[:probe_silence] = s
-        end
+        parser.on("--probe-silence SECONDS", Float, "/livez fails when no Ruby thread ran for so long",
+                  "(default: never)") { |span| options[:probe_silence] = span }
       end
 
       # Signals do what they always do while the program is loaded: then there is nothing to drain.
@@ -75,11 +76,13 @@ module TaskerCore
         Program.register_workflows(handle)
         no_templates if handle.registry.keys.empty?
         @pidfile = Pidfile.new(options[:pid])
-        if options[:probe_port]
-          @probes = handle.serve_probes(port: options[:probe_port], bind: options[:probe_bind],
-                                        silence: options[:probe_silence])
-        end
+        serve_probes if options[:probe_port]
         @worker = handle.worker(threads: options[:threads], queues: options[:queues]).start
+      end
+
+      def serve_probes
+        asked = { port: options[:probe_port], bind: options[:probe_bind], silence: options[:probe_silence] }
+        @probes = handle.serve_probes(**asked)
       end
 
       def service = @service ||= ServiceManager.new
