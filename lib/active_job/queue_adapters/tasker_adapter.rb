@@ -8,6 +8,10 @@ require "tasker_core/active_job/job_task"
 module ActiveJob
   # Where ActiveJob looks for adapters.
   module QueueAdapters
+    # What adapters stand on since Rails 7.2.
+    TASKER_BASE = const_defined?(:AbstractAdapter) ? AbstractAdapter : Object
+    private_constant :TASKER_BASE
+
     # Runs plain jobs as tasks of one step, on the process's default handle:
     # `config.active_job.queue_adapter = :tasker`. ACTIVE_JOB.md says what becomes of queues, priorities, times, retries
     # and transactions.
@@ -25,7 +29,7 @@ module ActiveJob
     #   TaskerCore.handle.work(until: :idle)
     #   TaskerCore.task(job.provider_job_id).status # => "complete"
     #   File.read("greeting") # => "hello Ada"
-    class TaskerAdapter < (const_defined?(:AbstractAdapter) ? AbstractAdapter : Object)
+    class TaskerAdapter < TASKER_BASE
       def initialize(...)
         super
         TaskerCore::OrchestrationHandle.jobs = TaskerCore::JobTask
