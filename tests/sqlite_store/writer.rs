@@ -129,6 +129,18 @@ async fn a_file_kept_locked_by_another_is_waited_for_and_then_named() {
 }
 
 #[tokio::test]
+async fn a_writer_with_nothing_to_do_moves_the_log_into_the_file() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let diamond = Diamond::store(&store).await;
+    let mut task = diamond.task();
+    task.context = tasker_core::domain::json::Json::of(&"x".repeat(6_000_000)).unwrap();
+    write(&store, InsertTask { task }).await;
+    let size = |name| std::fs::metadata(folder.file(name)).map_or(0, |found| found.len());
+    eventually("a checkpoint", || size("tasker.sqlite3") > 6_000_000);
+}
+
+#[tokio::test]
 async fn the_log_is_moved_into_the_file_now_and_then() {
     let folder = Folder::new();
     let store = folder.open().await;

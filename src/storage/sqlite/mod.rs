@@ -113,6 +113,7 @@ fn prepare(url: &SqliteUrl, options: &StoreOptions, inbox: Receiver<Message>) ->
         signals: Arc::default(),
         backlog: VecDeque::new(),
         checkpoint: Checkpoint::default(),
+        answered: Instant::now(),
         data_version: None,
         looked: Instant::now(),
     })

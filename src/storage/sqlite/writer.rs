@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, REST};
 use super::failure::is_fatal_at_commit;
 use super::group::{Outcome, commit};
 use super::job::Job;
@@ -68,6 +68,8 @@ pub(super) struct Writer {
     /// What came while a group was gathered or the thread was suspended, in order.
     pub(super) backlog: VecDeque<Message>,
     pub(super) checkpoint: Checkpoint,
+    /// When the last group was answered.
+    pub(super) answered: Instant,
     /// The last number seen on the present connection.
     pub(super) data_version: Option<i64>,
     pub(super) looked: Instant,
@@ -113,7 +115,7 @@ impl Writer {
             }
             Ok(Message::Resume) => {}
             Ok(Message::Close(closed)) => return ControlFlow::Break(Some(closed)),
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => self.rest(),
             Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(None),
         }
         if self.looked.elapsed() >= LOOK_EVERY {
@@ -136,7 +138,11 @@ impl Writer {
         match *self.place {
             // Nobody else can write to it.
             Place::Memory => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Place::File { .. } => self.inbox.recv_timeout(LOOK_EVERY.saturating_sub(self.looked.elapsed())),
+            Place::File { .. } => {
+                let until_look = LOOK_EVERY.saturating_sub(self.looked.elapsed());
+                let until_rest = self.wants_rest().then(|| REST.saturating_sub(self.answered.elapsed()));
+                self.inbox.recv_timeout(until_rest.map_or(until_look, |until| until.min(until_look)))
+            }
         }
     }
 
@@ -181,7 +187,8 @@ impl Writer {
         match outcome.unwrap_or_else(|panic| Outcome::Failed(self.survive(panic))) {
             Outcome::Committed => {
                 reply(group, &Ok(()));
-                self.checkpoint();
+                self.answered = Instant::now();
+                self.checkpoint(Checkpoint::after_commit);
             }
             Outcome::Failed(error) => reply(group, &Err(error)),
             Outcome::Broken(error) => reply(group, &Err(self.break_off(&error))),
@@ -197,11 +204,22 @@ impl Writer {
         }
     }
 
+    fn wants_rest(&self) -> bool {
+        self.connection.is_some() && self.checkpoint.wants_rest()
+    }
+
+    /// Uses that there is nothing to do.
+    fn rest(&mut self) {
+        if self.wants_rest() && self.answered.elapsed() >= REST {
+            self.checkpoint(Checkpoint::perform);
+        }
+    }
+
     /// Moves the log into the file when that is due. What was committed stays so if it fails.
-    fn checkpoint(&mut self) {
+    fn checkpoint(&mut self, step: impl FnOnce(&mut Checkpoint, &Connection) -> rusqlite::Result<()>) {
         fault_point!(SqliteCheckpoint or panic);
         if let (Place::File { .. }, Some(connection)) = (&*self.place, &self.connection)
-            && let Err(error) = self.checkpoint.after_commit(connection)
+            && let Err(error) = step(&mut self.checkpoint, connection)
             && is_fatal_at_commit(&error)
         {
             self.break_off(&error.into());

@@ -34,12 +34,12 @@ impl Tx for SqliteTx<'_> {
         sessions::renew(self.connection, session, self.now, ttl)
     }
 
-    async fn hold_session(&mut self, session: SessionKey) -> Result<bool> {
-        sessions::hold(self.connection, session)
+    async fn hold_session(&mut self, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
+        sessions::hold(self.connection, session, done)
     }
 
     async fn hold_session_alone(&mut self, session: SessionKey) -> Result<bool> {
-        sessions::hold(self.connection, session)
+        sessions::hold(self.connection, session, &[])
     }
 
     async fn expire_sessions(&mut self) -> Result<Vec<SessionId>> {

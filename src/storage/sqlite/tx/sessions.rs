@@ -77,8 +77,12 @@ pub(super) fn renew(connection: &Connection, session: SessionKey, now: Timestamp
 }
 
 /// One writer: nobody can sweep the session before this transaction ends.
-pub(super) fn hold(connection: &Connection, session: SessionKey) -> Result<bool> {
-    Ok(connection.prepare_cached(HOLD)?.exists((session.id, session.epoch))?)
+pub(super) fn hold(connection: &Connection, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
+    let held = connection.prepare_cached(HOLD)?.exists((session.id, session.epoch))?;
+    if held {
+        drop_receipts(connection, done)?;
+    }
+    Ok(held)
 }
 
 pub(super) fn expire(connection: &Connection, now: Timestamp) -> Result<Vec<SessionId>> {
