@@ -69,12 +69,13 @@ use crate::storage::{Result, Said, StoreError, Tx};
 /// first column instead of `id = w.id`: an index serves that only when it is probed, and an index that could give no
 /// order for a merge is not walked. It costs 0.3 µs a probe.
 macro_rules! begin {
-    ($level:literal) => {
+    ($level:literal $(, $more:literal)?) => {
         concat!(
             "BEGIN ISOLATION LEVEL ",
             $level,
             "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-             SET LOCAL jit = off"
+             SET LOCAL jit = off",
+            $("; SET LOCAL ", $more)?
         )
     };
 }
@@ -93,10 +94,13 @@ macro_rules! rare {
 }
 use rare;
 
-/// Begins a transaction that writes: each statement sees what was committed before it.
-pub(super) const BEGIN: &str = begin!("READ COMMITTED");
+/// Begins a transaction that writes: each statement sees what was committed before it. Its statements are planned once a
+/// connection: the server would plan nearly each anew for a batch of one, for which it always expects to gain by that,
+/// and a plan takes longer than what it is for.
+pub(super) const BEGIN: &str = begin!("READ COMMITTED", "plan_cache_mode = force_generic_plan");
 
-/// Begins a transaction that reads: all statements see one state of the database.
+/// Begins a transaction that reads: all statements see one state of the database. They are planned for their values, by
+/// which a search chooses its index.
 pub(super) const BEGIN_READING: &str = begin!("REPEATABLE READ");
 
 const CLOCK: &str = "SELECT clock_timestamp()";
