@@ -8,7 +8,7 @@
 //! * [`feed`]: what was committed, in order, for whoever listens.
 //! * [`AnyStore`]: the store that a URL asks for. [`examination`]: what is there, before anything is opened.
 //!
-//! **Lock order**, kept by every transaction: session → own steps → children by (task, index) →
+//! **Lock order**, kept by every transaction: session → its receipts → own steps → children by (task, index) →
 //! timers → ready rows (skipping locked ones) → tasks by id. Nothing waits for a lock that stands before
 //! one it holds. An operation by hand, which takes all steps of a task by key and so stands across that order, gives up
 //! at once where another has one, or soon; it waits for the timers and ready rows that it takes, and then locks the task.
@@ -125,9 +125,10 @@ pub trait Tx: Send {
     /// Moves the session's end to `ttl` from now; false when its epoch was raised or it is gone.
     /// One that is past its end but was not yet swept is renewed.
     fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> impl Future<Output = Result<bool>> + Send;
-    /// Locks the session so that it cannot be swept until this transaction ends; false when its
-    /// epoch was raised or it is gone. Does not conflict with itself in other transactions.
-    fn hold_session(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;
+    /// Locks the session so that it cannot be swept until this transaction ends, and deletes those of its receipts that
+    /// are `done`; false, and nothing is deleted, when its epoch was raised or it is gone. Does not conflict with itself
+    /// in other transactions.
+    fn hold_session(&mut self, session: SessionKey, done: &[ReceiptId]) -> impl Future<Output = Result<bool>> + Send;
     /// Locks the session as [`Tx::hold_session`] does, but waits for every other transaction that holds it: what
     /// those did is seen from here on, be it that nobody heard of their ends.
     fn hold_session_alone(&mut self, session: SessionKey) -> impl Future<Output = Result<bool>> + Send;

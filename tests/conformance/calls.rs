@@ -23,7 +23,9 @@ transaction!(OpenSession { id: SessionId, ttl: Duration } -> (), |self, tx| {
 transaction!(RenewSession { key: SessionKey, ttl: Duration } -> bool, |self, tx| {
     tx.renew_session(self.key, self.ttl).await
 });
-transaction!(HoldSession { key: SessionKey } -> bool, |self, tx| tx.hold_session(self.key).await);
+transaction!(HoldSession { key: SessionKey, done: Vec<ReceiptId> } -> bool, |self, tx| {
+    tx.hold_session(self.key, &self.done).await
+});
 transaction!(HoldSessionAlone { key: SessionKey } -> bool, |self, tx| tx.hold_session_alone(self.key).await);
 transaction!(ExpireSessions {} -> Vec<SessionId>, |self, tx| tx.expire_sessions().await);
 transaction!(DeleteSession { id: SessionId } -> (), |self, tx| tx.delete_session(self.id).await);

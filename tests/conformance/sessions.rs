@@ -15,7 +15,7 @@ on_each_store! {
     async fn a_session_lives_while_it_is_renewed(db: &Database) {
         let id = session();
         db.write(OpenSession { id, ttl: MINUTE }).await;
-        assert!(db.write(HoldSession { key: fresh(id) }).await);
+        assert!(db.write(HoldSession { key: fresh(id), done: vec![] }).await);
         for _ in 0..3 {
             db.travel(MINUTE - SECOND);
             assert!(db.write(ExpireSessions {}).await.is_empty());
@@ -35,8 +35,8 @@ on_each_store! {
         assert!(db.write(ExpireSessions {}).await.is_empty());
         db.travel(MINUTE);
         assert_eq!(db.write(ExpireSessions {}).await, [short]);
-        assert!(!db.write(HoldSession { key: fresh(short) }).await);
-        assert!(db.write(HoldSession { key: fresh(long) }).await);
+        assert!(!db.write(HoldSession { key: fresh(short), done: vec![] }).await);
+        assert!(db.write(HoldSession { key: fresh(long), done: vec![] }).await);
     }
 
     async fn a_raised_epoch_shuts_the_holder_out(db: &Database) {
@@ -44,16 +44,16 @@ on_each_store! {
         db.write(OpenSession { id, ttl: MINUTE }).await;
         db.travel(MINUTE);
         assert_eq!(db.write(ExpireSessions {}).await, [id]);
-        assert!(!db.write(HoldSession { key: fresh(id) }).await);
+        assert!(!db.write(HoldSession { key: fresh(id), done: vec![] }).await);
         assert!(!db.write(HoldSessionAlone { key: fresh(id) }).await);
         assert!(!db.write(RenewSession { key: fresh(id), ttl: MINUTE }).await);
-        assert!(!db.write(HoldSession { key: SessionKey { id, epoch: 7 } }).await);
+        assert!(!db.write(HoldSession { key: SessionKey { id, epoch: 7 }, done: vec![] }).await);
         assert_eq!(db.read(LiveSessions {}).await, 0);
     }
 
     async fn who_was_never_there_holds_nothing(db: &Database) {
         let key = fresh(session());
-        assert!(!db.write(HoldSession { key }).await);
+        assert!(!db.write(HoldSession { key, done: vec![] }).await);
         assert!(!db.write(RenewSession { key, ttl: MINUTE }).await);
         db.write(DeleteSession { id: key.id }).await;
         assert!(db.write(ReceiptsOf { session: key.id, limit: 9 }).await.is_empty());
@@ -99,20 +99,40 @@ on_each_store! {
         assert_eq!(stored().await, 0);
     }
 
+    async fn who_holds_a_session_lets_go_of_what_is_done(db: &Database) {
+        let id = session();
+        let (done, other, kept) = (receipt(id, vec![]), receipt(id, vec![]), receipt(id, vec![]));
+        db.write(OpenSession { id, ttl: MINUTE }).await;
+        for receipt in [&done, &other, &kept] {
+            db.write(PutReceipt { receipt: receipt.clone() }).await;
+        }
+        let left = async || {
+            let receipts = db.write(ReceiptsOf { session: id, limit: 9 }).await;
+            receipts.into_iter().map(|receipt| receipt.id).collect::<Vec<_>>()
+        };
+        let all_of = |key: SessionKey| HoldSession { key, done: vec![done.id, ReceiptId::generate(), other.id] };
+        assert!(!db.write(all_of(SessionKey { id, epoch: 1 })).await);
+        assert_eq!(left().await, [done.id, other.id, kept.id], "who does not hold it leaves everything");
+        assert!(db.write(all_of(fresh(id))).await);
+        assert_eq!(left().await, [kept.id]);
+        assert!(db.write(all_of(fresh(id))).await, "they may be gone already");
+        assert_eq!(left().await, [kept.id]);
+    }
+
     async fn a_deleted_session_is_gone(db: &Database) {
         let id = session();
         db.write(OpenSession { id, ttl: MINUTE }).await;
         db.write(DeleteSession { id }).await;
-        assert!(!db.write(HoldSession { key: fresh(id) }).await);
+        assert!(!db.write(HoldSession { key: fresh(id), done: vec![] }).await);
         assert_eq!(db.read(LiveSessions {}).await, 0);
         db.write(OpenSession { id, ttl: MINUTE }).await;
-        assert!(db.write(HoldSession { key: fresh(id) }).await);
+        assert!(db.write(HoldSession { key: fresh(id), done: vec![] }).await);
     }
 
     async fn many_transactions_hold_one_session_at_once(db: &Database) {
         let id = session();
         db.write(OpenSession { id, ttl: MINUTE }).await;
-        let holds = (0..50).map(|_| db.write(HoldSession { key: fresh(id) }));
+        let holds = (0..50).map(|_| db.write(HoldSession { key: fresh(id), done: vec![] }));
         let alone = (0..5).map(|_| db.write(HoldSessionAlone { key: fresh(id) }));
         let (holds, alone) = tokio::join!(futures_util::future::join_all(holds), futures_util::future::join_all(alone));
         assert!(holds.into_iter().chain(alone).all(|held| held));
@@ -124,7 +144,7 @@ on_each_store! {
             db.write(OpenSession { id, ttl: Duration::ZERO }).await;
             let renewal = db.write(RenewSession { key: fresh(id), ttl: 60 * MINUTE });
             let (swept, renewed) = tokio::join!(db.write(ExpireSessions {}), renewal);
-            let held = db.write(HoldSession { key: fresh(id) }).await;
+            let held = db.write(HoldSession { key: fresh(id), done: vec![] }).await;
             // A sweep may pass over a session that the renewal had locked; never may both win.
             assert_eq!(swept.contains(&id), !held);
             assert!(!held || renewed);

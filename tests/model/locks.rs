@@ -65,14 +65,15 @@ fn plans() -> Vec<Plan> {
         // sessions.rs: its own session, then those past their end.
         plan("renew", &[(Wait, Session(0)), (Skip, Session(1))]),
         plan("renew of the other", &[(Wait, Session(1)), (Skip, Session(0))]),
-        // sessions.rs: the steps of a receipt go back, of those that are still its own; slots of limits; tasks last.
+        // sessions.rs: the steps of a receipt go back, of those that are still its own; slots of limits; tasks last. Its
+        // session was shut out, so that nobody settles under it.
         plan(
             "recover",
             &[
                 (Wait, Step(0, 1)),
                 (Wait, Step(1, 3)),
                 (Wait, Limit(0)),
-                (Wait, Receipt(0)),
+                (Wait, Receipt(2)),
                 (Wait, Task(0)),
                 (Wait, Task(1)),
             ],
@@ -93,9 +94,9 @@ fn plans() -> Vec<Plan> {
 fn settle(name: &'static str, session: u8, own: u8, children: [u8; 2]) -> Plan {
     let own = [0, 1].map(|task| (Wait, Step(task, own)));
     let children = children.map(|task| (Wait, Step(task, 2)));
-    let queue = [(Skip, Timer(0)), (Skip, Ready(0)), (Skip, Ready(1)), (Wait, Limit(0)), (Wait, Receipt(session))];
+    let queue = [(Skip, Timer(0)), (Skip, Ready(0)), (Skip, Ready(1)), (Wait, Limit(0))];
     let tasks = [(Wait, Task(0)), (Wait, Task(1))];
-    let locks = [&[(Share, Session(session))], &own[..], &children, &queue, &tasks].concat();
+    let locks = [&[(Share, Session(session)), (Wait, Receipt(session))], &own[..], &children, &queue, &tasks].concat();
     Plan { name, locks }
 }
 

@@ -67,10 +67,10 @@ async fn a_session_at_work_is_not_swept_and_renewals_do_not_wait_for_it() {
         .expect("opened");
     let inner = Arc::clone(&store);
     let swept = transact!(store.write(session: SessionKey, inner: Arc<PostgresStore>) |tx| -> Vec<SessionId> {
-        assert!(tx.hold_session(*session).await?);
+        assert!(tx.hold_session(*session, &[]).await?);
         let swept = transact!(inner.write() |tx| -> Vec<SessionId> { tx.expire_sessions().await })?;
         // Another transaction of the same session, and its renewal, go through meanwhile.
-        assert!(transact!(inner.write(session: SessionKey) |tx| -> bool { tx.hold_session(*session).await })?);
+        assert!(transact!(inner.write(session: SessionKey) |tx| -> bool { tx.hold_session(*session, &[]).await })?);
         let ttl = Duration::ZERO;
         assert!(transact!(inner.write(session: SessionKey, ttl: Duration) |tx| -> bool {
             tx.renew_session(*session, *ttl).await
@@ -89,7 +89,7 @@ async fn a_session_at_work_is_not_swept_and_renewals_do_not_wait_for_it() {
         assert_eq!(swept.expect("swept"), [session.id], "as long as it holds receipts");
     }
     assert!(
-        !transact!(store.write(session: SessionKey) |tx| -> bool { tx.hold_session(*session).await })
+        !transact!(store.write(session: SessionKey) |tx| -> bool { tx.hold_session(*session, &[]).await })
             .expect("an answer")
     );
     let found = transact!(store.write(session: SessionKey) |tx| -> Vec<Receipt> {

@@ -79,7 +79,7 @@ impl Transaction for Create {
 
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Created> {
         let taker = match &self.taker {
-            Some(taker) if tx.hold_session(taker.session).await? => Some(taker),
+            Some(taker) if tx.hold_session(taker.session, &[]).await? => Some(taker),
             _ => None,
         };
         let (made, plans) = self.take_keys(tx).await?;

@@ -125,7 +125,6 @@ impl Transaction for Settle {
         settled.made_ready |= made_ready;
         note_waits(&mut claimed, &waits);
         claimed.extend(self.find_doubtful(tx).await?);
-        tx.drop_receipts(&self.finished_receipts).await?;
         for (id, revision) in started {
             applied.touches.of(id, revision).start = true;
         }
@@ -136,13 +135,12 @@ impl Transaction for Settle {
 }
 
 impl Settle {
-    /// What an earlier try did of which no answer came, or may still be about to commit, is waited for: it holds the
-    /// session, and this transaction could not see its receipt.
+    /// Holds the session without the receipts that are finished. What an earlier try did of which no answer came, or may
+    /// still be about to commit, is waited for: it holds the session, and this transaction could not see its receipt.
     async fn hold_session<T: Tx>(&self, tx: &mut T) -> Result<bool> {
-        if tx.resent() || !self.doubtful.is_empty() {
-            return tx.hold_session_alone(self.session).await;
-        }
-        tx.hold_session(self.session).await
+        let others_are_done = !tx.resent() && self.doubtful.is_empty();
+        let held = others_are_done || tx.hold_session_alone(self.session).await?;
+        Ok(held && tx.hold_session(self.session, &self.finished_receipts).await?)
     }
 
     fn verdicts(&self, now: Timestamp) -> Result<Vec<Verdict>> {

@@ -37,8 +37,8 @@ impl Tx for PostgresTx {
     async fn renew_session(&mut self, session: SessionKey, ttl: Duration) -> Result<bool> {
         sessions::renew(self, session, ttl).await
     }
-    async fn hold_session(&mut self, session: SessionKey) -> Result<bool> {
-        sessions::hold(self, session).await
+    async fn hold_session(&mut self, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
+        sessions::hold(self, session, done).await
     }
     async fn hold_session_alone(&mut self, session: SessionKey) -> Result<bool> {
         sessions::hold_alone(self, session).await

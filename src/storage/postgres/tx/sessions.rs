@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::PostgresTx;
+use super::{PostgresTx, Statement};
 use crate::domain::id::{LaneId, ReceiptId, SessionId, SessionKey, StepKey, TaskId, Token};
 use crate::domain::time::Timestamp;
 use crate::storage::postgres::values::{ReadyArrays, count, get, index, limit, priority, step_state_named, timestamp};
@@ -35,7 +35,16 @@ const RENEW: &str = "
 const HOLD: &str = "
     SELECT clock_timestamp() FROM tasker_sessions WHERE id = $1 AND epoch = $2 FOR KEY SHARE";
 
-/// The same, and waits for all who have it.
+/// The same, without the receipts that are done: probes of the primary key.
+const HOLD_WITHOUT: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT clock_timestamp() AS clock FROM tasker_sessions WHERE id = $1 AND epoch = $2 FOR KEY SHARE
+    ), gone AS (
+        DELETE FROM tasker_receipts WHERE id = ANY ($3) AND EXISTS (SELECT FROM held)
+    )
+    SELECT clock FROM held";
+
+/// As [`HOLD`], and waits for all who have it.
 const HOLD_ALONE: &str = "
     SELECT clock_timestamp() FROM tasker_sessions WHERE id = $1 AND epoch = $2 FOR UPDATE";
 
@@ -109,16 +118,24 @@ pub(super) async fn renew(tx: &mut PostgresTx, session: SessionKey, ttl: Duratio
     Ok(tx.row(renewal).await?.is_some())
 }
 
-pub(super) async fn hold(tx: &mut PostgresTx, session: SessionKey) -> Result<bool> {
-    hold_by(tx, HOLD, session).await
+pub(super) async fn hold(tx: &mut PostgresTx, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
+    let statement = match done {
+        [] => of_session(HOLD, session),
+        done => of_session(HOLD_WITHOUT, session).bind(receipt_ids(done)),
+    };
+    hold_by(tx, statement).await
 }
 
 pub(super) async fn hold_alone(tx: &mut PostgresTx, session: SessionKey) -> Result<bool> {
-    hold_by(tx, HOLD_ALONE, session).await
+    hold_by(tx, of_session(HOLD_ALONE, session)).await
 }
 
-async fn hold_by(tx: &mut PostgresTx, sql: &'static str, session: SessionKey) -> Result<bool> {
-    let Some(row) = tx.row(sqlx::query(sql).bind(session.id.0).bind(session.epoch)).await? else {
+fn of_session(sql: &'static str, session: SessionKey) -> Statement {
+    sqlx::query(sql).bind(session.id.0).bind(session.epoch)
+}
+
+async fn hold_by(tx: &mut PostgresTx, statement: Statement) -> Result<bool> {
+    let Some(row) = tx.row(statement).await? else {
         return Ok(false);
     };
     tx.saw_clock(get(&row, 0)?);
@@ -169,9 +186,13 @@ pub(super) async fn drop_receipts(tx: &mut PostgresTx, ids: &[ReceiptId]) -> Res
     if ids.is_empty() {
         return Ok(());
     }
+    tx.run(sqlx::query(DROP_RECEIPTS).bind(receipt_ids(ids))).await
+}
+
+fn receipt_ids(ids: &[ReceiptId]) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     ids.sort_unstable();
-    tx.run(sqlx::query(DROP_RECEIPTS).bind(ids)).await
+    ids
 }
 
 fn receipt(row: &PgRow) -> Result<Receipt> {
