@@ -224,6 +224,28 @@ RSpec.describe "A task under operations by hand" do
       expect { handle.cancel_tasks(name: "chain", limit: 1) }.to raise_error(TaskerCore::ValidationError, /limit/)
     end
 
+    it "is one of many that are operated on at once: one that waits holds up no other" do
+      chain(a: ->(_ctx) { "a" })
+      *others, last = handle.create_tasks("chain", contexts: Array.new(230) { {} })
+      client = lock_steps_of(last) unless sqlite? # which locks all or nothing
+      outcome = Thread.new { handle.cancel_tasks(name: "chain") }
+      if client
+        eventually { handle.tasks(status: "cancelled").count >= 199 }
+        expect(handle.task(last)).to be_pending
+        client.close
+      end
+      expect(outcome.value.task_ids).to eq([last, *others.reverse])
+    ensure
+      client&.close
+    end
+
+    def lock_steps_of(id)
+      client = IO.popen(database.client_command, "r+")
+      client.puts("BEGIN; SELECT 'held' FROM tasker_workflow_steps WHERE task_id = '#{id}' FOR UPDATE;")
+      nil until client.gets.to_s.include?("held")
+      client
+    end
+
     it "keeps its books while operations and a busy worker meet" do
       seed = Integer(ENV.fetch("SEED", Random.new_seed % 100_000))
       random = Random.new(seed)

@@ -2,8 +2,8 @@
 
 module TaskerCore
   # Operations on all tasks that match a filter ({OrchestrationHandle#tasks} has the conditions; at least one is
-  # needed). Each task is a transaction of its own; tasks whose state does not fit are passed over. With `dry_run:`
-  # nothing changes, and the outcome says what would.
+  # needed). Each task is a transaction of its own, and several are under way at once; tasks whose state does not fit
+  # are passed over. With `dry_run:` nothing changes, and the outcome says what would.
   #
   # @example
   #   handle = TaskerCore.open("sqlite::memory:")

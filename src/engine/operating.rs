@@ -1,6 +1,11 @@
 //! Operations by hand, on one task or on many, and who has to hear of them.
 
+use std::cmp::Reverse;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
 
 use super::Engine;
 use super::error::{EngineError, Result};
@@ -19,6 +24,9 @@ const PER_STEP: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many tasks are looked up at a time.
 const PAGE: usize = 200;
+/// How many tasks are operated on at once, at most. Each waits for its database most of the time; in SQLite they share
+/// a commit.
+const AT_ONCE: usize = 16;
 
 /// What an operation on many tasks did, or would do.
 #[derive(Debug, Default)]
@@ -53,8 +61,8 @@ impl Engine {
         }
     }
 
-    /// Carries out an operation on every task that matches, each in a transaction of its own. Those that are
-    /// in no state for it are passed over. A dry run changes nothing.
+    /// Carries out an operation on every task that matches, each in a transaction of its own, several at once. Those
+    /// that are in no state for it are passed over. A dry run changes nothing.
     ///
     /// # Errors
     /// When the database fails; what was done until then is done.
@@ -77,24 +85,59 @@ impl Engine {
             let catalog = self.catalog.clone();
             let page = ListTasks { filter: filter.clone(), before, limit: PAGE, catalog };
             let page = self.store.read(page).await?;
-            for (row, _) in &page {
-                let operation = Operation::Task(operation.clone());
-                let done = match dry_run {
-                    true => self.would(row.id, operation).await,
-                    false => self.operate(row.id, operation, note.clone()).await,
-                };
-                match done {
-                    Ok(Some(true)) => bulk.changed.push(row.id),
-                    Ok(_) => {}
-                    Err(EngineError::StateTransition(refused)) => bulk.refused.push(refused),
-                    Err(error) => return Err(error),
-                }
-            }
+            let ids = page.iter().map(|(row, _)| row.id).collect();
+            self.operate_on_each(ids, &operation, &note, dry_run, &mut bulk).await?;
             match page.last() {
                 Some((last, _)) if page.len() == PAGE => before = Some(last.id),
                 _ => return Ok(bulk),
             }
         }
+    }
+
+    /// Several at once; a pool of several connections has one left for others. One transaction for many would hold the
+    /// locks of one task while it takes those of the next. After a failure those under way end, and no others begin.
+    async fn operate_on_each(
+        &self,
+        ids: Vec<TaskId>,
+        operation: &TaskOperation,
+        note: &Note,
+        dry_run: bool,
+        bulk: &mut Bulk,
+    ) -> Result<()> {
+        let failed = AtomicBool::new(false);
+        let each = ids.into_iter().map(|id| (id, operation.clone(), note.clone()));
+        let each = stream::iter(each).take_while(|_| ready(!failed.load(Ordering::Relaxed)));
+        let each = each.map(|(id, operation, note)| {
+            let failed = &failed;
+            async move {
+                let operation = Operation::Task(operation);
+                let done = match dry_run {
+                    true => self.would(id, operation).await,
+                    false => self.operate(id, operation, note).await,
+                };
+                let fails = done.as_ref().is_err_and(|error| !matches!(error, EngineError::StateTransition(_)));
+                failed.fetch_or(fails, Ordering::Relaxed);
+                (id, done)
+            }
+        });
+        // One that waits for others' locks holds up none of those behind it.
+        let mut done: Vec<_> = each.buffer_unordered(self.at_once()).collect().await;
+        done.sort_unstable_by_key(|(id, _)| Reverse(*id));
+        let mut failure = None;
+        for (id, done) in done {
+            match done {
+                Ok(Some(true)) => bulk.changed.push(id),
+                Ok(_) => {}
+                Err(EngineError::StateTransition(refused)) => bulk.refused.push(refused),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn at_once(&self) -> usize {
+        let others = self.store.facts().max.saturating_sub(1);
+        usize::try_from(others).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
     }
 
     /// Whether an operation would change anything.
