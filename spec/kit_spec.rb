@@ -258,7 +258,7 @@ RSpec.describe TaskerCore::Testing::Kit do
     it "fails a step of one workflow, so many times, with a class, an error or a message" do
       fail_step(:charge, with: IOError, times: 1, workflow: order)
       fail_step("charge", with: TaskerCore::RetryableError.new("busy", retry_after: 600), times: 1)
-      fail_step(:reserve, with: "no stock", workflow: flaky)
+      fail_step(:reserve, with: "no stock", workflow: workflow { step(:reserve) { "another one" } })
       task = run_workflow(order, order_id: 1)
       expect(task).to complete_step(:charge).on_attempt(3)
       expect(task).to fail_step(:charge).with_error(IOError).on_attempt(1)
@@ -278,6 +278,34 @@ RSpec.describe TaskerCore::Testing::Kit do
       picky = Class.new(StandardError) { define_method(:initialize) { |_code| super() } }
       expect { fail_step(:charge, with: picky) }.to raise_error(TaskerCore::ValidationError, /in place of its class/)
       expect { fail_step(:charge, with: "x", times: 0) }.to raise_error(TaskerCore::ValidationError, /times/)
+    end
+  end
+
+  describe "#fail_step with a step that there isn't" do
+    it "tells so at once where the workflow is named" do
+      expect { fail_step(:chrage, with: IOError, workflow: order) }
+        .to raise_error(TaskerCore::NotFoundError, /fail_step\(:chrage.*#{order.task_name} has no .*mean "charge"/)
+      expect { fail_step(:charge, with: IOError, workflow: "order") }
+        .to raise_error(TaskerCore::ValidationError, /workflow: is the class/)
+    end
+
+    it "tells so when steps are about to run" do
+      fail_step(:chrage, with: IOError)
+      expect { run_workflow(order, order_id: 1) }
+        .to raise_error(TaskerCore::NotFoundError, /fail_step\(:chrage, …\): no workflow.*mean "charge"/)
+    end
+
+    it "tells so where the task is created", tasker: :inline do
+      fail_step("chrage[1]", with: IOError)
+      expect { order.start({ order_id: 1 }) }.to raise_error(TaskerCore::NotFoundError, /chrage\[1\]/)
+    end
+
+    it "knows the steps of templates that are no classes, whichever is run" do
+      flow = TaskerCore.open("sqlite::memory:").register(
+        { name: "plain", steps: [{ name: "hash_step", handler: ->(_ctx) {} }] }
+      )
+      fail_step(:hash_step, with: "x", times: 1)
+      expect(run_workflow(flow)).to complete_step(:hash_step).on_attempt(2)
     end
   end
 
@@ -333,7 +361,7 @@ RSpec.describe TaskerCore::Testing::Kit do
       Dir.mktmpdir do |folder|
         shop = TaskerCore.open("sqlite:#{folder}/shop.sqlite3")
         expect { shop.create_task(order, context: { order_id: 1 }) }
-          .to raise_error(TaskerCore::ConfigurationError, /shop\.sqlite3/)
+          .to raise_error(TaskerCore::ConfigurationError, /shop\.sqlite3(?!.*force).*disabled!/)
         expect(shop.tasks.count).to eq(0)
         shop.close
       end

@@ -47,6 +47,9 @@ module TaskerCore
       @templates.values.select { |template| [template.namespace, template.name] == [namespace, name] }
     end
 
+    # @return [Array<String>] the names of the steps of all
+    def steps = @templates.values.flat_map(&:steps)
+
     def keep(template)
       @lock.synchronize do
         @templates = { **@templates, [template.namespace, template.name, template.version] => template }

@@ -29,6 +29,17 @@ module TaskerCore
         enter(Testing.stage, handle, template, options) if engaged?
       end
 
+      # The names of all steps that may run: those of templates that are registered on these handles or on the
+      # application's own default one, and of workflow classes that are loaded.
+      #
+      # @param handles [Array<OrchestrationHandle>]
+      # @return [Array<String>]
+      def known_steps(handles)
+        registries = [*handles, OrchestrationManager.instance.opened].compact.map(&:registry)
+        classes = workflows(Workflow).flat_map { |workflow| workflow.steps.map { |step| step[:name].to_s } }
+        (registries.flat_map(&:steps) + classes).uniq
+      end
+
       def of_many(handle, template, options, &make)
         around(handle, template, options, options[:contexts], make) { |ids| ids }
       end

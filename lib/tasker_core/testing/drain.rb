@@ -55,6 +55,7 @@ module TaskerCore
 
       def drain
         @deadline = Waiting.monotonic + @limit
+        @stage.failures.check { Creation.known_steps(@handles) }
         handles = @handles
         until handles.empty?
           @added = []

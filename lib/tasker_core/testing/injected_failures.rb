@@ -8,7 +8,11 @@ module TaskerCore
     class InjectedFailures
       # One of them.
       class Failure
-        # @return [Boolean] whether it is for this step
+        # What stands behind the name of a step with `each:` for one of its items.
+        ITEM = /\[\d+\]\z/
+        private_constant :ITEM
+
+        # @return [String]
         attr_reader :step
 
         def initialize(step, with, times, workflow)
@@ -16,6 +20,16 @@ module TaskerCore
           @error = with
           @left = times
           @workflow = workflow
+        end
+
+        # @param steps [Array<String>] all that it can be
+        # @raise [NotFoundError] when it is none of them
+        def check(steps)
+          return if steps.include?(@step) || steps.include?(@step.sub(ITEM, ""))
+
+          whose = @workflow ? "the workflow #{@workflow.task_name} has no" : "no workflow that is known here has a"
+          raise NotFoundError, "fail_step(#{@step.to_sym.inspect}, …): #{whose} step of that name" \
+                               "#{Nearest.hint(@step, steps)}"
         end
 
         # @return [Exception, nil] what the step is to raise now
@@ -46,16 +60,33 @@ module TaskerCore
 
       def initialize
         @failures = []
+        @unchecked = []
         @lock = Mutex.new
       end
 
       def add(step, with:, times:, workflow:)
         check_error(with)
-        unless times.nil? || (times.is_a?(Integer) && times.positive?)
-          raise ValidationError.at("times", "is how many attempts fail, 1 or more; nil for all of them",
-                                   expected: "1 or more", got: Native.shown(times))
+        check_times(times)
+        check_workflow(workflow)
+        failure = Failure.new(step, with, times, workflow)
+        failure.check(workflow.steps.map { |one| one[:name].to_s }) if workflow
+        @lock.synchronize do
+          @unchecked << failure unless workflow
+          @failures << failure
         end
-        Failure.new(step, with, times, workflow).tap { |failure| @lock.synchronize { @failures << failure } }
+        failure
+      end
+
+      # A step of any workflow is known to be none when steps are about to run.
+      #
+      # @yieldreturn [Array<String>] the names of all steps that there are
+      # @raise [NotFoundError] for a failure that was asked for since the last time, and of which there is no step
+      def check
+        unchecked = @lock.synchronize { @unchecked.slice!(0..) }
+        return if unchecked.empty?
+
+        steps = yield
+        unchecked.each { |failure| failure.check(steps) }
       end
 
       # @return [Exception, nil] what this attempt is to raise: the first that was asked for and is left
@@ -70,6 +101,20 @@ module TaskerCore
       end
 
       private
+
+      def check_times(times)
+        return if times.nil? || (times.is_a?(Integer) && times.positive?)
+
+        raise ValidationError.at("times", "is how many attempts fail, 1 or more; nil for all of them",
+                                 expected: "1 or more", got: Native.shown(times))
+      end
+
+      def check_workflow(workflow)
+        return if workflow.nil? || (workflow.is_a?(Class) && workflow <= Workflow)
+
+        raise ValidationError.at("workflow", "is the class of a workflow; nil for any",
+                                 expected: "a subclass of TaskerCore::Workflow", got: Native.shown(workflow))
+      end
 
       def check_error(with)
         return if with.is_a?(String) || with.is_a?(Exception)

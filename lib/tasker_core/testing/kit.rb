@@ -26,6 +26,7 @@ module TaskerCore
       # @param timeout [Numeric] seconds that it may take
       # @return [WorkSummary] how many attempts were run, and how many failed
       # @raise [ConfigurationError] when a database is not named as one for tests
+      # @raise [NotFoundError] when {#fail_step} was given a step that there isn't; the message names the nearest
       # @raise [TimeoutError] when it takes longer
       # @example
       #   require "tasker_core/testing"
@@ -71,7 +72,8 @@ module TaskerCore
       end
 
       # Makes a step fail in this example: an attempt raises this in place of what its handler does. It holds for steps
-      # that run on the thread of the test.
+      # that run on the thread of the test. Of a name that no workflow's step has which is known by the time that steps
+      # run, whoever runs them is told.
       #
       # @param step [Symbol, String] its name; of a step with `each:`, that of one item (`"parcel[3]"`), or of all
       # @param with [Class<Exception>, Exception, String] what is raised; a String is the message of a RuntimeError
@@ -79,6 +81,7 @@ module TaskerCore
       # @param workflow [Class<Workflow>, nil] the workflow whose step it is; any where it is left out
       # @return [Object] what tells of it in `inspect`
       # @raise [ValidationError] when an argument is wrong
+      # @raise [NotFoundError] when the workflow that is named has no such step; the message names the nearest
       # @example
       #   require "tasker_core/testing"
       #

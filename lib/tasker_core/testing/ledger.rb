@@ -6,12 +6,19 @@ module TaskerCore
     #
     # @api private
     class Ledger
+      FORCED = "or pass force: true if this one may be used so"
+      AS_IT_IS = "or leave it as it is: in the mode disabled (TaskerCore::Testing.disabled! { … }) tasks are created " \
+                 "there as they are without the test kit, and handle.work runs them"
+      private_constant :FORCED, :AS_IT_IS
+
       @by_handle = {}.compare_by_identity
       @lock = Mutex.new
 
       class << self
+        # @param force [Boolean, nil] whether a database may be used that is not named as one for tests; nil where
+        #   whoever called can't say
         # @raise [ConfigurationError] when there is none yet, and the database is not named as one for tests
-        def of(handle, force: false)
+        def of(handle, force: nil)
           unless handle.is_a?(OrchestrationHandle)
             raise ValidationError.at("handle", "is what TaskerCore.open gives; a template is given as template:",
                                      expected: "an OrchestrationHandle", got: handle.class.name)
@@ -47,7 +54,7 @@ module TaskerCore
 
       def initialize(handle, force)
         @handle = handle
-        @native = Native::Factories.on(handle.native, force)
+        @native = factories(force)
         @keys = []
       end
 
@@ -88,6 +95,12 @@ module TaskerCore
       end
 
       private
+
+      def factories(force)
+        Native::Factories.on(@handle.native, force == true)
+      rescue ConfigurationError => e
+        raise ConfigurationError, "#{e.message}, #{force.nil? ? AS_IT_IS : FORCED}"
+      end
 
       # A database that can't be opened any more was dropped, and what was made went with it.
       def take_back

@@ -9,7 +9,7 @@ const WORDS: [&str; 3] = ["test", "tests", "testing"];
 /// Refuses a database whose name does not say that it is for tests.
 ///
 /// # Errors
-/// [`EngineError::Configuration`], which says what to do.
+/// [`EngineError::Configuration`], which says which may be used; a host may have a way to say that this one may, too.
 pub fn check(url: &DatabaseUrl) -> Result<()> {
     let name = match url {
         DatabaseUrl::Sqlite(place) => match &place.path {
@@ -24,7 +24,7 @@ pub fn check(url: &DatabaseUrl) -> Result<()> {
     Err(EngineError::Configuration(format!(
         "the database {name:?} is not named as one for tests, and test factories create and delete tasks in it and move \
          its clock: use one with the word \"test\" in its name (sqlite:app_test.sqlite3, postgres://host/app_test) or \
-         sqlite::memory:, or pass force: true if this one may be used so"
+         sqlite::memory:"
     )))
 }
 
