@@ -95,7 +95,7 @@ RSpec.describe "tasker work" do
 
     it "claims nothing between TSTP and CONT, and says at TTIN what it is at" do
       program = work("--threads", "1")
-      await_words(program, /threads for/)
+      await_words(program, /1 thread for 2 templates/)
       create
       eventually { File.exist?(path("here")) }
       program.signal("TTIN")

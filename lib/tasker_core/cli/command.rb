@@ -110,6 +110,9 @@ module TaskerCore
 
       private
 
+      # `1 step`, `2 steps`.
+      def counted(number, noun) = "#{number} #{noun}#{"s" unless number == 1}"
+
       # The engine, with the user's program loaded and the database chosen: what most commands work with.
       def handle
         @handle ||= begin

@@ -103,7 +103,7 @@ module TaskerCore
       def outcome(task) = task.complete? || task.resolved_manually? ? 0 : FAILED
 
       # `1 task`, `2 tasks`.
-      def tasks(count) = "#{count} task#{"s" unless count == 1}"
+      def tasks(count) = counted(count, "task")
 
       # Asks, on a terminal; elsewhere `--yes` has to be given.
       def confirm(question)

@@ -105,7 +105,7 @@ module TaskerCore
 
       def work(task)
         summary = handle.work(until: :idle, timeout: options[:timeout])
-        terminal.hint("#{summary.ran} steps ran, #{summary.failed} of them failed")
+        terminal.hint("#{counted(summary.ran, "step")} ran, #{summary.failed} of them failed")
         task.reload
       ensure
         # It is no worker any more: now, and not when its lease is over.

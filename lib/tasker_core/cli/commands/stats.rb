@@ -69,7 +69,7 @@ module TaskerCore
         rows = { "tasks" => counts,
                  "steps" => "#{@health.ready_steps} ready#{" (the oldest for #{Moments.shown(oldest)})" if oldest}, " \
                             "#{@health.in_backoff} wait for a retry, #{@health.scheduled_steps} for their time",
-                 "workers" => "#{@health.workers}, which hold #{@health.leases_held} steps; " \
+                 "workers" => "#{@health.workers}, which hold #{counted(@health.leases_held, "step")}; " \
                               "#{@health.leases_expired} were lost",
                  "score" => format("%.3f", @health.score) }
         terminal.table(rows.map { |name, value| [terminal.paint(name, :dim), value] })

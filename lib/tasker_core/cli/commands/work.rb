@@ -96,7 +96,8 @@ module TaskerCore
         queues = options[:queues] ? "of #{options[:queues].join(", ")}" : "of all queues"
         probes = @probes ? ", probes on #{@probes.address}" : ""
         templates = handle.registry.keys.size
-        say("started", "#{@worker.threads} threads for #{templates} templates, steps #{queues}#{probes}",
+        say("started", "#{counted(@worker.threads, "thread")} for #{counted(templates, "template")}, " \
+                       "steps #{queues}#{probes}",
             threads: @worker.threads, probes: @probes&.address)
       end
 
