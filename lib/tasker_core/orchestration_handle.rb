@@ -178,8 +178,9 @@ module TaskerCore
     # Creates as many tasks as there are contexts, in one transaction: all or none.
     #
     # @param template [String, Symbol, Class<Workflow>, Template]
-    # @param options [Hash] `contexts:`, an Array of Hashes, `keys:`, as many Strings, and the other options of
-    #   {#create_task}
+    # @param options [Hash] these, and those of {#create_task} without `context` and `key`
+    # @option options [Array<Hash>] :contexts the tasks' inputs
+    # @option options [Array<String, Symbol>] :keys as many keys
     # @return [Array<String>] the tasks' ids in the order of the contexts
     # @raise [ValidationError, NotFoundError, DuplicateTaskError, DatabaseError] see {#create_task}
     # @example

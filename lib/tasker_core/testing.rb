@@ -256,10 +256,15 @@ module TaskerCore
     #   the ones given here; a workflow's are declared there, and one that is left out counts as skipped: its result is
     #   nil
     # @param attempt [Integer] 1 to its `retry_limit`
-    # @param options [Hash] of the step of a handler alone: `config:`, `retry_limit:` and so on, as in a template;
-    #   `checkpoint:`, what an earlier attempt saved; `headers:`; `item:` and `item_index:` (0) for a step with `each:`;
-    #   and `cancelled: true`, `expired: true` or `stopping: true` for a step that was taken from it, whose time is
-    #   over, or whose worker stops
+    # @param options [Hash] these, and for a handler alone those of {Workflow.step} without `depends_on`, `job` and
+    #   `arguments`
+    # @option options [Object] :checkpoint what an earlier attempt saved
+    # @option options [Hash] :headers ({})
+    # @option options [Object] :item of a step with `each:`
+    # @option options [Integer] :item_index (0)
+    # @option options [Boolean] :cancelled (false) whether it was taken from its handler
+    # @option options [Boolean] :expired (false) whether its time is over
+    # @option options [Boolean] :stopping (false) whether its worker stops
     # @yieldparam ctx [StepContext] when the handler has returned: what did it choose ({StepContext#routed})?
     # @return [Object] what steps that depend on it would see
     # @raise [ValidationError] when the result is no JSON value or breaks the step's `output:` schema, an option is

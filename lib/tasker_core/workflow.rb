@@ -131,7 +131,8 @@ module TaskerCore
       # called for each step that has no limit itself.
       #
       # @param options [Hash, nil] sets them, over the parent's; keywords do the same
-      # @param keywords [Hash{Symbol => Object}]
+      # @param keywords [Hash{Symbol => Object}] those of {.step} without `description`, `depends_on`, `branches`,
+      #   `each`, `job`, `arguments` and `output`
       # @return [Hash{Symbol => Object}]
       # @example At most two attempts at each step for one customer
       #   class Order < TaskerCore::Workflow
@@ -154,19 +155,33 @@ module TaskerCore
       #
       # @param name [Symbol, String]
       # @param handler [Class, #call, nil] a class (made anew for every step), an instance, or anything with `call`
-      # @param options [Hash] `description, depends_on, retryable, retry_limit` (attempts, the first included)`,
-      #   backoff, timeout` (seconds)`, interrupt` (true: see {Interrupted})`, queue, priority, config, on_failure`;
-      #   `branches`: the names of steps that depend on it, among which its handler chooses with {StepContext#route};
-      #   `each`: it is done once for each item of a list, up to 10,000: an Array that a callable makes of the parents'
-      #   results, a parent's name where its result is the list, or a path into it (`"split.parcels"`);
-      #   `limit`: `{ key: "context.customer_id", running: 3 }`, how many attempts of it may run at once, over all
-      #   workers, for each value of the key: a path into the task's context, or a callable that makes it of the
-      #   {StepContext}; without a key for the step as a whole;
-      #   `job` in place of a handler: a class of ActiveJob's or its name, which is run with `arguments`
-      #   (ACTIVE_JOB.md);
-      #   and `output`, a JSON Schema of the result: what the handler returns (for each item) is held against it before
-      #   it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message and `faults` tell
-      #   what is wrong
+      # @param options [Hash]
+      # @option options [String] :description
+      # @option options [Symbol, String, Array<Symbol, String>] :depends_on the steps whose results it needs
+      # @option options [Boolean] :retryable (true)
+      # @option options [Integer] :retry_limit (3) attempts, the first included
+      # @option options [Hash, Symbol, String] :backoff the time between them
+      # @option options [Numeric] :timeout (300) seconds that an attempt may take
+      # @option options [Boolean] :interrupt (false) whether a handler is interrupted when its time is over
+      #   ({Interrupted})
+      # @option options [String, Symbol] :queue whose workers run it. Default: the task's
+      # @option options [Integer] :priority -32767 to 32767, higher goes first. Default: the task's
+      # @option options [Object] :config a JSON value, {StepContext#config}
+      # @option options [Symbol, String] :on_failure what becomes of the task when it has failed
+      # @option options [Array<Symbol, String>] :branches the names of steps that depend on it, among which its handler
+      #   chooses with {StepContext#route}
+      # @option options [#call, String, Symbol] :each it is done once for each item of a list, up to 10,000: an Array
+      #   that a callable makes of the parents' results, a parent's name where its result is the list, or a path into it
+      #   (`"split.parcels"`)
+      # @option options [Hash] :limit `{ key: "context.customer_id", running: 3 }`, how many attempts of it may run at
+      #   once, over all workers, for each value of the key: a path into the task's context, or a callable that makes it
+      #   of the {StepContext}; without a key for the step as a whole
+      # @option options [Class, String] :job in place of a handler: a class of ActiveJob's or its name, which is run
+      #   with `arguments` (ACTIVE_JOB.md)
+      # @option options [Object] :arguments of the job: a path, what is made of paths, or a callable
+      # @option options [Hash] :output a JSON Schema of the result: what the handler returns (for each item) is held
+      #   against it before it is recorded. A breach is a permanent error (`"class" => "InvalidOutput"`), whose message
+      #   and `faults` tell what is wrong
       # @yieldparam ctx [StepContext] the handler as a block
       # @return [Symbol, String] the name
       # @raise [ValidationError] when both a handler and a block are given

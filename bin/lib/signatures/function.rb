@@ -22,6 +22,13 @@ module Signatures
       overloads.empty? ? [shape(@method)] : overloads.map { |overload| shape(overload) }
     end
 
+    # @return [Array<String>] what it takes by keyword
+    def keywords
+      types = Types.new(@method)
+      named = parameters(@method).select { |name, _| name.end_with?(":") || name.start_with?("**") }
+      named.flat_map { |name, default| parameter(@method, types, name, default) }
+    end
+
     private
 
     def receiver
@@ -54,14 +61,42 @@ module Signatures
 
     def parameter(documented, types, name, default)
       plain = name.delete("*:")
-      options = documented.tags(:option).select { |tag| name == "**#{tag.name}" }.map(&:pair)
-      return options.map { |one| "?#{one.name.delete(":")}: #{types.union(one.types)}" } if options.any?
+      options = options(documented, types, name)
+      return options if options.any?
 
       given = documented_types([documented, @method, *@method.tags(:overload)], plain)
       given = ["Object"] if given.nil? && (name.start_with?("*") || plain.start_with?("_") || operator?)
       raise Types::Unknown, "#{plain} has no @param" unless given
 
       write(types, name, plain, given, optional: !default.nil?)
+    end
+
+    # What a double splat takes where that is documented: each `@option`, and all keywords of the methods that the text
+    # of its `@param` names, but those that are parameters by themselves or stand behind the word "without".
+    def options(documented, types, name)
+      return [] unless name.start_with?("**")
+
+      own = documented.tags(:option).select { |tag| name == "**#{tag.name}" }.map(&:pair)
+      own = own.map { |one| "?#{one.name.delete(":")}: #{types.union(one.types)}" }
+      taken = parameters(documented).map { |parameter, _| parameter.delete(":") }
+      # None of them is needed: what needs one says so with a parameter.
+      passed = passed_to(documented, name.delete("*")).reject { |one| taken.include?(one[/\w+/]) }
+      own + passed.map { |one| "?#{one.delete_prefix("?")}" }
+    end
+
+    def passed_to(documented, plain)
+      text = documented.tags(:param).find { |tag| tag.name.delete("*") == plain }&.text.to_s
+      without = text[/without (.+)/m, 1].to_s.scan(/`(\w+)`/).flatten
+      others = text.scan(/\{([\w:]*[#.]\w+)[^}]*\}/).flatten.map { |path| method_at(path) }
+      others.flat_map { |other| Function.new(other).keywords }.reject { |one| without.include?(one[/\w+/]) }
+    end
+
+    def method_at(path)
+      place, mark, name = path.rpartition(/[#.]/)
+      namespace = place.empty? ? @method.namespace : YARD::Registry.resolve(@method.namespace, place, true)
+      scope = mark == "#" ? :instance : :class
+      found = namespace&.meths&.find { |one| one.name.to_s == name && one.scope == scope }
+      found or raise Types::Unknown, "#{path} is unknown"
     end
 
     # An overload says what it doesn't share with the others.
