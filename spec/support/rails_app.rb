@@ -11,6 +11,7 @@ module Support
     BOOT = <<~RUBY.freeze
       $LOAD_PATH.unshift("#{ROOT}/lib")
       module Bundler
+        ORIGINAL_ENV = ENV.to_h
         def self.require(*) = Kernel.require("tasker_core")
       end
     RUBY
