@@ -61,6 +61,19 @@ RSpec.describe TaskerCore::Snapshot do
       expect(JSON.parse(task.to_json(only: [:name]))).to eq("name" => "flow")
     end
 
+    it "take them in an application with ActiveSupport's JSON, too" do
+      task_id = task.id
+      given = ask_program(<<~RUBY, task_id)
+        require "active_support"
+        require "active_support/json"
+        task = TaskerCore.open(ENV["URL"]).task(ARGV[0])
+        puts JSON.generate([task.to_json(only: [:name]), [task].to_json(only: :status), task.to_json,
+                            task.to_json(except: %i[context id])].map { |text| JSON.parse(text) })
+      RUBY
+      expect(given).to eq([{ "name" => "flow" }, [{ "status" => "error" }], task.as_json,
+                           task.as_json.except("context", "id")])
+    end
+
     it "become plain YAML that is safe to load, also where the same word comes often" do
       snapshots.each { |snapshot| expect(YAML.safe_load(snapshot.to_yaml)).to eq(snapshot.as_json) }
       expect(YAML.safe_load(YAML.dump({ "all" => snapshots }))).to eq("all" => snapshots.map(&:as_json))

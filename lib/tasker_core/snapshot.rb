@@ -62,7 +62,10 @@ module TaskerCore
       return plain_json if arguments.empty? && !defined?(::ActiveSupport::JSON)
 
       options = arguments.first
-      as_json(options.is_a?(Hash) ? options : nil).to_json(*arguments)
+      return as_json.to_json(*arguments) unless options.is_a?(Hash)
+
+      # ActiveSupport would look for the fields once more, by names that are no Strings any more.
+      as_json(options).to_json(options.except(:only, :except))
     end
 
     # For Psych: the fields as {#as_json} has them, a plain mapping that YAML.safe_load takes.
