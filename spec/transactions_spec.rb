@@ -175,22 +175,63 @@ RSpec.describe "A task that is created in a transaction of ActiveRecord" do
       expect(task).to be_created
     end
 
-    # Rails 7.2 and later.
-    it "is created when Rails says that all are committed, where it says so" do
-      blocks = []
-      ActiveRecord.define_singleton_method(:after_all_transactions_commit) { |&block| blocks << block }
-      task = transaction { create }
-      expect(task).to be_deferred
-      blocks.each(&:call)
-      expect(task).to be_created
-      lost = nil
-      transaction { (lost = create) && raise(ActiveRecord::Rollback) }
-      expect(lost).to be_dropped
+    it "is created though a record's callback raises that stands behind it" do
       noisy = Class.new(order_class) { after_commit { raise "after" } }
-      error_of { transaction { noisy.create! && (task = create) } }
-      expect(task).to be_created
+      task = nil
+      error = error_of { transaction { (task = create) && noisy.create! } }
+      expect([error.message, task.status]).to eq(%w[after created])
+    end
+
+    it "tells of each failure after the commit: raises one, reports the others" do
+      create(key: "k")
+      told = []
+      TaskerCore.configuration.on_error = ->(error) { told << error.class }
+      failed = []
+      error = error_of { transaction { 2.times { failed << create(key: "k") } } }
+      expect([error.class, *told]).to eq([TaskerCore::DuplicateTaskError] * 2)
+      expect(failed.map(&:status)).to eq(%w[failed failed])
     ensure
-      ActiveRecord.singleton_class.send(:remove_method, :after_all_transactions_commit)
+      TaskerCore.configuration.on_error = nil
+    end
+
+    # Rails 7.2 and later, and an application without it is as before.
+    context "where Rails says that all callbacks are over" do
+      around do |example|
+        place = ActiveRecord.singleton_class
+        before = place.instance_method(:after_all_transactions_commit) if ActiveRecord.respond_to?(announcement)
+        blocks = @blocks = []
+        ActiveRecord.define_singleton_method(announcement) { |&block| blocks << block }
+        example.run
+      ensure
+        place.remove_method(announcement)
+        place.define_method(announcement, before) if before
+      end
+
+      def announcement = :after_all_transactions_commit
+
+      it "raises a failure then, and leaves out no record's callback" do
+        create(key: "k")
+        called = false
+        record = Class.new(order_class) { after_commit { called = true } }
+        failed = nil
+        transaction { (failed = create(key: "k")) && record.create! }
+        expect([failed.status, called]).to eq(["failed", true])
+        expect(@blocks.map { |block| error_of(&block).class }).to eq([TaskerCore::DuplicateTaskError])
+        expect(@blocks.map(&:call)).to eq([nil])
+      end
+
+      it "reports a failure where that was never said" do
+        create(key: "k")
+        told = []
+        TaskerCore.configuration.on_error = ->(error) { told << error.class }
+        noisy = Class.new(order_class) { after_commit { raise "after" } }
+        expect(error_of { transaction { create(key: "k") && noisy.create! } }.message).to eq("after")
+        task = transaction { create }
+        expect([told, task.status]).to eq([[TaskerCore::DuplicateTaskError], "created"])
+        expect(@blocks.map(&:call)).to eq([nil, nil])
+      ensure
+        TaskerCore.configuration.on_error = nil
+      end
     end
   end
 end

@@ -5,22 +5,25 @@ module TaskerCore
   # are committed, with false as soon as one is rolled back, be it a savepoint. ActiveRecord takes it for a record that
   # was saved in each of them.
   #
-  # Rails 7.2 says itself when all are committed (`ActiveRecord.after_all_transactions_commit`), after the callbacks of
-  # all records; but not when one of these raises, though everything is committed then. What a record is told holds in
-  # that case, too.
+  # What the block raises then would leave out the callbacks of the records behind it. Rails 7.2 says when those of all
+  # are over (`ActiveRecord.after_all_transactions_commit`), unless one of them raises: there it is raised at last.
   #
   # @api private
   class CommitWatch
+    # Where a fiber, which commits on its own connections, has the watch whose error is to be raised yet.
+    HELD = :tasker_core_commit_watch
+    private_constant :HELD
+
     # @param connections [Array] with an open transaction each
     # @yieldparam committed [Boolean]
-    # @yieldparam may_raise [Boolean] whether an error reaches whoever opened the transaction, and no other's callbacks
-    #   are left out for it
+    # @yieldparam may_raise [Boolean] whether an error reaches whoever opened the transaction
     def initialize(connections, &over)
+      Thread.current[HELD]&.give_up
       @left = connections.size
       @over = over
       connections.each { |connection| connection.add_transaction_record(self) }
       @announced = ::ActiveRecord.respond_to?(:after_all_transactions_commit)
-      ::ActiveRecord.after_all_transactions_commit { finish(true, true) } if @announced
+      ::ActiveRecord.after_all_transactions_commit { all_over } if @announced
     end
 
     # What ActiveRecord asks of records.
@@ -33,12 +36,19 @@ module TaskerCore
     # @param should_run_callbacks [Boolean] false after another record's callback raised
     def committed!(should_run_callbacks: true, **)
       @left -= 1
-      return if @left.positive? || (@announced && should_run_callbacks)
-
-      finish(true, should_run_callbacks)
+      finish(true, should_run_callbacks && Thread.current[HELD].nil?) unless @left.positive?
     end
 
     def rolledback!(**) = finish(false, false)
+
+    # Another record's callback raised, so that Rails never said that all are over.
+    def give_up
+      error = take_held or return
+
+      reporter = Reporter.current
+      reporter.log(Logger::ERROR) { "not created after a commit: #{error.message}" }
+      reporter.told(error, nil)
+    end
 
     private
 
@@ -46,6 +56,23 @@ module TaskerCore
       over = @over
       @over = nil
       over&.call(committed, may_raise)
+    rescue Error => e
+      raise unless @announced
+
+      @error = e
+      Thread.current[HELD] = self
+    end
+
+    def all_over
+      error = take_held
+      raise error if error
+    end
+
+    def take_held
+      return unless Thread.current[HELD].equal?(self)
+
+      Thread.current[HELD] = nil
+      @error
     end
   end
 end
