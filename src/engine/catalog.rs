@@ -220,13 +220,13 @@ pub(super) fn highest<'a, V>(candidates: impl Iterator<Item = (&'a str, V)>) -> 
 pub(super) fn unknown_template(namespace: &str, name: &str, known: &[(String, String)]) -> EngineError {
     if let Some((elsewhere, _)) = known.iter().find(|(other, known)| known == name && other != namespace) {
         let message = format!(
-            "there is no task {name:?} in the namespace {namespace:?}, but there is one in {elsewhere:?}: pass namespace: {elsewhere:?}"
+            "there is no template {name:?} in the namespace {namespace:?}, but there is one in the namespace {elsewhere:?}"
         );
         return EngineError::not_found(Missing::Template, name, message);
     }
     let here: Vec<&str> = known.iter().filter(|(other, _)| other == namespace).map(|(_, name)| name.as_str()).collect();
     let hint = hint(name, here.iter().copied());
     let message =
-        format!("there is no task {name:?} in the namespace {namespace:?}{hint}; register its template first");
+        format!("there is no template {name:?} in the namespace {namespace:?}{hint}; register its template first");
     EngineError::not_found(Missing::Template, name, message)
 }

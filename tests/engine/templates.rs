@@ -68,7 +68,7 @@ on_each_database! {
         for (input, words) in [
             (json!({ "name": "diamnd" }), "did you mean \"diamond\""),
             (json!({ "name": "diamond", "version": "3.0.0" }), "there are: 1.0.0"),
-            (json!({ "name": "diamond", "namespace": "gems" }), "namespace: \"default\""),
+            (json!({ "name": "diamond", "namespace": "gems" }), "in the namespace \"default\""),
         ] {
             match create(&handle, input) {
                 Err(EngineError::NotFound { message, .. }) => assert!(message.contains(words), "{message}"),
