@@ -5,6 +5,8 @@ use magnus::Ruby;
 
 /// What isn't worth telling: ten thousand of these are the most that usually lie about.
 const SMALL: usize = 4_096;
+/// The bytes of a String that has no room in its object: since Ruby 3.2 that takes up to 640.
+const BESIDE: usize = 4_096;
 
 /// A number of bytes, reported while this lives.
 pub struct Burden(usize);
@@ -15,7 +17,7 @@ impl Burden {
         if let Some(bytes) = burden.reported() {
             ruby.gc_adjust_memory_usage(bytes);
             // Ruby compares the count with its limit only when it allocates something beside an object itself.
-            ruby.str_buf_new(64);
+            ruby.str_buf_new(BESIDE);
         }
         burden
     }
