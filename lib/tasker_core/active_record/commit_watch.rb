@@ -43,11 +43,8 @@ module TaskerCore
 
     # Another record's callback raised, so that Rails never said that all are over.
     def give_up
-      error = take_held or return
-
-      reporter = Reporter.current
-      reporter.log(Logger::ERROR) { "not created after a commit: #{error.message}" }
-      reporter.told(error, nil)
+      error = take_held
+      Reporter.current.told(error, nil) if error
     end
 
     private
@@ -59,6 +56,8 @@ module TaskerCore
     rescue Error => e
       raise unless @announced
 
+      # It may be that it is never raised.
+      Reporter.current.log(Logger::ERROR) { "not created after a commit: #{e.message}" }
       @error = e
       Thread.current[HELD] = self
     end
