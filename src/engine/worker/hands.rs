@@ -24,8 +24,9 @@ use crate::storage::rows::LaneCursor;
 const LOOK_FROM_START: Duration = Duration::from_secs(1);
 /// The most reports that one transaction settles.
 const BATCH: usize = 512;
-/// How long reports gather while threads have enough to do: until they are through with half of what is held ahead. A
-/// round for each report would take more of the processors than short steps do.
+/// How long reports gather at the most while threads have enough to do, which is a quarter of what is held ahead: with
+/// steps as they were until now, half of that is left by then. A round for each report would take more of the processors
+/// than short steps do.
 const GATHER: Duration = Duration::from_millis(AHEAD.as_millis() as u64 / 2);
 /// One in so many busy rounds sends released children through the ready table, so that other tasks
 /// and higher priorities get their turn.
@@ -156,7 +157,7 @@ impl Hands {
     fn gathers(&self) -> bool {
         !self.urgent
             && self.reports.len() < self.batch
-            && self.queue.len() * 2 > self.pace.limit()
+            && self.queue.len() * 4 > self.pace.limit()
             && Instant::now() < self.gathers_until()
     }
 
