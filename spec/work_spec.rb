@@ -7,7 +7,6 @@ require "socket"
 # `tasker work` as people run it: a process, signals, probes.
 RSpec.describe "tasker work" do
   app = <<~RUBY
-    require "fiddle"
     require "fileutils"
     class Sleepy < TaskerCore::Workflow
       step(:nap) do |ctx|
@@ -17,6 +16,7 @@ RSpec.describe "tasker work" do
       end
     end
 
+    require "fiddle"
     # Keeps Ruby's lock for as long as it is told to, on a fast machine, too, and in a Ruby with a better Regexp.
     class Greedy < TaskerCore::Workflow
       SLEEP = Fiddle::Function.new(Fiddle::Handle::DEFAULT["sleep"], [Fiddle::TYPE_INT], Fiddle::TYPE_INT, need_gvl: true)
