@@ -5,7 +5,7 @@
 RSpec.describe "Input at random" do
   cases = Integer(ENV.fetch("TASKER_CASES", "2000"))
   # What one case may take, on a busy machine, and what all of them may leave behind.
-  longest = 10.0
+  longest = 10.0 * Support::Garbage::PATIENCE
   most_kilobytes = 200_000
 
   # Makes the same input for the same seed.
