@@ -56,7 +56,10 @@ fn plans() -> Vec<Plan> {
         settle("settle", 0, 1, [0, 1]),
         settle("settle of the other parent", 1, 3, [0, 1]),
         // settle.rs, sent again: the session alone.
-        plan("settle, sent again", &[(Wait, Session(0)), (Wait, Step(0, 1)), (Wait, Step(0, 2)), (Wait, Task(0))]),
+        plan(
+            "settle, sent again",
+            &[(Wait, Session(0)), (Wait, Receipt(0)), (Wait, Step(0, 1)), (Wait, Step(0, 2)), (Wait, Task(0))],
+        ),
         // settle.rs with children.rs: step 4 ends and releases step 0, whose key comes before its own.
         plan(
             "settle against the keys",
