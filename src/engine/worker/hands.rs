@@ -24,9 +24,9 @@ use crate::storage::rows::LaneCursor;
 const LOOK_FROM_START: Duration = Duration::from_secs(1);
 /// The most reports that one transaction settles.
 const BATCH: usize = 512;
-/// How long reports gather at the most while threads have enough to do, which is a quarter of what is held ahead: with
-/// steps as they were until now, half of that is left by then. A round for each report would take more of the processors
-/// than short steps do.
+/// How long reports gather at the most, while threads have more to do than a quarter of what may be held: a round for each
+/// report would take more of the processors than short steps do. It is half of what is held ahead, so that a round which
+/// takes as long again keeps no thread waiting.
 const GATHER: Duration = Duration::from_millis(AHEAD.as_millis() as u64 / 2);
 /// One in so many busy rounds sends released children through the ready table, so that other tasks
 /// and higher priorities get their turn.
