@@ -48,7 +48,7 @@ RSpec.describe "tasker, about tasks" do
         said = tasker!("show", task.id).out
         expect(said).to start_with("shop/order 1.0.0  error\n").and include("id       #{task.id}", '"[FILTERED]"')
         expect(said).not_to include("hidden")
-        graph = said[/\n\n(.*?)\n\n/m, 1].lines(chomp: true).map { |line| line.sub(/  \d+ ms/, "") }
+        graph = said[/\n\n(.*?)\n\n/m, 1].lines(chomp: true).map { |line| line.sub(/  [\d.]+ m?s\b/, "") }
         expect(graph).to eq ["✓    a     complete", "├─╮", "✓ │  b     complete", "│ ✗  c     error", "├─╯",
                              "○    d     pending  blocked: needs c, which failed"]
         expect(said).to include("\nc: RuntimeError: no way\n  ")
