@@ -1,7 +1,8 @@
 //! Tasks on their way to the database. What callers ask for while one transaction creates is created by the next, one
 //! for all of them, so that many who create at once cost few commits and few statements; a lone one waits for
 //! nobody. What a caller asks for is a part: it is created whole or not at all, and where it is refused it fails
-//! alone. Large parts have transactions of their own, beside those.
+//! alone. Large parts have transactions of their own, beside those, and all have where the store commits together
+//! what it is asked for at once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Weak};
@@ -68,7 +69,7 @@ impl Engine {
     pub async fn create(self: &Arc<Self>, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
         let weight = tasks.iter().map(TaskPlan::weight).sum();
         let tasks = Arc::from(tasks);
-        if weight > LIGHT {
+        if weight > LIGHT || self.store.commits_together() {
             return self.make_alone(tasks).await;
         }
         match self.creations.join(&tasks, weight) {
@@ -85,21 +86,27 @@ impl Engine {
         Ok(made.ok_or_else(|| EngineError::internal("nothing is said of what was to be created"))??)
     }
 
-    /// Creates the parts in one transaction and answers each. Where one of them may be at fault, they are tried again
-    /// in halves, until it is alone.
-    async fn make(&self, parts: Vec<Part>) {
+    /// Creates the parts in one transaction; gives what is to be told. Where one of them may be at fault, they are tried
+    /// again in halves, until it is alone.
+    async fn make(&self, parts: Vec<Part>) -> Answers {
         let mut groups = vec![parts];
         while let Some(mut group) = groups.pop() {
             let tasks = group.iter().map(|part| part.tasks.clone()).collect();
-            match caught(self.commit(tasks)).await.unwrap_or_else(|panic| Err(panic.into())) {
-                Ok(made) => group.into_iter().zip(made).for_each(|(part, made)| part.tell(made)),
+            let answers = match caught(self.commit(tasks)).await.unwrap_or_else(|panic| Err(panic.into())) {
+                Ok(made) => Answers(group.into_iter().zip(made).collect()),
                 Err(error) if group.len() > 1 && may_be_of_one(&error) => {
                     let second = group.split_off(group.len() / 2);
                     groups.extend([second, group]);
+                    continue;
                 }
-                Err(error) => group.into_iter().for_each(|part| part.tell(Err(error.clone()))),
+                Err(error) => Answers(group.into_iter().map(|part| (part, Err(error.clone()))).collect()),
+            };
+            if groups.is_empty() {
+                return answers;
             }
+            answers.tell();
         }
+        Answers::default()
     }
 
     /// Creates the parts; gives what came of each.
@@ -150,11 +157,18 @@ pub(super) fn may_be_of_one(error: &StoreError) -> bool {
     matches!(error, Data(_) | Database(_) | Duplicate { .. } | TemplateGone)
 }
 
-/// Creates what has gathered.
+/// Creates what has gathered, until nothing has. Those of a transaction are answered while the next is under way, which
+/// so does not wait for that.
 async fn serve(engine: Arc<Engine>) {
     let _turn = Turn::new(&engine);
-    let group = engine.creations.0.lock().next_group();
-    engine.make(group).await;
+    let mut answers = Answers::default();
+    loop {
+        let group = engine.creations.0.lock().next_group();
+        if group.is_empty() {
+            return answers.tell();
+        }
+        (answers, ()) = tokio::join!(engine.make(group), async { answers.tell() });
+    }
 }
 
 impl Creations {
@@ -186,7 +200,6 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut line = self.engine.creations.0.lock();
-        line.waiting.retain(|part| !part.made.is_closed());
         line.taken = !line.waiting.is_empty();
         if line.taken {
             self.runtime.spawn(serve(self.engine.clone()));
@@ -195,8 +208,9 @@ impl Drop for Turn<'_> {
 }
 
 impl Line {
-    /// The first of those that wait, as many as one transaction takes.
+    /// The first of those that still wait, as many as one transaction takes.
     fn next_group(&mut self) -> Vec<Part> {
+        self.waiting.retain(|part| !part.made.is_closed());
         let mut weight = 0;
         let fits = |part: &&Part| {
             weight += part.weight;
@@ -207,10 +221,16 @@ impl Line {
     }
 }
 
-impl Part {
-    fn tell(self, made: storage::Result<NewTasks>) {
-        // Nobody waits any more: what is made is made all the same.
-        let _ = self.made.send(made);
+/// What came of parts.
+#[derive(Default)]
+struct Answers(Vec<(Part, storage::Result<NewTasks>)>);
+
+impl Answers {
+    fn tell(self) {
+        for (part, made) in self.0 {
+            // Nobody waits any more: what is made is made all the same.
+            let _ = part.made.send(made);
+        }
     }
 }
 

@@ -52,6 +52,10 @@ impl Store for AnyStore {
         either!(self, store => store.read(transaction).await)
     }
 
+    fn commits_together(&self) -> bool {
+        either!(self, store => store.commits_together())
+    }
+
     fn announce(&self) {
         either!(self, store => store.announce())
     }

@@ -76,6 +76,10 @@ pub trait Store: Send + Sync + 'static {
     /// Runs a transaction that only reads: on a connection of its own, without a commit.
     fn read<X: Transaction>(&self, transaction: X) -> impl Future<Output = Result<X::Output>> + Send;
 
+    /// Whether transactions that are asked for at once are committed together. Then nothing is gained by making one of
+    /// them beforehand.
+    fn commits_together(&self) -> bool;
+
     /// Tells other processes, soon and at most every few milliseconds, that there may be work.
     fn announce(&self);
 

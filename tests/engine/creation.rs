@@ -143,7 +143,7 @@ on_each_database! {
         }
     }
 
-    fn what_gathers_is_created_together_and_each_is_answered(url: &str) {
+    fn each_that_asks_is_answered_for_itself(url: &str) {
         let scene = Scene::start(url);
         let taken = scene.create(scene.keyed("taken"));
         let plans = vec![
@@ -166,10 +166,7 @@ on_each_database! {
         assert_eq!(owner(&answers[5]), taken);
         assert_eq!(made(&answers[6]).ids, [taken]);
         assert_eq!(scene.keys().len(), 1 + 1 + 1 + 2 + 1);
-        let at = |answer: usize| made(&answers[answer]).at;
-        assert!(at(0) < at(1), "the first waits for nobody");
-        assert_eq!([at(2), at(4), at(6)], [at(1); 3], "the others are created in one transaction");
-        assert_eq!(scene.host.task(planned[2][1]).created_at, at(2));
+        assert_eq!(scene.host.task(planned[2][1]).created_at, made(&answers[2]).at);
         scene.host.end();
     }
 
@@ -201,17 +198,6 @@ on_each_database! {
         scene.host.end();
     }
 
-    fn one_transaction_takes_no_more_than_so_much(url: &str) {
-        let scene = Scene::start(url);
-        let part = || (0..190).map(|_| scene.plain()).collect();
-        let mut parts = vec![vec![scene.plain()]];
-        parts.extend(std::iter::repeat_with(part).take(12));
-        let at: Vec<Timestamp> = scene.at_once(parts).iter().map(|answer| made(answer).at).collect();
-        assert_eq!(at[1..11], [at[1]; 10]);
-        assert!(at[0] < at[1] && at[1] < at[11] && at[11] == at[12], "{at:?}");
-        scene.host.end();
-    }
-
     fn who_is_cancelled_keeps_nobody_waiting(url: &str) {
         let scene = Scene::start(url);
         let engine = &scene.host.engine;
@@ -234,32 +220,60 @@ on_each_database! {
         scene.create(scene.plain());
         scene.host.end();
     }
+}
 
-    fn an_idle_worker_takes_steps_of_what_gathered(url: &str) {
-        let scene = Scene::start(url);
-        let worker = scene.host.worker(1);
-        let mut ids = vec![scene.create(scene.keyed("there"))];
-        let hands = loop {
+/// What gathers is created in one transaction; SQLite commits together what it is asked for at once anyway.
+mod gathered {
+    use super::*;
+    use crate::on_postgres;
+
+    on_postgres! {
+        fn the_first_waits_for_nobody_and_the_others_are_created_together(url: &str) {
+            let scene = Scene::start(url);
+            let parts = (0..4).map(|_| vec![scene.plain()]).collect();
+            let at: Vec<Timestamp> = scene.at_once(parts).iter().map(|answer| made(answer).at).collect();
+            assert!(at[0] < at[1], "{at:?}");
+            assert_eq!(at[1..], [at[1]; 3]);
+            scene.host.end();
+        }
+
+        fn one_transaction_takes_no_more_than_so_much(url: &str) {
+            let scene = Scene::start(url);
+            let part = || (0..190).map(|_| scene.plain()).collect();
+            let mut parts = vec![vec![scene.plain()]];
+            parts.extend(std::iter::repeat_with(part).take(12));
+            let at: Vec<Timestamp> = scene.at_once(parts).iter().map(|answer| made(answer).at).collect();
+            assert_eq!(at[1..11], [at[1]; 10]);
+            assert!(at[0] < at[1] && at[1] < at[11] && at[11] == at[12], "{at:?}");
+            scene.host.end();
+        }
+
+        fn an_idle_worker_takes_steps_of_what_gathered(url: &str) {
+            let scene = Scene::start(url);
+            let worker = scene.host.worker(1);
+            let mut ids = vec![scene.create(scene.keyed("there"))];
+            let hands = loop {
+                run_all(&scene, &worker, &ids);
+                assert!(block(worker.until_idle(None)).expect("idle"));
+                // The first creates nothing, which leaves the worker as idle as it was.
+                let mut parts = vec![vec![scene.keyed_or_existing("there")]];
+                parts.extend((0..12).map(|_| vec![scene.plain()]));
+                let answers = scene.at_once(parts);
+                ids.extend(answers[1..].iter().map(|answer| made(answer).ids[0]));
+                let started: Vec<bool> = answers[1..].iter().map(|answer| !made(answer).started.is_empty()).collect();
+                let hands = started.iter().filter(|started| **started).count();
+                assert_eq!(started, (0..12).map(|n| n < hands).collect::<Vec<_>>(), "from the first on");
+                // It may have been about to look for work.
+                if hands > 0 || ids.len() > 1_000 {
+                    break hands;
+                }
+            };
+            assert!(hands > 0, "it was never idle, or took nothing");
             run_all(&scene, &worker, &ids);
-            assert!(block(worker.until_idle(None)).expect("idle"));
-            // The first creates nothing, which leaves the worker as idle as it was.
-            let mut parts = vec![vec![scene.keyed_or_existing("there")]];
-            parts.extend((0..12).map(|_| vec![scene.plain()]));
-            let answers = scene.at_once(parts);
-            ids.extend(answers[1..].iter().map(|answer| made(answer).ids[0]));
-            let started: Vec<bool> = answers[1..].iter().map(|answer| !made(answer).started.is_empty()).collect();
-            let hands = started.iter().filter(|started| **started).count();
-            assert_eq!(started, (0..12).map(|n| n < hands).collect::<Vec<_>>(), "from the first on");
-            // It may have been about to look for work.
-            if hands > 0 || ids.len() > 1_000 {
-                break hands;
-            }
-        };
-        assert!(hands > 0, "it was never idle, or took nothing");
-        run_all(&scene, &worker, &ids);
-        assert_eq!(worker.stats().ran as usize, ids.len(), "each once");
-        block(worker.stop(Duration::ZERO));
-        scene.host.end();
+            assert_eq!(worker.stats().ran as usize, ids.len(), "each once");
+            block(worker.stop(Duration::ZERO));
+            scene.host.end();
+        }
     }
 }
 

@@ -31,6 +31,18 @@ macro_rules! on_each_database {
     };
 }
 
+/// Declares each function as a test on a fresh PostgreSQL database.
+#[macro_export]
+macro_rules! on_postgres {
+    ($(fn $name:ident($url:ident: &str) $body:block)+) => {
+        $(#[test] fn $name() {
+            let database = $crate::support::fresh_postgres();
+            let $url = database.url.as_str();
+            $body
+        })+
+    };
+}
+
 /// A fresh PostgreSQL database, for a test that has no runtime of its own.
 pub fn fresh_postgres() -> postgres::TestDatabase {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

@@ -132,11 +132,13 @@ enum Access {
     },
 }
 
+/// An attempt holds all that the statements of its transaction need, ten kilobytes and more: it is in a box, so that
+/// whoever waits for it can be moved cheaply.
 impl Store for PostgresStore {
     async fn write<X: Transaction>(&self, transaction: X) -> Result<X::Output> {
         let mut tries = Tries::default();
         loop {
-            match self.attempt(&transaction, Access::Write { resent: tries.resent }).await {
+            match Box::pin(self.attempt(&transaction, Access::Write { resent: tries.resent })).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => tries.after(failure).await?,
             }
@@ -146,11 +148,15 @@ impl Store for PostgresStore {
     async fn read<X: Transaction>(&self, transaction: X) -> Result<X::Output> {
         let mut tries = Tries::default();
         loop {
-            match self.attempt(&transaction, Access::Read).await {
+            match Box::pin(self.attempt(&transaction, Access::Read)).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => tries.after(failure).await?,
             }
         }
+    }
+
+    fn commits_together(&self) -> bool {
+        false
     }
 
     fn announce(&self) {

@@ -124,6 +124,10 @@ impl Store for SqliteStore {
         self.submit(transaction, Purpose::Write).await
     }
 
+    fn commits_together(&self) -> bool {
+        true
+    }
+
     /// A database in memory has one connection, which then reads as well.
     async fn read<X: Transaction>(&self, transaction: X) -> Result<X::Output> {
         if self.in_memory {
