@@ -9,22 +9,22 @@ module Bench
       # Seconds without a step before the run is given up.
       PATIENCE = 60
 
-      def initialize(url, steps)
+      def initialize(url, steps, env)
         @wave = steps / WAVES
         @handle = TaskerCore.open(url)
         Work::Shapes.register(@handle, Work::Shapes.diamond)
-        @worker = Work::Elsewhere.new(url, "nothing")
+        @worker = Work::Elsewhere.new(url, "nothing", env: env)
         @worker.start
       end
 
-      def report(report, kind)
+      def report(report, name)
         samples = Array.new(WAVES) { wave }
         check
         first, last = [samples.first(WAVES / 10), samples.last(WAVES / 10)].map { |tenth| tenth.sum / tenth.size.to_f }
-        report.row("#{kind}: resident, first tenth", (first / 1e6).round(1), "MB")
-        report.row("#{kind}: resident, most", (samples.max / 1e6).round(1), "MB")
-        report.row("#{kind}: resident, last tenth", (last / 1e6).round(1), "MB")
-        report.row("#{kind}: last tenth against first tenth", (last / first).round(3), "times", at_most: 1.05)
+        report.row("#{name}: resident, first tenth", (first / 1e6).round(1), "MB")
+        report.row("#{name}: resident, most", (samples.max / 1e6).round(1), "MB")
+        report.row("#{name}: resident, last tenth", (last / 1e6).round(1), "MB")
+        report.row("#{name}: last tenth against first tenth", (last / first).round(3), "times", at_most: 1.05)
       ensure
         @worker.close
         @handle.close
