@@ -184,8 +184,8 @@ impl Creations {
     }
 }
 
-/// The turn of whoever creates: of a caller that found nobody else at it, for itself alone; then of a task for each
-/// group, since callers may be cancelled. However it ends, what has gathered meanwhile is next.
+/// The turn of whoever creates: of a caller that found nobody else at it, for itself alone; then of a task of its own,
+/// since callers may be cancelled. However it ends, what has gathered meanwhile is next.
 struct Turn<'a> {
     engine: &'a Arc<Engine>,
     runtime: Handle,
