@@ -131,6 +131,25 @@ RSpec.describe "tasker, about the whole" do
       end
     end
 
+    on_postgres do
+      it "names who has kept a transaction open, and warns of one that is for long" do
+        IO.popen(database.client_command, "r+") do |client|
+          client.puts("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_backend_pid();")
+          pid = client.gets.to_i
+          found = eventually { tasker!("doctor", "--json").records.first.dig("database", "oldest_transaction") }
+          expect(found).to match(/\A[1-9][\d.]* s, process #{pid}, user \w+, psql, idle in transaction\z/)
+        end
+        old = { oldest_transaction: { seconds: 754.0, holder: "process 12, psql" } }
+        state = TaskerCore::CLI::Database.new(database.url).state.merge(old)
+        allow(TaskerCore::CLI::Database).to receive(:new).and_wrap_original do |new, *all, **options|
+          new.call(*all, **options).tap { |looked| allow(looked).to receive(:state).and_return(state) }
+        end
+        expect(tasker!("doctor").out)
+          .to match(/^  oldest transaction +12 m 34 s, process 12, psql$/)
+          .and match(/^warning: database: a transaction has been open for 12 m 34 s \(process 12, psql\): until/)
+      end
+    end
+
     it "says what is wrong" do
       said = tasker("doctor", "--database", "postgres://127.0.0.1:1/none?connect_timeout=0.2")
       expect([said.code, said.out]).to match [1, /^error: database: PostgreSQL at 127.0.0.1:1 cannot be reached/]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::url::DatabaseUrl;
@@ -25,8 +27,19 @@ pub struct Examination {
     pub max_connections: Option<u32>,
     /// How many it has.
     pub connections: Option<u32>,
+    /// The oldest of the server's transactions that are open for more than a second.
+    pub oldest_transaction: Option<OpenTransaction>,
     /// How long commits took that wrote next to nothing, where they were asked for and can be measured; in order.
     pub commits: Vec<Duration>,
+}
+
+/// What a transaction has deleted that began later, such as every claim, can't be cleared away while this one is open.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenTransaction {
+    /// For how long it is.
+    pub seconds: f64,
+    /// Whose it is, as far as this user may see.
+    pub holder: String,
 }
 
 impl Examination {

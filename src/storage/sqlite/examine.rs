@@ -32,6 +32,7 @@ fn look(url: &SqliteUrl) -> Result<Examination> {
         settings: Vec::new(),
         max_connections: None,
         connections: None,
+        oldest_transaction: None,
         commits: Vec::new(),
     };
     // What does not exist yet, or exists in another handle's memory, has nothing to look at.

@@ -15,7 +15,9 @@ module TaskerCore
       TRIES = 20
       # A flush this long, in seconds, is worth a word: each commit waits for one.
       SLOW = 0.05
-      private_constant :TRIES, :SLOW
+      # A transaction that has been open for as long, in seconds, is worth one, too.
+      LONG = 300
+      private_constant :TRIES, :SLOW, :LONG
 
       summary "Tells of versions, database and disk, for a report"
       description <<~TEXT
@@ -72,13 +74,14 @@ module TaskerCore
         @database = Database.new(TaskerCore.configuration.database_url, commits: TRIES)
         state = @database.state
         @problems.concat(@database.problems)
-        return { url: Native.redacted_url(@database.url), error: @database.error.message } if state.nil?
+        url = Native.redacted_url(@database.url)
+        return { url: url, error: @database.error.message } if state.nil?
 
-        seconds = state[:commit_seconds]
-        slow("a commit", seconds)
-        { url: Native.redacted_url(@database.url), product: "#{state[:product]} #{state[:version]}",
+        slow("a commit", state[:commit_seconds])
+        { url: url, product: "#{state[:product]} #{state[:version]}",
           **state.slice(:schema, :newest_schema), **state[:settings].transform_keys(&:to_sym),
-          **state.slice(:connections, :max_connections), commit: seconds && Moments.shown(seconds) }.compact
+          **state.slice(:connections, :max_connections), commit: shown(state[:commit_seconds]),
+          oldest_transaction: oldest(state[:oldest_transaction]) }.compact
       end
 
       # Under an SQLite file.
@@ -89,8 +92,7 @@ module TaskerCore
         look_at(disk, locks)
         seconds = disk.flush_seconds(TRIES)
         slow("a flush", seconds)
-        { folder: disk.folder, file_system: disk.file_system, flush: seconds && Moments.shown(seconds),
-          locks: locks }.compact
+        { folder: disk.folder, file_system: disk.file_system, flush: shown(seconds), locks: locks }.compact
       end
 
       def look_at(disk, locks)
@@ -109,8 +111,22 @@ module TaskerCore
         problem("warning", "#{what} takes #{Moments.shown(seconds)}, and every commit waits for one")
       end
 
-      def problem(level, message)
-        @problems << Checks::Problem.new(level: level, subject: "disk", message: message)
+      # Of the transactions that are open for more than a second.
+      def oldest(transaction)
+        seconds, holder = transaction&.values_at(:seconds, :holder)
+        return if seconds.nil?
+
+        if seconds > LONG
+          problem("warning", "a transaction has been open for #{shown(seconds)} (#{holder}): until it ends, nothing " \
+                             "that is claimed can be cleared away, and claims take longer and longer", "database")
+        end
+        "#{shown(seconds)}, #{holder}"
+      end
+
+      def shown(seconds) = seconds && Moments.shown(seconds)
+
+      def problem(level, message, subject = "disk")
+        @problems << Checks::Problem.new(level: level, subject: subject, message: message)
       end
 
       # How the engine is, where opening changes nothing.
@@ -128,8 +144,7 @@ module TaskerCore
         apart = (Time.now - theirs).abs
         return if apart < 2
 
-        @problems << Checks::Problem.new(level: "warning", subject: "clock",
-                                         message: "this machine's and the database's differ by #{Moments.shown(apart)}")
+        problem("warning", "this machine's and the database's differ by #{Moments.shown(apart)}", "clock")
       end
 
       def show(found)

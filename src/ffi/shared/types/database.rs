@@ -7,7 +7,7 @@ use crate::domain::fault::Faults;
 use crate::engine::error::Result;
 use crate::ffi::shared::reading::Input;
 use crate::ffi::shared::validation;
-use crate::storage::examination::Examination;
+use crate::storage::examination::{Examination, OpenTransaction};
 use crate::storage::url::DatabaseUrl;
 
 /// `examine`.
@@ -51,6 +51,7 @@ pub struct DatabaseState {
     pub settings: Vec<(&'static str, String)>,
     pub max_connections: Option<u32>,
     pub connections: Option<u32>,
+    pub oldest_transaction: Option<OpenTransaction>,
     /// Half of the measured commits took no longer, in seconds.
     pub commit_seconds: Option<f64>,
 }
@@ -71,6 +72,7 @@ impl DatabaseState {
             settings: found.settings,
             max_connections: found.max_connections,
             connections: found.connections,
+            oldest_transaction: found.oldest_transaction,
             commit_seconds: found.commits.get(found.commits.len() / 2).map(std::time::Duration::as_secs_f64),
         }
     }
