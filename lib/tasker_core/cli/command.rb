@@ -192,6 +192,13 @@ module TaskerCore
         wrong("#{given[most].inspect} is one argument too many") if given.size > most
       end
 
+      # A number that was given with an option.
+      def within(range, number, option)
+        return number if range.cover?(number)
+
+        raise UsageError.new("#{option}: #{number} is not from #{range.begin} to #{range.end}", hint: nil)
+      end
+
       def wrong(message)
         raise UsageError.new(message, hint: "`tasker #{self.class.command_name} --help` shows how it is used")
       end

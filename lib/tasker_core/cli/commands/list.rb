@@ -27,7 +27,7 @@ module TaskerCore
       def declare(parser)
         declare_filter(parser)
         parser.on("-n", "--limit N", Integer, "at most so many (default: #{LIMIT})") do |number|
-          options[:limit] = number
+          options[:limit] = within(1..1_000_000_000, number, "--limit")
         end
         parser.on("--all", "without a limit") { options[:all] = true }
         parser.on("--count", "only how many there are") { options[:count] = true }
@@ -46,7 +46,6 @@ module TaskerCore
 
       # What is asked for, and a few more.
       def found(more = 0)
-        wrong("--limit is 1 or more") if limit < 1
         tasks = existing_handle.tasks(**filter)
         options[:all] ? tasks : tasks.first(limit + more)
       end

@@ -24,7 +24,7 @@ module TaskerCore
           options[:before] = Moments.past(text, "--older-than")
         end
         parser.on("--batch N", Integer, "how many one transaction deletes at the most (default: 1000)") do |number|
-          options[:batch] = number
+          options[:batch] = within(1..10_000, number, "--batch")
         end
         parser.on("-y", "--yes", "doesn't ask") { options[:yes] = true }
         parser.on("--dry-run", "only tells how many they are") { options[:dry_run] = true }

@@ -41,7 +41,9 @@ module TaskerCore
         parser.on("-q", "--queues NAME,NAME", Array, "the queues whose steps it runs (default: all)") do |names|
           options[:queues] = names
         end
-        parser.on("--drain SECONDS", Float, "what handlers have to end (default: 25)") { |span| options[:drain] = span }
+        parser.on("--drain SECONDS", Float, "what handlers have to end (default: 25)") do |span|
+          options[:drain] = Seconds.parse(span, "--drain")
+        end
         parser.on("--pid FILE", "keeps its number in this file, which one process at a time can have") do |path|
           options[:pid] = path
         end
@@ -63,7 +65,7 @@ module TaskerCore
 
       def declare_probes(parser)
         parser.on("--probe-port PORT", Integer, "answers /livez, /readyz and /metrics there; 0 for any port") do |port|
-          options[:probe_port] = port
+          options[:probe_port] = within(0..65_535, port, "--probe-port")
         end
         parser.on("--probe-bind ADDRESS", "on this interface (default: 127.0.0.1)") { |at| options[:probe_bind] = at }
         parser.on("--probe-silence SECONDS", Float, "/livez fails when no Ruby thread ran for so long",
