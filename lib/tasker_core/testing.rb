@@ -237,10 +237,10 @@ module TaskerCore
     #   TaskerCore::Testing.advance_time(handle, 3600)
     #   TaskerCore::Testing.run_workflow(flow).status # => "complete"
     def run_workflow(*given, **options)
-      raise ArgumentError, "run_workflow takes a workflow or a task" if given.empty?
-
       handle = given.shift if given.size > 1 && !CalledRun.workflow?(given.first)
       workflow, context = given
+      raise ArgumentError, "run_workflow takes a workflow or a task" if workflow.nil?
+
       return CalledRun.new(handle, workflow, context, options).run if CalledRun.workflow?(workflow)
 
       Testing.send(:run_task, handle, workflow, **options)
