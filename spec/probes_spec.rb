@@ -52,6 +52,14 @@ RSpec.describe TaskerCore::Probes do
     end
 
     it "answers no more once it is stopped, or its handle closed" do
+      refused = ->(port) { expect { TCPSocket.new("127.0.0.1", port).close }.to raise_error(Errno::ECONNREFUSED) }
+      100.times { refused.call(handle.serve_probes(port: 0).stop.port) }
+      10.times do
+        other = open_handle
+        port = other.serve_probes(port: 0).port
+        other.close
+        refused.call(port)
+      end
       probes.stop
       expect { ask("/livez") }.to raise_error(Errno::ECONNREFUSED)
       expect { handle.serve_probes(port: 0, bind: "here") }

@@ -29,16 +29,14 @@ module TaskerCore
     # @return [Integer] the port
     def port = @native.port
 
-    # Answers no more. Closing the handle does the same.
+    # Answers no more: the port is free when it returns. Closing the handle does the same.
     #
     # @return [self]
     def stop
       return self unless @pid == Process.pid
 
-      @lock.synchronize do
-        @native.stop
-        @stopping.broadcast
-      end
+      Waiting.await(@native.stop)
+      @lock.synchronize { @stopping.broadcast }
       @thread.join
       self
     end

@@ -6,6 +6,7 @@ use magnus::prelude::*;
 use magnus::{Error, RModule, Ruby, method};
 use tasker_core::ffi::shared::probes::Probes as CoreProbes;
 
+use crate::call::Call;
 use crate::errors::{Failure, guarded};
 
 #[magnus::wrap(class = "TaskerCore::Native::Probes", free_immediately, size)]
@@ -35,11 +36,8 @@ impl Probes {
         self.0.is_stopped()
     }
 
-    fn stop(&self) -> Result<(), Failure> {
-        guarded(|| {
-            self.0.stop();
-            Ok(())
-        })
+    fn stop(&self) -> Result<Call, Failure> {
+        guarded(|| Ok(Call::unit(self.0.stop())))
     }
 }
 

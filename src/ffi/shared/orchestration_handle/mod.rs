@@ -310,7 +310,9 @@ impl OrchestrationHandle {
                 worker.stop(Duration::ZERO).await;
             }
             subscriptions.iter().filter_map(Weak::upgrade).for_each(|subscription| subscription.finish());
-            probes.iter().for_each(|probes| probes.stop());
+            for probes in &probes {
+                probes.end().await;
+            }
             // Operations under way hold the cell too: they end normally, and the last of them closes.
             if let Some(system) = Arc::into_inner(attachment.system).and_then(OnceCell::into_inner) {
                 OrchestrationSystem::release(system).await;

@@ -33,12 +33,12 @@ const METRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-t
 
 type Answer = Response<Full<Bytes>>;
 
-/// Answers until it is told to stop, or nobody is left who could tell.
+/// Answers until it is told to stop, or nobody is left who could tell. It no longer listens when it lets go of `stop`.
 pub(super) async fn serve(listener: TcpListener, watched: Arc<Watched>, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(MOST));
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
@@ -53,6 +53,8 @@ pub(super) async fn serve(listener: TcpListener, watched: Arc<Watched>, mut stop
             });
         }
     }
+    drop(listener);
+    drop(stop);
 }
 
 async fn converse(stream: TcpStream, watched: Arc<Watched>) {

@@ -14,10 +14,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::engine::error::{EngineError, Result};
+use crate::ffi::shared::call::Call;
 
 pub(super) use metrics::text;
 
@@ -38,6 +40,7 @@ pub struct Probes {
     address: SocketAddr,
     watched: Arc<Watched>,
     stop: watch::Sender<bool>,
+    runtime: Handle,
 }
 
 /// What answers are made of. It does not keep the database open.
@@ -74,7 +77,7 @@ impl Probes {
         });
         let stop = watch::Sender::new(false);
         tokio::spawn(http::serve(listener, watched.clone(), stop.subscribe()));
-        Ok(Arc::new(Self { address, watched, stop }))
+        Ok(Arc::new(Self { address, watched, stop, runtime: Handle::current() }))
     }
 
     /// Where they are answered.
@@ -93,8 +96,17 @@ impl Probes {
         *self.stop.borrow()
     }
 
-    /// Answers no more.
-    pub fn stop(&self) {
+    /// Answers no more: its port is free when the call is done.
+    pub fn stop(self: &Arc<Self>) -> Call<()> {
+        let probes = self.clone();
+        Call::start(&self.runtime, async move {
+            probes.end().await;
+            Ok(())
+        })
+    }
+
+    pub(super) async fn end(&self) {
         self.stop.send_replace(true);
+        self.stop.closed().await;
     }
 }
