@@ -167,8 +167,8 @@ RSpec.describe "tasker, about tasks" do
       %w[list --limit 99999999999999999999] => "--limit: 99999999999999999999 is not from 1 to 1000000000",
       %w[purge --older-than 1d --batch 0] => "--batch: 0 is not from 1 to 10000",
       %w[purge --older-than 1d --batch 99999999999999999999] => "--batch: 99999999999999999999 is not from 1 to 10000",
-      %w[work --drain -1] => "--drain: is a number of seconds, 0 or more",
-      %w[work --drain 1e999] => "--drain: is a number of seconds, 0 or more",
+      %w[work --drain -1] => "--drain: -1.0 is not from 0 to 1000000000",
+      %w[work --drain 1e999] => "--drain: Infinity is not from 0 to 1000000000",
       %w[work --probe-port 65536] => "--probe-port: 65536 is not from 0 to 65535"
     }.each do |argv, said|
       it "refuses #{argv.join(" ")} before it does anything" do

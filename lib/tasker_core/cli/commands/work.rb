@@ -42,7 +42,7 @@ module TaskerCore
           options[:queues] = names
         end
         parser.on("--drain SECONDS", Float, "what handlers have to end (default: 25)") do |span|
-          options[:drain] = Seconds.parse(span, "--drain")
+          options[:drain] = within(0..1_000_000_000, span, "--drain")
         end
         parser.on("--pid FILE", "keeps its number in this file, which one process at a time can have") do |path|
           options[:pid] = path
