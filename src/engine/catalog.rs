@@ -121,6 +121,12 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Whether this process has met the lanes of all these (template version, queue) pairs.
+    pub fn knows_lanes<'a>(&self, mut wanted: impl Iterator<Item = (NamedTaskId, &'a str)>) -> bool {
+        let known = self.lanes.read();
+        wanted.all(|(named_task, queue)| known.contains_key(&(named_task, queue.to_owned())))
+    }
+
     /// Keeps lanes that a committed transaction made or read.
     pub fn keep_lanes(&self, lanes: impl IntoIterator<Item = ((NamedTaskId, String), LaneId)>) {
         let mut lanes = lanes.into_iter().peekable();

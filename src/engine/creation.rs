@@ -23,7 +23,7 @@ use crate::storage::{self, Store, StoreError};
 
 /// The most that one transaction takes of what has gathered, in steps: a kilobyte of context counts as one more. It
 /// bounds how long the first of them waits for the last.
-const MOST: usize = 2_000;
+pub(super) const MOST: usize = 2_000;
 
 /// The most that a part may weigh to be gathered with others: one that is larger gains nothing by it.
 const LIGHT: usize = 200;

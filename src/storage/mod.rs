@@ -53,6 +53,12 @@ pub trait Transaction: Send + Sync + 'static {
     /// What it gives back once it is committed.
     type Output: Send + 'static;
 
+    /// Whether it is one statement, which takes no time to speak of: then a database need not make a transaction of it, and
+    /// what fails after it is not undone.
+    fn is_single(&self) -> bool {
+        false
+    }
+
     /// Runs it. An error rolls it back.
     fn run<T: Tx>(&self, tx: &mut T) -> impl Future<Output = Result<Self::Output>> + Send;
 }

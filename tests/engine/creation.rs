@@ -281,6 +281,87 @@ mod gathered {
     }
 }
 
+/// What one statement creates, on PostgreSQL, is committed with it.
+mod single {
+    use super::*;
+    use crate::on_postgres;
+    use crate::support::behind::rows_behind_the_back;
+    use crate::support::relay::Relay;
+
+    transaction!(Now {} -> Timestamp, |self, tx| tx.now().await);
+
+    const STORED: &str = "SELECT id::text FROM tasker_tasks";
+
+    fn keyed() -> TaskIntent {
+        TaskIntent { key: Some(TaskId::generate().to_string()), ..TaskIntent::default() }
+    }
+
+    /// How many messages it takes to create a task.
+    fn exchanges(relay: &Relay, scene: &Scene, intent: TaskIntent) -> usize {
+        let before = relay.written();
+        scene.host.create("single", intent);
+        relay.written() - before
+    }
+
+    /// Until one is enough: where the statement is prepared and the server has answered lately.
+    fn warm_up(relay: &Relay, scene: &Scene) {
+        eventually("a task is created with one message", || exchanges(relay, scene, TaskIntent::default()) == 1);
+    }
+
+    on_postgres! {
+        fn a_task_takes_one_message_to_a_server_that_answered_lately(url: &str) {
+            let relay = Relay::before(url);
+            let scene = Scene::start(&relay.url);
+            warm_up(&relay, &scene);
+            eventually("one with a key takes a transaction", || exchanges(&relay, &scene, keyed()) == 4);
+            scene.host.end();
+        }
+
+        fn a_transaction_that_was_given_up_while_it_began_takes_nothing_with_it(url: &str) {
+            let relay = Relay::before(url);
+            let scene = Scene::start(&relay.url);
+            let store = scene.host.engine.store();
+            let mut created = Vec::new();
+            let mut create = |intent| created.push(scene.host.create("single", intent));
+            for round in 0..20 {
+                create(TaskIntent::default());
+                let silence = relay.silence();
+                let soon = Duration::from_millis(20);
+                let ended = match round % 2 {
+                    0 => block(async { tokio::time::timeout(soon, store.read(Now {})).await.is_ok() }),
+                    _ => block(async { tokio::time::timeout(soon, store.write(Now {})).await.is_ok() }),
+                };
+                assert!(!ended, "it had no answer");
+                drop(silence);
+                (0..round % 3).for_each(|_| create(keyed()));
+                create(TaskIntent::default());
+            }
+            scene.host.end();
+            let stored = block(rows_behind_the_back(url, STORED));
+            let lost = created.iter().filter(|id| !stored.contains(&id.to_string())).count();
+            assert_eq!((lost, stored.len()), (0, created.len()));
+        }
+    }
+
+    #[cfg(feature = "fault_points")]
+    on_postgres! {
+        fn a_task_is_there_once_though_the_answer_was_lost(url: &str) {
+            use tasker_core::fault_points::{Action, Point, arm, left};
+
+            let relay = Relay::before(url);
+            let scene = Scene::start(&relay.url);
+            warm_up(&relay, &scene);
+            let before = block(rows_behind_the_back(url, STORED)).len();
+            arm(Point::PostgresAfterCommit, Action::Error, 1);
+            let id = scene.host.create("single", TaskIntent::default());
+            assert_eq!(left(), 0);
+            assert_eq!(block(rows_behind_the_back(url, STORED)).len(), before + 1);
+            assert_eq!(scene.host.steps(id).len(), 1);
+            scene.host.end();
+        }
+    }
+}
+
 /// Does what the worker has until the tasks are complete.
 fn run_all(scene: &Scene, worker: &Worker, tasks: &[TaskId]) {
     eventually("all are complete", || {

@@ -7,6 +7,7 @@ pub mod growth;
 pub mod host;
 pub mod lab;
 pub mod postgres;
+pub mod relay;
 
 /// Declares each function as two tests: on a fresh SQLite file, and on a fresh PostgreSQL database.
 #[macro_export]

@@ -12,6 +12,7 @@ use crate::domain::search::Term;
 use crate::domain::state::{StepState, TaskState};
 use crate::domain::time::Timestamp;
 use crate::engine::catalog::{Catalog, Lanes, StoredTemplate, lane_of};
+use crate::engine::creation::MOST;
 use crate::fault_point;
 use crate::storage::rows::{
     KeyRow, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
@@ -76,6 +77,15 @@ pub struct Created {
 
 impl Transaction for Create {
     type Output = Created;
+
+    /// Where a few tasks have nothing but their steps, which go into lanes that are known, and nobody takes them at once.
+    fn is_single(&self) -> bool {
+        let plans = || self.parts.iter().flat_map(|part| part.iter());
+        self.taker.is_none()
+            && plans().all(TaskPlan::is_plain)
+            && plans().map(TaskPlan::weight).sum::<usize>() <= MOST
+            && self.catalog.knows_lanes(plans().flat_map(TaskPlan::lanes))
+    }
 
     async fn run<T: Tx>(&self, tx: &mut T) -> Result<Created> {
         let taker = match &self.taker {
@@ -151,11 +161,7 @@ impl Create {
     }
 
     async fn lanes<T: Tx>(&self, tx: &mut T, plans: &[&TaskPlan]) -> Result<Lanes> {
-        let wanted = plans.iter().flat_map(|plan| {
-            let template = &plan.stored.template;
-            let queue = move |root| template.queue_of(root, plan.row.queue.as_deref());
-            template.graph.roots().map(move |root| (plan.row.named_task, queue(root)))
-        });
+        let wanted = plans.iter().flat_map(|plan| plan.lanes());
         self.catalog.lanes(tx, wanted).await
     }
 
@@ -198,6 +204,19 @@ impl TaskPlan {
     /// How much work it is to create: its steps, and the kilobytes of its context.
     pub fn weight(&self) -> usize {
         self.stored.template.graph.len() + self.row.context.as_str().len() / 1_024
+    }
+
+    /// The lanes of its root steps: the template version and the queue of each.
+    fn lanes(&self) -> impl Iterator<Item = (NamedTaskId, &str)> {
+        let template = &self.stored.template;
+        let queue = |root| template.queue_of(root, self.row.queue.as_deref());
+        template.graph.roots().map(move |root| (self.row.named_task, queue(root)))
+    }
+
+    /// Whether one statement creates it.
+    fn is_plain(&self) -> bool {
+        let NewTask { key, run_at, tags, .. } = &self.row;
+        key.is_none() && run_at.is_none() && tags.is_empty() && self.terms.is_empty() && !self.promised
     }
 
     fn key_row(&self) -> Option<KeyRow> {

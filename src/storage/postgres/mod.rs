@@ -7,9 +7,8 @@
 //! * [`tx`]: the primitives, each with its SQL. `values`: how values pass to and fro.
 //! * `notify`: wake-ups between processes.
 //!
-//! Every statement runs in an explicit transaction and nothing keeps state in a session, so that a
-//! pooler in transaction mode may stand between; with `prepared=false` no statement is prepared by
-//! name, which such a pooler could not follow.
+//! Nothing keeps state in a session, so that a pooler in transaction mode may stand between; with `prepared=false` no
+//! statement is prepared by name, which such a pooler could not follow, and every one runs in an explicit transaction.
 
 mod connect;
 mod error;
@@ -30,8 +29,8 @@ use tokio::sync::watch;
 use self::notify::Notifier;
 use self::pool::Pool;
 use self::retry::{Failure, Tries};
-use self::tx::{BEGIN, BEGIN_READING, PostgresTx};
-use super::feed::Feed;
+use self::tx::{BEGIN, BEGIN_READING, Open, PostgresTx};
+use super::feed::{Feed, Recording};
 use super::rows::StoreFacts;
 use super::url::{PostgresUrl, StoreOptions};
 use super::{Result, Store, Transaction};
@@ -80,32 +79,63 @@ impl PostgresStore {
         transaction: &X,
         access: Access,
     ) -> std::result::Result<X::Output, Failure> {
-        let (beginning, resent) = match access {
-            Access::Read => (BEGIN_READING, false),
-            Access::Write { resent } => (BEGIN, resent),
-        };
-        let (connection, held) =
-            self.pool.begin(beginning.into_sql_str()).await.map_err(|error| Failure { error, begun: false })?;
+        let unbegun = |error| Failure { error, begun: false };
+        let (mut lease, held) = self.pool.acquire().await.map_err(unbegun)?;
         let clock_offset = self.clock_offset.load(Ordering::Relaxed);
-        let mut tx = PostgresTx::new(connection, self.prepared, resent, clock_offset);
-        if let Access::Write { .. } = access {
-            tx.record_for(&self.feed);
-        }
-        let outcome = self.pool.answered(&held, self.carry_out(transaction, tx, access)).await;
-        outcome.map_err(|error| {
-            // A connection keeps the setting that it was made with.
-            if error.is_read_only() {
-                self.pool.leave(&held);
+        let (beginning, resent, recording) = match access {
+            Access::Read => (BEGIN_READING, false, Recording::off()),
+            Access::Write { resent } => (BEGIN, resent, self.feed.recording()),
+        };
+        let is_write = matches!(access, Access::Write { .. });
+        let is_single =
+            is_write && !resent && lease.is_kept && self.may_be_single(&recording) && transaction.is_single();
+        let outcome = match is_single {
+            true => {
+                let carry_out = |connection| {
+                    let tx = PostgresTx::new(Open::Single(connection), self.prepared, resent, clock_offset, recording);
+                    self.carry_out(transaction, tx, access)
+                };
+                self.pool.answered_soon(&mut lease, carry_out).await
             }
-            // What only reads leaves nothing unknown behind.
-            Failure { error, begun: matches!(access, Access::Write { .. }) }
-        })
+            false => {
+                let begun = self.pool.begin(&mut lease, &held, beginning.into_sql_str()).await.map_err(unbegun)?;
+                let open = Open::Transaction(begun);
+                let tx = PostgresTx::new(open, self.prepared, resent, clock_offset, recording);
+                self.pool.answered(&held, self.carry_out(transaction, tx, access)).await
+            }
+        };
+        match outcome {
+            Ok(output) => {
+                // What only read is still to be ended, on the way to the pool.
+                if is_write {
+                    self.pool.keep(lease, &held);
+                }
+                Ok(output)
+            }
+            Err(error) => {
+                // A connection keeps the setting that it was made with.
+                if error.is_read_only() {
+                    self.pool.leave(&held);
+                }
+                // What only reads leaves nothing unknown behind.
+                Err(Failure { error, begun: is_write })
+            }
+        }
+    }
+
+    /// Whether a transaction that is one statement may be left to the server to commit with it, which saves two round
+    /// trips, on a connection on which nothing else is under way. Not where nothing was heard from the server lately: only
+    /// of what was to be begun first is it known that nothing was committed, when the server turns out to be gone. Not where
+    /// somebody listens either, who is told in the order of the commits, nor behind a pooler, which may pass the parts of
+    /// a statement to different servers.
+    fn may_be_single(&self, recording: &Recording) -> bool {
+        self.prepared && !recording.is_on() && self.pool.answered_lately()
     }
 
     async fn carry_out<X: Transaction>(
         &self,
         transaction: &X,
-        mut tx: PostgresTx,
+        mut tx: PostgresTx<'_>,
         access: Access,
     ) -> Result<X::Output> {
         match (super::run(transaction, &mut tx).await, access) {

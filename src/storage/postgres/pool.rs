@@ -3,16 +3,21 @@
 //!
 //! A silent connection can't be asked whether it is well, and one that is put back is asked: it would keep its place in
 //! its pool until the operating system gives it up, a quarter of an hour later.
+//!
+//! Asking is a round trip for each transaction, during which the next one takes another connection. So one that has just
+//! answered a commit is kept beside the pool for the next transaction, unless somebody waits for one; every few seconds
+//! it goes through the pool all the same, which sees to its age.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sqlx::postgres::Postgres;
-use sqlx::{PgPool, SqlStr};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnection, Postgres};
+use sqlx::{Connection, PgPool, SqlStr};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::error::store_error;
 use crate::storage::rows::StoreFacts;
@@ -22,9 +27,14 @@ use crate::storage::{BusyPool, Result, StoreError};
 /// How often a pool is left at the most.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
 
+/// For how long a connection is kept beside the pool at the most.
+const KEEP: Duration = Duration::from_secs(10);
+/// A server that answered so lately is expected to be there.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(super) struct Pool {
-    current: Mutex<Current>,
+    current: Arc<Mutex<Current>>,
     /// `host:port`, for messages.
     place: String,
     /// The URL without a password, for messages.
@@ -37,6 +47,8 @@ pub(super) struct Pool {
     silent: watch::Sender<u64>,
     /// How many transactions hold a connection or wait for one.
     asking: Arc<AtomicU32>,
+    /// How many wait for one of the pool.
+    waiting: Arc<AtomicU32>,
     /// How many hold one.
     holding: Arc<AtomicU32>,
 }
@@ -45,6 +57,39 @@ struct Current {
     pool: PgPool,
     generation: u64,
     since: Option<Instant>,
+    /// Those beside the pool, the last used last.
+    kept: Vec<Kept>,
+    /// Whether somebody sees to their going back.
+    put_back: bool,
+    /// When a commit was answered last.
+    answered: Option<Instant>,
+}
+
+/// A connection that is not in the pool, and since when.
+struct Kept {
+    connection: PoolConnection<Postgres>,
+    since: Instant,
+}
+
+/// A connection in the hands of a transaction.
+pub(super) struct Lease {
+    /// Until it is kept for the next one.
+    connection: Option<PoolConnection<Postgres>>,
+    /// Since when it is not in the pool.
+    since: Instant,
+    /// Whether the last thing that happened on it was a commit.
+    pub(super) is_kept: bool,
+    /// Whether something was asked of the server whose answer nobody has waited for. sqlx takes a transaction that is
+    /// begun so for none: the next one would be part of it.
+    astray: bool,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (true, Some(connection)) = (self.astray, &mut self.connection) {
+            connection.close_on_drop();
+        }
+    }
 }
 
 /// A transaction's use of a connection, as long as it lives.
@@ -56,38 +101,122 @@ pub(super) struct Use {
 impl Pool {
     pub(super) fn new(pool: PgPool, url: &PostgresUrl) -> Self {
         Self {
-            current: Mutex::new(Current { pool, generation: 0, since: None }),
+            current: Arc::new(Mutex::new(Current {
+                pool,
+                generation: 0,
+                since: None,
+                kept: Vec::new(),
+                put_back: false,
+                answered: None,
+            })),
             place: url.place(),
             database: url.redacted(),
             patience: url.connect_timeout,
             answer_timeout: url.answer_timeout,
             silent: watch::Sender::new(0),
             asking: Arc::default(),
+            waiting: Arc::default(),
             holding: Arc::default(),
         }
+    }
+
+    /// A connection.
+    ///
+    /// # Errors
+    /// [`StoreError::PoolTimeout`], [`StoreError::Unreachable`], or [`StoreError::Disconnected`], after which another try
+    /// gets another connection.
+    pub(super) async fn acquire(&self) -> Result<(Lease, Use)> {
+        let asking = Counted::one(&self.asking);
+        let (pool, generation, kept, waiting) = {
+            let mut current = self.current.lock();
+            let kept = current.kept.pop();
+            // Under the lock: whoever keeps one for the next sees who waits, or is seen.
+            let waiting = kept.is_none().then(|| Counted::one(&self.waiting));
+            (current.pool.clone(), current.generation, kept, waiting)
+        };
+        let lease = match kept {
+            Some(Kept { connection, since }) => {
+                Lease { connection: Some(connection), since, is_kept: true, astray: false }
+            }
+            None => match pool.acquire().await {
+                Ok(connection) => {
+                    Lease { connection: Some(connection), since: Instant::now(), is_kept: false, astray: false }
+                }
+                Err(sqlx::Error::PoolTimedOut) => return Err(self.timed_out(&pool)),
+                // Another has left it while this one waited.
+                Err(sqlx::Error::PoolClosed) if generation != self.current.lock().generation => {
+                    return Err(StoreError::Disconnected("its pool of connections was left for a new one".into()));
+                }
+                Err(error) => return Err(store_error(error)),
+            },
+        };
+        drop(waiting);
+        Ok((lease, Use { generation, _counted: [asking, Counted::one(&self.holding)] }))
     }
 
     /// Begins a transaction with `beginning`, which the server answers at once: when it does not, the connection is dead.
     ///
     /// # Errors
-    /// [`StoreError::PoolTimeout`], [`StoreError::Unreachable`], or [`StoreError::Disconnected`], after which nothing has
-    /// begun and another try gets a new connection.
-    pub(super) async fn begin(&self, beginning: SqlStr) -> Result<(sqlx::Transaction<'static, Postgres>, Use)> {
-        let asking = Counted::one(&self.asking);
-        let (pool, generation) = self.now();
-        let limit = pool.options().get_acquire_timeout() + self.patience;
-        match timeout(limit, pool.begin_with(beginning)).await {
-            Ok(Ok(transaction)) => {
-                Ok((transaction, Use { generation, _counted: [asking, Counted::one(&self.holding)] }))
+    /// [`StoreError::Disconnected`], after which nothing has begun and another try gets another connection.
+    pub(super) async fn begin<'c>(
+        &self,
+        lease: &'c mut Lease,
+        held: &Use,
+        beginning: SqlStr,
+    ) -> Result<sqlx::Transaction<'c, Postgres>> {
+        lease.astray = true;
+        let connection = lease.connection.as_mut().ok_or(StoreError::Closed)?;
+        match timeout(self.patience, connection.begin_with(beginning)).await {
+            Ok(begun) => {
+                lease.astray = false;
+                begun.map_err(store_error)
             }
-            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.timed_out(&pool)),
-            // Another has left it while this one waited.
-            Ok(Err(sqlx::Error::PoolClosed)) if generation != self.now().1 => {
-                Err(StoreError::Disconnected("its pool of connections was left for a new one".into()))
-            }
-            Ok(Err(error)) => Err(store_error(error)),
-            Err(_) => Err(self.silent(generation, self.patience)),
+            Err(_) => Err(self.silent(held.generation, self.patience)),
         }
+    }
+
+    /// What `work` gives, which is one short statement on this connection. Where that is not answered soon, it may be done
+    /// all the same; another try finds out whether the server is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Disconnected`].
+    pub(super) async fn answered_soon<'c, T, W: Future<Output = Result<T>>>(
+        &self,
+        lease: &'c mut Lease,
+        work: impl FnOnce(&'c mut PgConnection) -> W,
+    ) -> Result<T> {
+        lease.astray = true;
+        let connection = lease.connection.as_mut().ok_or(StoreError::Closed)?;
+        let Ok(outcome) = timeout(self.patience, work(connection)).await else {
+            return Err(self.unanswered(self.patience));
+        };
+        lease.astray = false;
+        outcome
+    }
+
+    /// Keeps a connection whose last answer was that to a commit for the next transaction, unless somebody waits at the
+    /// pool.
+    pub(super) fn keep(&self, mut lease: Lease, held: &Use) {
+        let mut current = self.current.lock();
+        if current.generation != held.generation || current.pool.is_closed() {
+            return;
+        }
+        current.answered = Some(Instant::now());
+        if lease.since.elapsed() >= KEEP || self.waiting.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        let since = lease.since;
+        current.kept.extend(lease.connection.take().map(|connection| Kept { connection, since }));
+        let put_back_later = !std::mem::replace(&mut current.put_back, true);
+        drop(current);
+        if put_back_later {
+            tokio::spawn(put_back(Arc::downgrade(&self.current)));
+        }
+    }
+
+    /// Whether the server has answered a commit so lately that it can be expected to be there.
+    pub(super) fn answered_lately(&self) -> bool {
+        self.current.lock().answered.is_some_and(|answered| answered.elapsed() < LATELY)
     }
 
     /// What `work` gives, which has the connection of `held`.
@@ -118,13 +247,12 @@ impl Pool {
     fn silent(&self, generation: u64, waited: Duration) -> StoreError {
         self.replace(generation);
         self.silent.send_if_modified(|silent| std::mem::replace(silent, (*silent).max(generation + 1)) <= generation);
-        let waited = waited.as_secs_f64();
-        StoreError::Disconnected(format!("PostgreSQL at {} did not answer for {waited:.1} s", self.place).into())
+        self.unanswered(waited)
     }
 
-    fn now(&self) -> (PgPool, u64) {
-        let current = self.current.lock();
-        (current.pool.clone(), current.generation)
+    fn unanswered(&self, waited: Duration) -> StoreError {
+        let waited = waited.as_secs_f64();
+        StoreError::Disconnected(format!("PostgreSQL at {} did not answer for {waited:.1} s", self.place).into())
     }
 
     fn replace(&self, generation: u64) {
@@ -139,8 +267,15 @@ impl Pool {
         let left = std::mem::replace(&mut current.pool, fresh);
         current.generation += 1;
         current.since = Some(now);
+        current.answered = None;
+        let kept = std::mem::take(&mut current.kept);
         // Closes what is idle now, and the rest as it comes back; nobody waits for that.
-        tokio::spawn(async move { left.close().await });
+        tokio::spawn(async move {
+            // From here on what comes back is closed, and not asked how it is.
+            let closed = left.close();
+            drop(kept);
+            closed.await;
+        });
     }
 
     /// Why no connection was to be had in time.
@@ -158,18 +293,49 @@ impl Pool {
     }
 
     pub(super) fn facts(&self) -> StoreFacts {
-        let (pool, _) = self.now();
+        let current = self.current.lock();
+        let idle = current.pool.num_idle().saturating_add(current.kept.len());
         StoreFacts {
             backend: "postgres",
-            size: pool.size(),
-            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
-            max: pool.options().get_max_connections(),
+            size: current.pool.size(),
+            idle: u32::try_from(idle).unwrap_or(u32::MAX),
+            max: current.pool.options().get_max_connections(),
         }
     }
 
     pub(super) async fn close(&self) {
-        let (pool, _) = self.now();
-        pool.close().await;
+        let pool = self.current.lock().pool.clone();
+        // From here on none is kept.
+        let closed = pool.close();
+        self.current.lock().kept.clear();
+        closed.await;
+    }
+}
+
+/// Without a runtime nobody could put back what is kept.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for kept in self.current.lock().kept.drain(..) {
+            kept.connection.detach();
+        }
+    }
+}
+
+/// Puts what was kept for [`KEEP`] back into the pool, until nothing is kept.
+async fn put_back(current: Weak<Mutex<Current>>) {
+    let mut next = Instant::now() + KEEP;
+    loop {
+        sleep_until(next).await;
+        let Some(current) = current.upgrade() else { return };
+        let mut current = current.lock();
+        current.kept.retain(|kept| kept.since.elapsed() < KEEP);
+        match current.kept.iter().map(|kept| kept.since).min() {
+            Some(oldest) => next = oldest + KEEP,
+            None => {
+                current.put_back = false;
+                return;
+            }
+        }
     }
 }
 

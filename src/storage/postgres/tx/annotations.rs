@@ -23,7 +23,7 @@ const ANNOTATIONS: &str = "
     WHERE task_id = $1 AND ($2::text IS NULL OR type = $2)
     ORDER BY at, id";
 
-pub(super) async fn annotate(tx: &mut PostgresTx, new: &NewAnnotation) -> Result<Option<Timestamp>> {
+pub(super) async fn annotate(tx: &mut PostgresTx<'_>, new: &NewAnnotation) -> Result<Option<Timestamp>> {
     let now = tx.now_stored().await?;
     let statement = sqlx::query(ANNOTATE)
         .bind(new.task.0)
@@ -37,7 +37,7 @@ pub(super) async fn annotate(tx: &mut PostgresTx, new: &NewAnnotation) -> Result
     timestamp(&row, 0).map(Some)
 }
 
-pub(super) async fn of_task(tx: &mut PostgresTx, task: TaskId, kind: Option<&str>) -> Result<Vec<AnnotationRow>> {
+pub(super) async fn of_task(tx: &mut PostgresTx<'_>, task: TaskId, kind: Option<&str>) -> Result<Vec<AnnotationRow>> {
     let rows = tx.rows(sqlx::query(ANNOTATIONS).bind(task.0).bind(kind.map(str::to_owned))).await?;
     let annotation = |row: &sqlx::postgres::PgRow| {
         Ok(AnnotationRow { kind: get(row, 0)?, value: json(row, 1)?, by: get(row, 2)?, at: timestamp(row, 3)? })

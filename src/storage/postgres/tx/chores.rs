@@ -12,7 +12,7 @@ const BEGIN: &str = "
     ON CONFLICT (name) DO UPDATE SET begun_at = $2 WHERE c.begun_at <= $3
     RETURNING 1";
 
-pub(super) async fn begin(tx: &mut PostgresTx, name: &str, every: Duration) -> Result<bool> {
+pub(super) async fn begin(tx: &mut PostgresTx<'_>, name: &str, every: Duration) -> Result<bool> {
     let now = tx.now_stored().await?;
     let due = instant(crate::domain::time::Timestamp(now.timestamp_micros()).before(every))?;
     Ok(tx.row(sqlx::query(BEGIN).bind(name.to_owned()).bind(now).bind(due)).await?.is_some())

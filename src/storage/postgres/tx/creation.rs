@@ -66,7 +66,7 @@ const INSERT_TASKS: &str = concat!(
     SELECT clock FROM moment"
 );
 
-pub(super) async fn take_keys(tx: &mut PostgresTx, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
+pub(super) async fn take_keys(tx: &mut PostgresTx<'_>, rows: &[KeyRow]) -> Result<Vec<Option<TaskId>>> {
     // Who would take each key: the first row that names it.
     let mut owners: BTreeMap<(&str, &str, &str), TaskId> = BTreeMap::new();
     for row in rows {
@@ -118,7 +118,7 @@ fn name_of(row: &KeyRow) -> (&str, &str, &str) {
     (&row.namespace, &row.name, &row.key)
 }
 
-pub(super) async fn insert_tasks(tx: &mut PostgresTx, rows: &[NewTask], ready: &[ReadyRow]) -> Result<()> {
+pub(super) async fn insert_tasks(tx: &mut PostgresTx<'_>, rows: &[NewTask], ready: &[ReadyRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -40,7 +40,7 @@ const KEEP_ROUTES: &str = "
     FROM unnest($1::uuid[], $2::int[], $3::text[]) AS w (task_id, idx, route)
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
-pub(super) async fn lock_blocked(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
+pub(super) async fn lock_blocked(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<HeldStep>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -48,7 +48,7 @@ pub(super) async fn lock_blocked(tx: &mut PostgresTx, keys: &[StepKey]) -> Resul
     tx.rows(sqlx::query(LOCK_BLOCKED).bind(tasks).bind(idxs)).await?.iter().map(held_step).collect()
 }
 
-pub(super) async fn bypassed(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<StepKey>> {
+pub(super) async fn bypassed(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<StepKey>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -56,7 +56,7 @@ pub(super) async fn bypassed(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Ve
     tx.rows(sqlx::query(BYPASSED).bind(tasks).bind(idxs)).await?.iter().map(|row| step_key(row, 0)).collect()
 }
 
-pub(super) async fn bypass_steps(tx: &mut PostgresTx, keys: &[StepKey], to: StepState) -> Result<()> {
+pub(super) async fn bypass_steps(tx: &mut PostgresTx<'_>, keys: &[StepKey], to: StepState) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(super) async fn bypass_steps(tx: &mut PostgresTx, keys: &[StepKey], to: Step
     tx.run(sqlx::query(BYPASS).bind(tasks).bind(idxs).bind(to.as_str()).bind(now)).await
 }
 
-pub(super) async fn keep_routes(tx: &mut PostgresTx, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
+pub(super) async fn keep_routes(tx: &mut PostgresTx<'_>, rows: &[(StepKey, Vec<StepIndex>)]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

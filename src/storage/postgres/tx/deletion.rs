@@ -87,7 +87,7 @@ const DELETIONS: [&str; 9] = [
     "DELETE FROM tasker_tasks WHERE id = ANY ($1)",
 ];
 
-pub(super) async fn delete_tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<()> {
+pub(super) async fn delete_tasks(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -101,7 +101,7 @@ pub(super) async fn delete_tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<
 }
 
 /// What belongs to tasks that nobody claims any more, and that are locked.
-async fn delete_rows(tx: &mut PostgresTx, ids: Vec<Uuid>) -> Result<()> {
+async fn delete_rows(tx: &mut PostgresTx<'_>, ids: Vec<Uuid>) -> Result<()> {
     for statement in std::iter::once(DELETE_KEYS).chain(DELETIONS) {
         tx.run(sqlx::query(statement).bind(ids.clone())).await?;
     }
@@ -109,7 +109,7 @@ async fn delete_rows(tx: &mut PostgresTx, ids: Vec<Uuid>) -> Result<()> {
 }
 
 pub(super) async fn ended_between(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     from: Option<Timestamp>,
     before: Timestamp,
     most: usize,
@@ -118,7 +118,7 @@ pub(super) async fn ended_between(
     tx.rows(statement).await?.iter().map(|row| Ok((task_id(row, 0)?, timestamp(row, 1)?))).collect()
 }
 
-pub(super) async fn purge_tasks(tx: &mut PostgresTx, ids: &[TaskId], before: Timestamp) -> Result<usize> {
+pub(super) async fn purge_tasks(tx: &mut PostgresTx<'_>, ids: &[TaskId], before: Timestamp) -> Result<usize> {
     if ids.is_empty() {
         return Ok(0);
     }

@@ -69,7 +69,7 @@ const FORGET_LISTS: &str = "
     FROM unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
     WHERE s.task_id = ANY (ARRAY [g.task_id]) AND s.idx = g.idx";
 
-pub(super) async fn remove_items(tx: &mut PostgresTx, groups: &[StepKey]) -> Result<()> {
+pub(super) async fn remove_items(tx: &mut PostgresTx<'_>, groups: &[StepKey]) -> Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
@@ -78,7 +78,7 @@ pub(super) async fn remove_items(tx: &mut PostgresTx, groups: &[StepKey]) -> Res
     tx.run(sqlx::query(FORGET_LISTS).bind(tasks).bind(idxs)).await
 }
 
-pub(super) async fn insert_items(tx: &mut PostgresTx, rows: &[NewItems]) -> Result<()> {
+pub(super) async fn insert_items(tx: &mut PostgresTx<'_>, rows: &[NewItems]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -107,7 +107,7 @@ pub(super) async fn insert_items(tx: &mut PostgresTx, rows: &[NewItems]) -> Resu
     tx.run(statement).await
 }
 
-pub(super) async fn expanded(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<ExpandedStep>> {
+pub(super) async fn expanded(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<ExpandedStep>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -119,11 +119,11 @@ pub(super) async fn expanded(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Ve
     rows.iter().map(expanded).collect()
 }
 
-pub(super) async fn items(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+pub(super) async fn items(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     values(tx, ITEMS, keys).await
 }
 
-pub(super) async fn last_transitions(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
+pub(super) async fn last_transitions(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<LastTransition>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }

@@ -118,7 +118,7 @@ const KEEP_MADE: &str = "
     FROM unnest($1::uuid[], $2::int[], $3::text[]) AS m (task_id, idx, made)
     WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx";
 
-pub(super) async fn made(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+pub(super) async fn made(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -127,7 +127,7 @@ pub(super) async fn made(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(S
     rows.iter().map(|row| Ok((step_key(row, 0)?, json(row, 2)?))).collect()
 }
 
-pub(super) async fn keep_made(tx: &mut PostgresTx, rows: &[(StepKey, Json)]) -> Result<()> {
+pub(super) async fn keep_made(tx: &mut PostgresTx<'_>, rows: &[(StepKey, Json)]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -138,25 +138,25 @@ pub(super) async fn keep_made(tx: &mut PostgresTx, rows: &[(StepKey, Json)]) -> 
     tx.run(statement).await
 }
 
-pub(super) async fn lock(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
+pub(super) async fn lock(tx: &mut PostgresTx<'_>, keys: &[LimitKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
     tx.run(sqlx::query(LOCK).bind(texts(keys))).await
 }
 
-pub(super) async fn forget(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<()> {
+pub(super) async fn forget(tx: &mut PostgresTx<'_>, keys: &[LimitKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
     tx.run(sqlx::query(FORGET).bind(texts(keys))).await
 }
 
-pub(super) async fn forget_unused(tx: &mut PostgresTx, most: usize) -> Result<bool> {
+pub(super) async fn forget_unused(tx: &mut PostgresTx<'_>, most: usize) -> Result<bool> {
     Ok(tx.rows(sqlx::query(FORGET_UNUSED).bind(limit(most))).await?.len() == most)
 }
 
-pub(super) async fn count(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
+pub(super) async fn count(tx: &mut PostgresTx<'_>, keys: &[LimitKey]) -> Result<Vec<(LimitKey, usize)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -164,7 +164,7 @@ pub(super) async fn count(tx: &mut PostgresTx, keys: &[LimitKey]) -> Result<Vec<
     rows.iter().map(counted).collect()
 }
 
-pub(super) async fn take(tx: &mut PostgresTx, slots: &[Slot]) -> Result<()> {
+pub(super) async fn take(tx: &mut PostgresTx<'_>, slots: &[Slot]) -> Result<()> {
     if slots.is_empty() {
         return Ok(());
     }
@@ -176,7 +176,7 @@ pub(super) async fn take(tx: &mut PostgresTx, slots: &[Slot]) -> Result<()> {
     tx.run(statement).await
 }
 
-pub(super) async fn park(tx: &mut PostgresTx, rows: &[Parked]) -> Result<()> {
+pub(super) async fn park(tx: &mut PostgresTx<'_>, rows: &[Parked]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -191,7 +191,7 @@ pub(super) async fn park(tx: &mut PostgresTx, rows: &[Parked]) -> Result<()> {
     tx.run(statement).await
 }
 
-pub(super) async fn unpark(tx: &mut PostgresTx, keys: &[(LimitKey, usize)]) -> Result<Vec<(LimitKey, ReadyRow)>> {
+pub(super) async fn unpark(tx: &mut PostgresTx<'_>, keys: &[(LimitKey, usize)]) -> Result<Vec<(LimitKey, ReadyRow)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -207,7 +207,7 @@ pub(super) async fn unpark(tx: &mut PostgresTx, keys: &[(LimitKey, usize)]) -> R
     Ok(ready)
 }
 
-pub(super) async fn open(tx: &mut PostgresTx, most: usize) -> Result<Vec<(LimitKey, usize)>> {
+pub(super) async fn open(tx: &mut PostgresTx<'_>, most: usize) -> Result<Vec<(LimitKey, usize)>> {
     let rows = tx.rows(sqlx::query(OPEN).bind(limit(most))).await?;
     rows.iter().map(counted).collect()
 }

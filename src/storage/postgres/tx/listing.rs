@@ -28,7 +28,7 @@ const BY_ID: &str = "
     unnest($1::uuid[]) AS w (id)
     JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
-pub(super) async fn tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
+pub(super) async fn tasks(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<Vec<TaskRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -41,7 +41,7 @@ pub(super) async fn tasks(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
 /// filter names few tasks; the newest of a term where it names one. The limit stands inside: only what is
 /// returned is joined.
 pub(super) async fn list(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     filter: &TaskFilter,
     before: Option<TaskId>,
     most: usize,
@@ -69,7 +69,7 @@ fn page(filter: &TaskFilter, terms: Vec<Term>, before: Option<TaskId>, most: usi
     Ok((sql, conditions.values))
 }
 
-pub(super) async fn count(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<u64> {
+pub(super) async fn count(tx: &mut PostgresTx<'_>, filter: &TaskFilter) -> Result<u64> {
     let conditions = Conditions::of(filter, terms::rarest_first(tx, filter).await?)?;
     let source = match filter.asks_for_terms_only() && conditions.id != "t.id" {
         true => format!("tasker_task_terms AS m WHERE {}", conditions.outer.join(" AND ")),

@@ -20,7 +20,8 @@
 //! | [`limits`] | how many run at once |
 //!
 //! Every statement is a named constant with the plan it counts on, and runs after one of the two
-//! beginnings, which leave the planner only loops over index probes.
+//! beginnings, which leave the planner only loops over index probes; but for one that is a transaction by itself, which
+//! looks for nothing but a few rows by their key.
 //!
 //! States pass as text and are cast in SQL, so that the driver never asks for the types' numbers.
 
@@ -47,7 +48,7 @@ mod terms;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 
 use super::error::{code, store_error};
@@ -108,9 +109,17 @@ const CLOCK: &str = "SELECT clock_timestamp()";
 /// A statement with its values.
 type Statement = Query<'static, Postgres, PgArguments>;
 
-/// An open transaction.
-pub struct PostgresTx {
-    transaction: sqlx::Transaction<'static, Postgres>,
+/// What statements run in.
+pub(super) enum Open<'c> {
+    /// A transaction, which is to be committed.
+    Transaction(sqlx::Transaction<'c, Postgres>),
+    /// None: the server commits each statement by itself.
+    Single(&'c mut PgConnection),
+}
+
+/// A transaction under way.
+pub struct PostgresTx<'c> {
+    open: Open<'c>,
     /// Whether statements are prepared by name.
     prepared: bool,
     resent: bool,
@@ -122,19 +131,9 @@ pub struct PostgresTx {
     recording: Recording,
 }
 
-impl PostgresTx {
-    pub(super) fn new(
-        transaction: sqlx::Transaction<'static, Postgres>,
-        prepared: bool,
-        resent: bool,
-        clock_offset: i64,
-    ) -> Self {
-        Self { transaction, prepared, resent, now: None, clock_offset, failed: None, recording: Recording::off() }
-    }
-
-    /// Keeps what is recorded for whoever listens to `feed`.
-    pub(super) fn record_for(&mut self, feed: &Feed) {
-        self.recording = feed.recording();
+impl<'c> PostgresTx<'c> {
+    pub(super) fn new(open: Open<'c>, prepared: bool, resent: bool, clock_offset: i64, recording: Recording) -> Self {
+        Self { open, prepared, resent, now: None, clock_offset, failed: None, recording }
     }
 
     /// Commits, and tells `feed` of it. A transaction that is dropped instead is rolled back on its way to the pool, which
@@ -147,9 +146,14 @@ impl PostgresTx {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        fault_point!(PostgresBeforeCommit);
         let place = self.recording.into_batch().map(|batch| feed.stand_in_line(batch));
-        let committed = self.transaction.commit().await.map_err(store_error);
+        let committed = match self.open {
+            Open::Transaction(transaction) => {
+                fault_point!(PostgresBeforeCommit);
+                transaction.commit().await.map_err(store_error)
+            }
+            Open::Single(_) => Ok(()),
+        };
         fault_point!(PostgresAfterCommit);
         if let Some(place) = place {
             place.settle(committed.as_ref().copied());
@@ -160,15 +164,22 @@ impl PostgresTx {
     /// Rolls back, and waits for it: dropping would leave its locks for a while, over which others
     /// that start after the failure was reported would skip.
     pub(super) async fn roll_back(self) {
-        // An error: the connection is gone, and the transaction with it.
-        let _ = self.transaction.rollback().await;
+        if let Open::Transaction(transaction) = self.open {
+            // An error: the connection is gone, and the transaction with it.
+            let _ = transaction.rollback().await;
+        }
     }
 
     /// Runs a statement and gives back its rows. Every statement goes through here, so that none
     /// forgets how it may be prepared.
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
         fault_point!(PostgresStatement);
-        statement.persistent(self.prepared).fetch_all(&mut *self.transaction).await.map_err(|error| {
+        let statement = statement.persistent(self.prepared);
+        let rows = match &mut self.open {
+            Open::Transaction(transaction) => statement.fetch_all(&mut **transaction).await,
+            Open::Single(connection) => statement.fetch_all(&mut **connection).await,
+        };
+        rows.map_err(|error| {
             let error = match code(&error).as_deref() {
                 // An earlier try, still on its way when this one looked for it, was committed by now.
                 Some("23505") if self.resent => StoreError::Conflict(Said::by(&error, error.to_string(), code(&error))),

@@ -98,7 +98,7 @@ const PLACE_TASK: &str = concat!(
     WHERE id = $2"
 );
 
-pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: Duration) -> Result<()> {
+pub(super) async fn lock_steps_of(tx: &mut PostgresTx<'_>, task: TaskId, patience: Duration) -> Result<()> {
     let lock = if patience.is_zero() { LOCK_STEPS_NOW } else { LOCK_STEPS };
     if !patience.is_zero() {
         tx.run(sqlx::query(WAIT_AT_MOST).bind(patience.as_millis().to_string())).await?;
@@ -109,7 +109,7 @@ pub(super) async fn lock_steps_of(tx: &mut PostgresTx, task: TaskId, patience: D
     tx.run(sqlx::query(lock).bind(task.0)).await
 }
 
-pub(super) async fn take_task_out(tx: &mut PostgresTx, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
+pub(super) async fn take_task_out(tx: &mut PostgresTx<'_>, task: TaskId, rows: &[ReadyRow]) -> Result<()> {
     tx.run(sqlx::query(DELETE_TIMERS).bind(task.0)).await?;
     let statement = sqlx::query(DELETE_READY)
         .bind(rows.iter().map(|row| row.lane.0).collect::<Vec<_>>())
@@ -120,7 +120,7 @@ pub(super) async fn take_task_out(tx: &mut PostgresTx, task: TaskId, rows: &[Rea
     tx.run(sqlx::query(DELETE_PARKED).bind(task.0)).await
 }
 
-pub(super) async fn lock_task(tx: &mut PostgresTx, task: TaskId) -> Result<Option<HeldTask>> {
+pub(super) async fn lock_task(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Option<HeldTask>> {
     let Some(row) = tx.row(sqlx::query(LOCK_TASK).bind(task.0)).await? else { return Ok(None) };
     Ok(Some(HeldTask {
         state: task_state(&row, 0)?,
@@ -131,7 +131,7 @@ pub(super) async fn lock_task(tx: &mut PostgresTx, task: TaskId) -> Result<Optio
     }))
 }
 
-pub(super) async fn write_down(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<()> {
+pub(super) async fn write_down(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -139,7 +139,7 @@ pub(super) async fn write_down(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<
     tx.run(sqlx::query(WRITE_DOWN).bind(tasks).bind(idxs)).await
 }
 
-pub(super) async fn place_steps(tx: &mut PostgresTx, rows: &[StepPlacement]) -> Result<()> {
+pub(super) async fn place_steps(tx: &mut PostgresTx<'_>, rows: &[StepPlacement]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -159,7 +159,7 @@ pub(super) async fn place_steps(tx: &mut PostgresTx, rows: &[StepPlacement]) -> 
     tx.run(statement).await
 }
 
-pub(super) async fn set_waiting(tx: &mut PostgresTx, rows: &[StepWait]) -> Result<()> {
+pub(super) async fn set_waiting(tx: &mut PostgresTx<'_>, rows: &[StepWait]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -171,7 +171,7 @@ pub(super) async fn set_waiting(tx: &mut PostgresTx, rows: &[StepWait]) -> Resul
     tx.run(statement).await
 }
 
-pub(super) async fn place_task(tx: &mut PostgresTx, row: &TaskPlacement) -> Result<()> {
+pub(super) async fn place_task(tx: &mut PostgresTx<'_>, row: &TaskPlacement) -> Result<()> {
     let now = tx.now_stored().await?;
     let statement = sqlx::query(PLACE_TASK)
         .bind(now)

@@ -33,7 +33,7 @@ const PLACE: &str = "
                      to_regclass('tasker_outbox')::oid)
     FROM pg_database AS d WHERE d.datname = current_database()";
 
-pub(super) async fn take(tx: &mut PostgresTx, only: Option<&[TaskId]>, limit: usize) -> Result<Vec<OutboxRow>> {
+pub(super) async fn take(tx: &mut PostgresTx<'_>, only: Option<&[TaskId]>, limit: usize) -> Result<Vec<OutboxRow>> {
     let limit = bounded(limit);
     let statement = match only {
         Some(ids) => sqlx::query(TAKE_THESE).bind(id_array(ids)).bind(limit),
@@ -46,11 +46,11 @@ pub(super) async fn take(tx: &mut PostgresTx, only: Option<&[TaskId]>, limit: us
     rows.iter().map(|row| Ok(OutboxRow { id: task_id(row, 0)?, task: get(row, 1)?, attempts: get(row, 2)? })).collect()
 }
 
-pub(super) async fn drop(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<()> {
+pub(super) async fn drop(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<()> {
     if ids.is_empty() { Ok(()) } else { tx.run(sqlx::query(DROP).bind(id_array(ids))).await }
 }
 
-pub(super) async fn refuse(tx: &mut PostgresTx, rows: &[OutboxRefusal]) -> Result<()> {
+pub(super) async fn refuse(tx: &mut PostgresTx<'_>, rows: &[OutboxRefusal]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -65,6 +65,6 @@ pub(super) async fn refuse(tx: &mut PostgresTx, rows: &[OutboxRefusal]) -> Resul
     tx.run(statement).await
 }
 
-pub(super) async fn place(tx: &mut PostgresTx) -> Result<Option<String>> {
+pub(super) async fn place(tx: &mut PostgresTx<'_>) -> Result<Option<String>> {
     tx.row(sqlx::query(PLACE)).await?.map(|row| get(&row, 0)).transpose()
 }

@@ -18,19 +18,19 @@ const RESUME: &str = "DELETE FROM tasker_paused_queues WHERE queue = $1 AND name
 const PAUSED: &str = "
     SELECT queue, nullif(namespace, ''), paused_at, by, reason FROM tasker_paused_queues ORDER BY queue, namespace";
 
-pub(super) async fn pause(tx: &mut PostgresTx, pause: &QueuePause) -> Result<bool> {
+pub(super) async fn pause(tx: &mut PostgresTx<'_>, pause: &QueuePause) -> Result<bool> {
     let now = tx.now_stored().await?;
     let QueuePause { queue, namespace, by, reason, .. } = pause.clone();
     let statement = sqlx::query(PAUSE).bind(queue).bind(namespace.unwrap_or_default()).bind(now).bind(by).bind(reason);
     Ok(tx.row(statement).await?.is_some())
 }
 
-pub(super) async fn resume(tx: &mut PostgresTx, queue: &str, namespace: Option<&str>) -> Result<bool> {
+pub(super) async fn resume(tx: &mut PostgresTx<'_>, queue: &str, namespace: Option<&str>) -> Result<bool> {
     let statement = sqlx::query(RESUME).bind(queue.to_owned()).bind(namespace.unwrap_or_default().to_owned());
     Ok(tx.row(statement).await?.is_some())
 }
 
-pub(super) async fn all(tx: &mut PostgresTx) -> Result<Vec<QueuePause>> {
+pub(super) async fn all(tx: &mut PostgresTx<'_>) -> Result<Vec<QueuePause>> {
     let mut pauses = Vec::new();
     for row in tx.rows(sqlx::query(PAUSED)).await? {
         let at = timestamp(&row, 2)?;

@@ -17,7 +17,7 @@ use crate::storage::postgres::values::get;
 use crate::storage::rows::*;
 use crate::storage::{Result, StoreError, TaskMoves, Tx};
 
-impl Tx for PostgresTx {
+impl Tx for PostgresTx<'_> {
     fn resent(&self) -> bool {
         self.resent
     }

@@ -140,7 +140,7 @@ const CHECKPOINTS: &str = "
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.checkpoint IS NOT NULL";
 
-pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<()> {
+pub(super) async fn put_ready(tx: &mut PostgresTx<'_>, rows: &[ReadyRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -148,7 +148,7 @@ pub(super) async fn put_ready(tx: &mut PostgresTx, rows: &[ReadyRow]) -> Result<
     tx.run(bind_ready(sqlx::query(PUT_READY), rows.iter().collect()).bind(now).bind(offset)).await
 }
 
-pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
+pub(super) async fn take_ready(tx: &mut PostgresTx<'_>, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
     if most == 0 {
         return Ok(Vec::new());
     }
@@ -165,7 +165,7 @@ pub(super) async fn take_ready(tx: &mut PostgresTx, lanes: &[LaneCursor], most: 
     Ok(taken)
 }
 
-async fn take_from_lanes(tx: &mut PostgresTx, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
+async fn take_from_lanes(tx: &mut PostgresTx<'_>, lanes: &[LaneCursor], most: usize) -> Result<Vec<TakenRow>> {
     let ids: Vec<i32> = lanes.iter().map(|lane| lane.lane.0).collect();
     let (mut ranks, mut tasks, mut idxs) = (Vec::new(), Vec::new(), Vec::new());
     for (rank, task, idx) in lanes.iter().map(start) {
@@ -203,7 +203,7 @@ fn start(lane: &LaneCursor) -> (i32, Uuid, i32) {
         .map_or((i32::MIN, Uuid::nil(), 0), |(priority, key)| (rank(priority), key.task.0, stored_index(key.index)))
 }
 
-pub(super) async fn put_timers(tx: &mut PostgresTx, rows: &[TimerRow]) -> Result<()> {
+pub(super) async fn put_timers(tx: &mut PostgresTx<'_>, rows: &[TimerRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -213,7 +213,7 @@ pub(super) async fn put_timers(tx: &mut PostgresTx, rows: &[TimerRow]) -> Result
     tx.run(bind_ready(sqlx::query(PUT_TIMERS), ready).bind(due).bind(kinds)).await
 }
 
-pub(super) async fn take_due(tx: &mut PostgresTx, most: usize) -> Result<Vec<ReadyRow>> {
+pub(super) async fn take_due(tx: &mut PostgresTx<'_>, most: usize) -> Result<Vec<ReadyRow>> {
     let (now, offset) = tx.time()?;
     let rows = tx.rows(sqlx::query(TAKE_DUE).bind(limit(most)).bind(now).bind(offset)).await?;
     let due = |row: &PgRow| Ok((get::<chrono::DateTime<chrono::Utc>>(row, 7)?, ready_row(row)?));
@@ -222,7 +222,7 @@ pub(super) async fn take_due(tx: &mut PostgresTx, most: usize) -> Result<Vec<Rea
     Ok(taken.into_iter().map(|(_, row)| row).collect())
 }
 
-pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskHead>> {
+pub(super) async fn heads(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<Vec<TaskHead>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -242,16 +242,20 @@ pub(super) async fn heads(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
     rows.iter().map(head).collect()
 }
 
-pub(super) async fn results(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+pub(super) async fn results(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     values(tx, RESULTS, keys).await
 }
 
-pub(super) async fn checkpoints(tx: &mut PostgresTx, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+pub(super) async fn checkpoints(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
     values(tx, CHECKPOINTS, keys).await
 }
 
 /// What probes by key find: a value of JSON each.
-pub(super) async fn values(tx: &mut PostgresTx, sql: &'static str, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {
+pub(super) async fn values(
+    tx: &mut PostgresTx<'_>,
+    sql: &'static str,
+    keys: &[StepKey],
+) -> Result<Vec<(StepKey, Json)>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }

@@ -109,12 +109,12 @@ const OUTLOOK: &str = "
         EXISTS (SELECT FROM tasker_outbox
                 WHERE due_at <= coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'))";
 
-pub(super) async fn steps(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepRow>> {
+pub(super) async fn steps(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<StepRow>> {
     let rows = tx.rows(sqlx::query(STEPS).bind(task.0)).await?;
     rows.iter().map(step).collect()
 }
 
-pub(super) async fn progress(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepProgress>> {
+pub(super) async fn progress(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<StepProgress>> {
     let rows = tx.rows(sqlx::query(PROGRESS).bind(task.0)).await?;
     rows.iter().map(step_progress).collect()
 }
@@ -156,16 +156,16 @@ fn step(row: &PgRow) -> Result<StepRow> {
     })
 }
 
-pub(super) async fn parked(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StepIndex>> {
+pub(super) async fn parked(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<StepIndex>> {
     let rows = tx.rows(sqlx::query(PARKED).bind(task.0)).await?;
     rows.iter().map(|row| get(row, 0).map(index)).collect()
 }
 
-pub(super) async fn task_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HistoryRow>> {
+pub(super) async fn task_history(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<HistoryRow>> {
     tx.rows(sqlx::query(TASK_HISTORY).bind(task.0)).await?.iter().map(history_row).collect()
 }
 
-pub(super) async fn step_history(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<StoredTransition>> {
+pub(super) async fn step_history(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<StoredTransition>> {
     let rows = tx.rows(sqlx::query(STEP_HISTORY).bind(task.0)).await?;
     let stored = |row: &PgRow| {
         let by = get::<Option<uuid::Uuid>>(row, 9)?.map(SessionId);
@@ -188,7 +188,7 @@ fn history_row(row: &PgRow) -> Result<HistoryRow> {
     })
 }
 
-pub(super) async fn held_now(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<HeldNow>> {
+pub(super) async fn held_now(tx: &mut PostgresTx<'_>, task: TaskId) -> Result<Vec<HeldNow>> {
     let rows = tx.rows(sqlx::query(HELD_NOW).bind(task.0)).await?;
     let held = |row: &PgRow| {
         Ok(HeldNow {
@@ -202,7 +202,7 @@ pub(super) async fn held_now(tx: &mut PostgresTx, task: TaskId) -> Result<Vec<He
     rows.iter().map(held).collect()
 }
 
-pub(super) async fn ended(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<TaskId>> {
+pub(super) async fn ended(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<Vec<TaskId>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -210,7 +210,7 @@ pub(super) async fn ended(tx: &mut PostgresTx, ids: &[TaskId]) -> Result<Vec<Tas
     rows.iter().map(|row| task_id(row, 0)).collect()
 }
 
-pub(super) async fn superseded(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
+pub(super) async fn superseded(tx: &mut PostgresTx<'_>, held: &[(StepKey, Token)]) -> Result<Vec<(StepKey, Token)>> {
     if held.is_empty() {
         return Ok(Vec::new());
     }
@@ -219,7 +219,7 @@ pub(super) async fn superseded(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -
     rows.iter().map(|row| Ok((step_key(row, 0)?, Token(get(row, 2)?)))).collect()
 }
 
-pub(super) async fn outlook(tx: &mut PostgresTx, lanes: &[LaneId]) -> Result<Outlook> {
+pub(super) async fn outlook(tx: &mut PostgresTx<'_>, lanes: &[LaneId]) -> Result<Outlook> {
     let lanes: Vec<i32> = lanes.iter().map(|lane| lane.0).collect();
     let (now, offset) = tx.time()?;
     let Some(row) = tx.row(sqlx::query(OUTLOOK).bind(lanes).bind(now).bind(offset)).await? else {

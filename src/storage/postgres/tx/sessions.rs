@@ -107,18 +107,18 @@ const RECEIPTS_OF: &str = "
 /// Probes of the primary key.
 const DROP_RECEIPTS: &str = "DELETE FROM tasker_receipts WHERE id = ANY ($1)";
 
-pub(super) async fn open(tx: &mut PostgresTx, session: SessionId, label: &str, ttl: Duration) -> Result<()> {
+pub(super) async fn open(tx: &mut PostgresTx<'_>, session: SessionId, label: &str, ttl: Duration) -> Result<()> {
     let (now, offset) = tx.time()?;
     tx.run(sqlx::query(OPEN).bind(session.0).bind(now).bind(offset).bind(micros(ttl)).bind(label)).await
 }
 
-pub(super) async fn renew(tx: &mut PostgresTx, session: SessionKey, ttl: Duration) -> Result<bool> {
+pub(super) async fn renew(tx: &mut PostgresTx<'_>, session: SessionKey, ttl: Duration) -> Result<bool> {
     let (now, offset) = tx.time()?;
     let renewal = sqlx::query(RENEW).bind(session.id.0).bind(session.epoch).bind(now).bind(offset).bind(micros(ttl));
     Ok(tx.row(renewal).await?.is_some())
 }
 
-pub(super) async fn hold(tx: &mut PostgresTx, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
+pub(super) async fn hold(tx: &mut PostgresTx<'_>, session: SessionKey, done: &[ReceiptId]) -> Result<bool> {
     let statement = match done {
         [] => of_session(HOLD, session),
         done => of_session(HOLD_WITHOUT, session).bind(receipt_ids(done)),
@@ -126,7 +126,7 @@ pub(super) async fn hold(tx: &mut PostgresTx, session: SessionKey, done: &[Recei
     hold_by(tx, statement).await
 }
 
-pub(super) async fn hold_alone(tx: &mut PostgresTx, session: SessionKey) -> Result<bool> {
+pub(super) async fn hold_alone(tx: &mut PostgresTx<'_>, session: SessionKey) -> Result<bool> {
     hold_by(tx, of_session(HOLD_ALONE, session)).await
 }
 
@@ -134,7 +134,7 @@ fn of_session(sql: &'static str, session: SessionKey) -> Statement {
     sqlx::query(sql).bind(session.id.0).bind(session.epoch)
 }
 
-async fn hold_by(tx: &mut PostgresTx, statement: Statement) -> Result<bool> {
+async fn hold_by(tx: &mut PostgresTx<'_>, statement: Statement) -> Result<bool> {
     let Some(row) = tx.row(statement).await? else {
         return Ok(false);
     };
@@ -142,25 +142,25 @@ async fn hold_by(tx: &mut PostgresTx, statement: Statement) -> Result<bool> {
     Ok(true)
 }
 
-pub(super) async fn expire(tx: &mut PostgresTx) -> Result<Vec<SessionId>> {
+pub(super) async fn expire(tx: &mut PostgresTx<'_>) -> Result<Vec<SessionId>> {
     let (now, offset) = tx.time()?;
     let rows = tx.rows(sqlx::query(EXPIRE).bind(now).bind(offset)).await?;
     rows.iter().map(|row| get(row, 0).map(SessionId)).collect()
 }
 
-pub(super) async fn delete(tx: &mut PostgresTx, session: SessionId) -> Result<()> {
+pub(super) async fn delete(tx: &mut PostgresTx<'_>, session: SessionId) -> Result<()> {
     tx.run(sqlx::query(LOCK).bind(session.0)).await?;
     tx.run(sqlx::query(DELETE).bind(session.0)).await
 }
 
-pub(super) async fn live(tx: &mut PostgresTx) -> Result<u64> {
+pub(super) async fn live(tx: &mut PostgresTx<'_>) -> Result<u64> {
     let (now, offset) = tx.time()?;
     let row = tx.row(sqlx::query(LIVE).bind(now).bind(offset)).await?;
     let count: i64 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }
 
-pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &NewReceipt) -> Result<Timestamp> {
+pub(super) async fn put_receipt(tx: &mut PostgresTx<'_>, receipt: &NewReceipt) -> Result<Timestamp> {
     let steps: ReadyArrays = receipt.steps.iter().collect();
     let lanes: Vec<i32> = receipt.lanes().iter().map(|lane| lane.0).collect();
     let statement = sqlx::query(PUT_RECEIPT).bind(receipt.id.0).bind(receipt.session.0).bind(lanes);
@@ -173,16 +173,16 @@ pub(super) async fn put_receipt(tx: &mut PostgresTx, receipt: &NewReceipt) -> Re
     Ok(claimed_at)
 }
 
-pub(super) async fn find_receipt(tx: &mut PostgresTx, id: ReceiptId) -> Result<Option<Receipt>> {
+pub(super) async fn find_receipt(tx: &mut PostgresTx<'_>, id: ReceiptId) -> Result<Option<Receipt>> {
     tx.row(sqlx::query(FIND_RECEIPT).bind(id.0)).await?.as_ref().map(receipt).transpose()
 }
 
-pub(super) async fn receipts_of(tx: &mut PostgresTx, session: SessionId, most: usize) -> Result<Vec<Receipt>> {
+pub(super) async fn receipts_of(tx: &mut PostgresTx<'_>, session: SessionId, most: usize) -> Result<Vec<Receipt>> {
     let rows = tx.rows(sqlx::query(RECEIPTS_OF).bind(session.0).bind(limit(most))).await?;
     rows.iter().map(receipt).collect()
 }
 
-pub(super) async fn drop_receipts(tx: &mut PostgresTx, ids: &[ReceiptId]) -> Result<()> {
+pub(super) async fn drop_receipts(tx: &mut PostgresTx<'_>, ids: &[ReceiptId]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }

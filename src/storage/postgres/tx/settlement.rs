@@ -139,7 +139,7 @@ const RECORD_TASKS: &str = "
     FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[])
         AS r (task_id, seq, from_state, to_state, detail)";
 
-pub(super) async fn lock_steps(tx: &mut PostgresTx, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
+pub(super) async fn lock_steps(tx: &mut PostgresTx<'_>, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
     if held.is_empty() {
         return Ok(Vec::new());
     }
@@ -158,7 +158,7 @@ pub(super) fn held_step(row: &PgRow) -> Result<HeldStep> {
     })
 }
 
-pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
+pub(super) async fn settle_steps(tx: &mut PostgresTx<'_>, moves: &[StepMove]) -> Result<Vec<SettledStep>> {
     if moves.is_empty() {
         return Ok(Vec::new());
     }
@@ -185,7 +185,7 @@ pub(super) async fn settle_steps(tx: &mut PostgresTx, moves: &[StepMove]) -> Res
     tx.rows(statement).await?.iter().map(settled).collect()
 }
 
-pub(super) async fn save_checkpoints(tx: &mut PostgresTx, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
+pub(super) async fn save_checkpoints(tx: &mut PostgresTx<'_>, rows: &[Checkpoint]) -> Result<Vec<StepKey>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -200,7 +200,7 @@ pub(super) async fn save_checkpoints(tx: &mut PostgresTx, rows: &[Checkpoint]) -
 }
 
 pub(super) async fn release_steps(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     finished_parents: &[(StepKey, i32)],
 ) -> Result<Vec<ReleasedStep>> {
     if finished_parents.is_empty() {
@@ -222,7 +222,7 @@ pub(super) async fn release_steps(
 }
 
 pub(super) async fn touch_tasks(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     touches: &[TaskTouch],
     moves: TaskMoves,
 ) -> Result<Vec<TaskMoved>> {
@@ -255,7 +255,7 @@ pub(super) async fn touch_tasks(
     Ok(moved)
 }
 
-pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -> Result<()> {
+pub(super) async fn record_steps(tx: &mut PostgresTx<'_>, rows: &[StepTransition]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -277,7 +277,7 @@ pub(super) async fn record_steps(tx: &mut PostgresTx, rows: &[StepTransition]) -
     tx.run(statement).await
 }
 
-pub(super) async fn record_tasks(tx: &mut PostgresTx, rows: &[TaskTransition]) -> Result<()> {
+pub(super) async fn record_tasks(tx: &mut PostgresTx<'_>, rows: &[TaskTransition]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -66,7 +66,7 @@ pub(super) const ENDED_STEPS: &str = select_ended!(
     "JOIN tasker_workflow_steps AS s ON s.task_id = t.id"
 );
 
-pub(super) async fn census(tx: &mut PostgresTx) -> Result<Census> {
+pub(super) async fn census(tx: &mut PostgresTx<'_>) -> Result<Census> {
     let mut census = Census::default();
     let mut ended = 0;
     for row in tx.rows(sqlx::query(TASKS)).await? {
@@ -92,7 +92,7 @@ pub(super) async fn census(tx: &mut PostgresTx) -> Result<Census> {
     })
 }
 
-pub(super) async fn backlog(tx: &mut PostgresTx) -> Result<Vec<Backlog>> {
+pub(super) async fn backlog(tx: &mut PostgresTx<'_>) -> Result<Vec<Backlog>> {
     let rows = tx.rows(sqlx::query(BACKLOG)).await?;
     let of_queue = |row: &PgRow| {
         let steps = get::<i64>(row, 1)?.unsigned_abs();
@@ -101,7 +101,7 @@ pub(super) async fn backlog(tx: &mut PostgresTx) -> Result<Vec<Backlog>> {
     rows.iter().map(of_queue).collect()
 }
 
-pub(super) async fn ended_tasks(tx: &mut PostgresTx, window: &Window) -> Result<Vec<EndedTask>> {
+pub(super) async fn ended_tasks(tx: &mut PostgresTx<'_>, window: &Window) -> Result<Vec<EndedTask>> {
     let rows = tx.rows(of_window(ENDED_TASKS, window)?).await?;
     let task = |row: &PgRow| {
         Ok(EndedTask {
@@ -117,7 +117,7 @@ pub(super) async fn ended_tasks(tx: &mut PostgresTx, window: &Window) -> Result<
     rows.iter().map(task).collect()
 }
 
-pub(super) async fn ended_steps(tx: &mut PostgresTx, window: &Window) -> Result<Vec<(TaskId, StepProgress)>> {
+pub(super) async fn ended_steps(tx: &mut PostgresTx<'_>, window: &Window) -> Result<Vec<(TaskId, StepProgress)>> {
     let rows = tx.rows(of_window(ENDED_STEPS, window)?).await?;
     let step = |row: &PgRow| {
         let progress = StepProgress {

@@ -95,7 +95,7 @@ const LANES_OF: &str = "
     SELECT id, named_task_id, queue FROM tasker_lanes WHERE named_task_id = ANY ($1) ORDER BY id";
 
 pub(super) async fn lock(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     namespace: &str,
     name: &str,
     version: &str,
@@ -108,7 +108,7 @@ pub(super) async fn lock(
     Ok(Some(NamedTaskRow { id: NamedTaskId(id), fixed: json(&found, 1)?, latest }))
 }
 
-pub(super) async fn insert(tx: &mut PostgresTx, new: &NewNamedTask) -> Result<NamedTaskId> {
+pub(super) async fn insert(tx: &mut PostgresTx<'_>, new: &NewNamedTask) -> Result<NamedTaskId> {
     let now = tx.now_stored().await?;
     let namespace = namespace(tx, &new.namespace).await?;
     let version = sqlx::query(INSERT).bind(namespace).bind(new.name.as_str()).bind(new.version.as_str());
@@ -126,7 +126,7 @@ pub(super) async fn insert(tx: &mut PostgresTx, new: &NewNamedTask) -> Result<Na
 }
 
 /// The id of a namespace, made where missing.
-async fn namespace(tx: &mut PostgresTx, name: &str) -> Result<i64> {
+async fn namespace(tx: &mut PostgresTx<'_>, name: &str) -> Result<i64> {
     if let Some(row) = tx.row(sqlx::query(NAMESPACE).bind(name)).await? {
         return get(&row, 0);
     }
@@ -137,16 +137,16 @@ async fn namespace(tx: &mut PostgresTx, name: &str) -> Result<i64> {
     }
 }
 
-pub(super) async fn delete(tx: &mut PostgresTx, id: NamedTaskId) -> Result<()> {
+pub(super) async fn delete(tx: &mut PostgresTx<'_>, id: NamedTaskId) -> Result<()> {
     tx.run(sqlx::query(DELETE).bind(id.0)).await
 }
 
-pub(super) async fn is_used(tx: &mut PostgresTx, id: NamedTaskId) -> Result<bool> {
+pub(super) async fn is_used(tx: &mut PostgresTx<'_>, id: NamedTaskId) -> Result<bool> {
     let row = tx.row(sqlx::query(IS_USED).bind(id.0)).await?;
     row.map_or(Ok(false), |row| get(&row, 0))
 }
 
-pub(super) async fn insert_revision(tx: &mut PostgresTx, id: NamedTaskId, template: &Json) -> Result<RevisionId> {
+pub(super) async fn insert_revision(tx: &mut PostgresTx<'_>, id: NamedTaskId, template: &Json) -> Result<RevisionId> {
     let now = tx.now_stored().await?;
     match tx.row(sqlx::query(INSERT_REVISION).bind(id.0).bind(template.as_str()).bind(now)).await? {
         Some(row) => get(&row, 0).map(RevisionId),
@@ -154,7 +154,7 @@ pub(super) async fn insert_revision(tx: &mut PostgresTx, id: NamedTaskId, templa
     }
 }
 
-pub(super) async fn revisions(tx: &mut PostgresTx, ids: &[RevisionId]) -> Result<Vec<RevisionRow>> {
+pub(super) async fn revisions(tx: &mut PostgresTx<'_>, ids: &[RevisionId]) -> Result<Vec<RevisionRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -166,7 +166,7 @@ pub(super) async fn revisions(tx: &mut PostgresTx, ids: &[RevisionId]) -> Result
     rows.iter().map(revision).collect()
 }
 
-pub(super) async fn versions(tx: &mut PostgresTx, namespace: &str, name: &str) -> Result<Vec<VersionRow>> {
+pub(super) async fn versions(tx: &mut PostgresTx<'_>, namespace: &str, name: &str) -> Result<Vec<VersionRow>> {
     let rows = tx.rows(sqlx::query(VERSIONS).bind(namespace).bind(name)).await?;
     let version = |row: &PgRow| {
         Ok(VersionRow { id: NamedTaskId(get(row, 0)?), version: get(row, 1)?, revision: RevisionId(get(row, 2)?) })
@@ -174,12 +174,12 @@ pub(super) async fn versions(tx: &mut PostgresTx, namespace: &str, name: &str) -
     rows.iter().map(version).collect()
 }
 
-pub(super) async fn names(tx: &mut PostgresTx) -> Result<Vec<(String, String)>> {
+pub(super) async fn names(tx: &mut PostgresTx<'_>) -> Result<Vec<(String, String)>> {
     let rows = tx.rows(sqlx::query(NAMES)).await?;
     rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }
 
-pub(super) async fn ensure_lanes(tx: &mut PostgresTx, wanted: &[(NamedTaskId, String)]) -> Result<Vec<LaneId>> {
+pub(super) async fn ensure_lanes(tx: &mut PostgresTx<'_>, wanted: &[(NamedTaskId, String)]) -> Result<Vec<LaneId>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -196,7 +196,7 @@ pub(super) async fn ensure_lanes(tx: &mut PostgresTx, wanted: &[(NamedTaskId, St
 }
 
 async fn find_lanes(
-    tx: &mut PostgresTx,
+    tx: &mut PostgresTx<'_>,
     wanted: &[(NamedTaskId, String)],
 ) -> Result<HashMap<(NamedTaskId, String), LaneId>> {
     let (ids, queues): (Vec<i64>, Vec<&str>) = wanted.iter().map(|(id, queue)| (id.0, queue.as_str())).unzip();
@@ -204,7 +204,7 @@ async fn find_lanes(
     rows.iter().map(|row| lane(row).map(|lane| ((lane.named_task, lane.queue), lane.id))).collect()
 }
 
-pub(super) async fn lanes_of(tx: &mut PostgresTx, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
+pub(super) async fn lanes_of(tx: &mut PostgresTx<'_>, ids: &[NamedTaskId]) -> Result<Vec<LaneRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -38,7 +38,7 @@ const DECLARED_PATHS: &str = "
       AND ($3::text IS NULL OR n.version = $3)
     ORDER BY p.path";
 
-pub(super) async fn put(tx: &mut PostgresTx, rows: &[TermRow]) -> Result<()> {
+pub(super) async fn put(tx: &mut PostgresTx<'_>, rows: &[TermRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -52,7 +52,7 @@ pub(super) async fn put(tx: &mut PostgresTx, rows: &[TermRow]) -> Result<()> {
 }
 
 /// What a filter searches by, the term with the fewest tasks first: it is the one that is walked.
-pub(super) async fn rarest_first(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<Vec<Term>> {
+pub(super) async fn rarest_first(tx: &mut PostgresTx<'_>, filter: &TaskFilter) -> Result<Vec<Term>> {
     let terms = filter.all_terms();
     if terms.len() < 2 {
         return Ok(terms);
@@ -66,14 +66,14 @@ pub(super) async fn rarest_first(tx: &mut PostgresTx, filter: &TaskFilter) -> Re
     Ok(counted.into_iter().map(|(_, term)| term).collect())
 }
 
-pub(super) async fn declare_paths(tx: &mut PostgresTx, id: NamedTaskId, paths: &[String]) -> Result<()> {
+pub(super) async fn declare_paths(tx: &mut PostgresTx<'_>, id: NamedTaskId, paths: &[String]) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
     tx.run(sqlx::query(DECLARE_PATHS).bind(id.0).bind(paths)).await
 }
 
-pub(super) async fn declared_paths(tx: &mut PostgresTx, filter: &TaskFilter) -> Result<Vec<String>> {
+pub(super) async fn declared_paths(tx: &mut PostgresTx<'_>, filter: &TaskFilter) -> Result<Vec<String>> {
     let TaskFilter { namespace, name, version, .. } = filter.clone();
     let rows = tx.rows(sqlx::query(DECLARED_PATHS).bind(namespace).bind(name).bind(version)).await?;
     rows.iter().map(|row| get(row, 0)).collect()
