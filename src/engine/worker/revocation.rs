@@ -17,8 +17,9 @@ use crate::storage::Store;
 const MOMENT: Duration = Duration::from_millis(250);
 /// How often to look. With [`MOMENT`], a handler hears of it within 0.65 s and a query.
 const EVERY: Duration = Duration::from_millis(400);
-/// How often to look when other processes keep saying that they committed something.
-const EVERY_WHEN_TOLD: Duration = Duration::from_millis(50);
+/// How soon to look when other processes say that they committed something. Twice as late each time that there was
+/// nothing to see, up to [`EVERY`]: what busy processes commit is mostly something else.
+const SOON: Duration = Duration::from_millis(50);
 
 /// When to look.
 pub(super) struct Watch {
@@ -27,11 +28,13 @@ pub(super) struct Watch {
     told: bool,
     /// A step was moved since, by this process.
     revoked: bool,
+    /// How long after the last look the next one is, when told.
+    pause: Duration,
 }
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { looked: Instant::now(), told: false, revoked: false }
+        Self { looked: Instant::now(), told: false, revoked: false, pause: SOON }
     }
 
     pub(super) fn hear(&mut self, told: bool, revoked: bool) {
@@ -44,7 +47,7 @@ impl Worker {
     /// When to look next; never while nothing is held.
     pub(super) fn look_at(&self, watch: &Watch) -> Option<Instant> {
         let oldest = Instant::from_std(self.hands.lock().holds_since()?);
-        let pause = if watch.told { EVERY_WHEN_TOLD } else { EVERY };
+        let pause = if watch.told { watch.pause } else { EVERY };
         Some(if watch.revoked { watch.looked } else { (watch.looked + pause).max(oldest + MOMENT) })
     }
 
@@ -52,7 +55,8 @@ impl Worker {
     pub(super) async fn look_for_revoked(&self, watch: &mut Watch) {
         let now = Instant::now();
         let since = if watch.revoked { now } else { now - MOMENT };
-        *watch = Watch { looked: now, told: false, revoked: false };
+        let pause = if watch.told { (watch.pause * 2).min(EVERY) } else { SOON };
+        *watch = Watch { looked: now, told: false, revoked: false, pause };
         let held = self.hands.lock().held_since(since.into_std());
         let numbers: HashMap<(StepKey, Token), u64> =
             held.iter().map(|holding| ((holding.key, holding.token), holding.number)).collect();
@@ -61,6 +65,7 @@ impl Worker {
         let Ok(superseded) = self.engine.store.read(look).await else { return };
         let gone: HashSet<u64> = superseded.iter().filter_map(|held| numbers.get(held).copied()).collect();
         if !gone.is_empty() {
+            watch.pause = SOON;
             self.hands.lock().take_away(&gone);
         }
     }
