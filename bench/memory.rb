@@ -10,15 +10,15 @@ require_relative "memory/growth"
 require_relative "work/elsewhere"
 require_relative "work/shapes"
 
-# As it comes, and as OPERATIONS.md has a service run.
-ALLOCATORS = { "" => {}, ", two arenas" => { "MALLOC_ARENA_MAX" => "2" } }.freeze
+# As `tasker work` runs it, and in a program that leaves glibc's malloc as it is.
+PLACES = { "" => %w[arenas], ", in a program of one's own" => [] }.freeze
 
 Bench::Suite.run do |report, databases, quick|
   databases.each do |kind, fresh|
     steps = quick ? 4_000 : 1_000_000
-    ALLOCATORS.each do |name, env|
+    PLACES.each do |name, options|
       report.section("A worker process with 5 threads over #{Bench.plain(steps)} steps, #{kind}#{name}")
-      Bench::Memory::Growth.new(fresh.call, steps, env).report(report, "#{kind}#{name}")
+      Bench::Memory::Growth.new(fresh.call, steps, options).report(report, "#{kind}#{name}")
     end
   end
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "fiddle"
 require "json"
 require "net/http"
 require "socket"
@@ -92,6 +93,25 @@ RSpec.describe "tasker work" do
       await_words(program, /TERM: stopping/)
       eventually { program.ended? || (program.signal("TERM") && false) }
       expect(program.outcome.status.exitstatus).to eq(143)
+    end
+
+    # One that malloc gives to a thread begins at a multiple of its size, 64 MB, most of which can't be read yet.
+    heaps = lambda do |pid|
+      maps = File.readlines("/proc/#{pid}/maps").map { |line| line.split.values_at(0, 1, 5) }
+      maps.count { |range, rights, file| rights == "---p" && !file && (range[/-(.*)/, 1].hex % (64 << 20)).zero? }
+    end
+    glibc = RbConfig::CONFIG["target_os"] == "linux" && Fiddle::Handle::DEFAULT.sym_defined?("gnu_get_libc_version")
+
+    it "gets by with two of glibc's heaps, unless the environment says how many", if: glibc do
+      few, many = [{}, { "MALLOC_ARENA_MAX" => "16" }].map do |env|
+        program = work("--threads", "10", env: env)
+        await_words(program, /10 threads/)
+        eventually { env.empty? || heaps.call(program.pid) > 1 }
+        program
+      end
+      expect(heaps.call(few.pid)).to be <= 1
+      [few, many].each { |program| program.signal("TERM") }
+      expect([few, many].map { |program| program.outcome.status.exitstatus }).to eq([0, 0])
     end
 
     it "claims nothing between TSTP and CONT, and says at TTIN what it is at" do

@@ -9,11 +9,11 @@ module Bench
       # Seconds without a step before the run is given up.
       PATIENCE = 60
 
-      def initialize(url, steps, env)
+      def initialize(url, steps, options)
         @wave = steps / WAVES
         @handle = TaskerCore.open(url)
         Work::Shapes.register(@handle, Work::Shapes.diamond)
-        @worker = Work::Elsewhere.new(url, "nothing", env: env)
+        @worker = Work::Elsewhere.new(url, "nothing", *options)
         @worker.start
       end
 

@@ -11,9 +11,9 @@ module Bench
 
       # @param url [String] the database
       # @param kind [String] what its handlers do: `nothing`, `burn`, `sleep` or `clock`
-      # @param env [Hash{String => String}] environment variables of its own
-      def initialize(url, kind, env: {})
-        @io = IO.popen([env, "ruby", "-I#{File.expand_path("../../lib", __dir__)}", PROGRAM, url, kind], "r+")
+      # @param options [Array<String>] `arenas`: with as few heaps of malloc as `tasker work` has
+      def initialize(url, kind, *options)
+        @io = IO.popen(["ruby", "-I#{File.expand_path("../../lib", __dir__)}", PROGRAM, url, kind, *options], "r+")
         answer
       end
 

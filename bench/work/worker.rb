@@ -7,15 +7,17 @@
 #   start THREADS   starts a worker that waits for steps
 #   look            calls of handlers since the last look, the processor's time in all, resident memory
 #
-#   ruby -Ilib bench/work/worker.rb URL burn|clock|nothing|sleep
+#   ruby -Ilib bench/work/worker.rb URL burn|clock|nothing|sleep [arenas]
 
 require "json"
 require "tasker_core"
+require "tasker_core/cli/arenas"
 require_relative "../support/timing"
 require_relative "shapes"
 require_relative "tally"
 
-url, kind = ARGV
+url, kind, arenas = ARGV
+TaskerCore::CLI::Arenas.limit if arenas
 tally = Bench::Work::Tally.new
 handle = TaskerCore.open(url)
 [Bench::Work::Shapes.diamond, Bench::Work::Shapes.chain(1)].each do |template|

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "time"
+require_relative "../arenas"
 require_relative "../pidfile"
 require_relative "../service_manager"
 require_relative "../signals"
@@ -74,6 +75,7 @@ module TaskerCore
 
       # Signals do what they always do while the program is loaded: then there is nothing to drain.
       def start
+        Arenas.limit
         handle
         Program.register_workflows(handle)
         no_templates if handle.registry.keys.empty?
