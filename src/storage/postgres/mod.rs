@@ -80,13 +80,13 @@ impl PostgresStore {
         access: Access,
     ) -> std::result::Result<X::Output, Failure> {
         let unbegun = |error| Failure { error, begun: false };
-        let (mut lease, held) = self.pool.acquire().await.map_err(unbegun)?;
+        let (mut lease, held) = self.pool.acquire(access).await.map_err(unbegun)?;
         let clock_offset = self.clock_offset.load(Ordering::Relaxed);
         let (beginning, resent, recording) = match access {
             Access::Read => (BEGIN_READING, false, Recording::off()),
             Access::Write { resent } => (BEGIN, resent, self.feed.recording()),
         };
-        let is_write = matches!(access, Access::Write { .. });
+        let is_write = !access.is_read();
         let is_single =
             is_write && !resent && lease.is_kept && self.may_be_single(&recording) && transaction.is_single();
         let outcome = match is_single {
@@ -124,8 +124,8 @@ impl PostgresStore {
     }
 
     /// Whether a transaction that is one statement may be left to the server to commit with it, which saves two round
-    /// trips, on a connection on which nothing else is under way. Not where nothing was heard from the server lately: only
-    /// of what was to be begun first is it known that nothing was committed, when the server turns out to be gone. Not where
+    /// trips. It may then be committed later than its caller gave up. Not where nothing was heard from the server lately:
+    /// only what has a beginning of its own is known not to be committed when the server turns out to be gone. Not where
     /// somebody listens either, who is told in the order of the commits, nor behind a pooler, which may pass the parts of
     /// a statement to different servers.
     fn may_be_single(&self, recording: &Recording) -> bool {
@@ -160,6 +160,12 @@ enum Access {
         /// Whether an earlier try may have been committed.
         resent: bool,
     },
+}
+
+impl Access {
+    fn is_read(self) -> bool {
+        matches!(self, Self::Read)
+    }
 }
 
 /// An attempt holds all that the statements of its transaction need, ten kilobytes and more: it is in a box, so that

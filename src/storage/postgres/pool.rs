@@ -19,6 +19,7 @@ use sqlx::{Connection, PgPool, SqlStr};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::Access;
 use super::error::store_error;
 use crate::storage::rows::StoreFacts;
 use crate::storage::url::PostgresUrl;
@@ -27,7 +28,7 @@ use crate::storage::{BusyPool, Result, StoreError};
 /// How often a pool is left at the most.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// For how long a connection is kept beside the pool at the most.
+/// For how long a connection is away from the pool before it goes back.
 const KEEP: Duration = Duration::from_secs(10);
 /// A server that answered so lately is expected to be there.
 const LATELY: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub(super) struct Pool {
     place: String,
     /// The URL without a password, for messages.
     database: String,
+    /// The most connections.
+    max: u32,
     /// How long a server may take to answer what it can answer at once.
     patience: Duration,
     /// How long it may take for a transaction.
@@ -79,8 +82,8 @@ pub(super) struct Lease {
     since: Instant,
     /// Whether the last thing that happened on it was a commit.
     pub(super) is_kept: bool,
-    /// Whether something was asked of the server whose answer nobody has waited for. sqlx takes a transaction that is
-    /// begun so for none: the next one would be part of it.
+    /// Whether something was asked of the server whose answer nobody has waited for, or a beginning has failed. sqlx takes
+    /// a transaction that is begun so for none: the next one would be part of it.
     astray: bool,
 }
 
@@ -100,6 +103,7 @@ pub(super) struct Use {
 
 impl Pool {
     pub(super) fn new(pool: PgPool, url: &PostgresUrl) -> Self {
+        let max = pool.options().get_max_connections();
         Self {
             current: Arc::new(Mutex::new(Current {
                 pool,
@@ -110,6 +114,7 @@ impl Pool {
                 answered: None,
             })),
             place: url.place(),
+            max,
             database: url.redacted(),
             patience: url.connect_timeout,
             answer_timeout: url.answer_timeout,
@@ -120,16 +125,18 @@ impl Pool {
         }
     }
 
-    /// A connection.
+    /// A connection; for what only reads, which has it go back through the pool, not the one that is kept for the next that
+    /// writes, unless there is no other.
     ///
     /// # Errors
     /// [`StoreError::PoolTimeout`], [`StoreError::Unreachable`], or [`StoreError::Disconnected`], after which another try
     /// gets another connection.
-    pub(super) async fn acquire(&self) -> Result<(Lease, Use)> {
+    pub(super) async fn acquire(&self, access: Access) -> Result<(Lease, Use)> {
         let asking = Counted::one(&self.asking);
         let (pool, generation, kept, waiting) = {
             let mut current = self.current.lock();
-            let kept = current.kept.pop();
+            let has_others = current.pool.num_idle() > 0 || current.pool.size() < self.max;
+            let kept = if access.is_read() && has_others { None } else { current.kept.pop() };
             // Under the lock: whoever keeps one for the next sees who waits, or is seen.
             let waiting = kept.is_none().then(|| Counted::one(&self.waiting));
             (current.pool.clone(), current.generation, kept, waiting)
@@ -168,7 +175,7 @@ impl Pool {
         let connection = lease.connection.as_mut().ok_or(StoreError::Closed)?;
         match timeout(self.patience, connection.begin_with(beginning)).await {
             Ok(begun) => {
-                lease.astray = false;
+                lease.astray = begun.is_err();
                 begun.map_err(store_error)
             }
             Err(_) => Err(self.silent(held.generation, self.patience)),
@@ -210,7 +217,7 @@ impl Pool {
         let put_back_later = !std::mem::replace(&mut current.put_back, true);
         drop(current);
         if put_back_later {
-            tokio::spawn(put_back(Arc::downgrade(&self.current)));
+            tokio::spawn(put_back(Arc::downgrade(&self.current), since + KEEP, self.patience));
         }
     }
 
@@ -280,7 +287,7 @@ impl Pool {
 
     /// Why no connection was to be had in time.
     fn timed_out(&self, pool: &PgPool) -> StoreError {
-        let (waited, max) = (pool.options().get_acquire_timeout(), pool.options().get_max_connections());
+        let (waited, max) = (pool.options().get_acquire_timeout(), self.max);
         let in_use = self.holding.load(Ordering::Relaxed).min(max);
         match in_use > 0 && self.asking.load(Ordering::Relaxed) > max {
             true => {
@@ -293,14 +300,12 @@ impl Pool {
     }
 
     pub(super) fn facts(&self) -> StoreFacts {
-        let current = self.current.lock();
-        let idle = current.pool.num_idle().saturating_add(current.kept.len());
-        StoreFacts {
-            backend: "postgres",
-            size: current.pool.size(),
-            idle: u32::try_from(idle).unwrap_or(u32::MAX),
-            max: current.pool.options().get_max_connections(),
-        }
+        // In a forked child whoever had the lock is gone; here nobody has it for long.
+        let current = self.current.try_lock_for(Duration::from_millis(100));
+        let (size, idle) = current.as_ref().map_or((0, 0), |current| {
+            (current.pool.size(), current.pool.num_idle().saturating_add(current.kept.len()))
+        });
+        StoreFacts { backend: "postgres", size, idle: u32::try_from(idle).unwrap_or(u32::MAX), max: self.max }
     }
 
     pub(super) async fn close(&self) {
@@ -321,14 +326,17 @@ impl Drop for Pool {
     }
 }
 
-/// Puts what was kept for [`KEEP`] back into the pool, until nothing is kept.
-async fn put_back(current: Weak<Mutex<Current>>) {
-    let mut next = Instant::now() + KEEP;
+/// Has what is kept go back into the pool in time, from `next` on, until nothing is kept.
+async fn put_back(current: Weak<Mutex<Current>>, mut next: Instant, patience: Duration) {
     loop {
         sleep_until(next).await;
         let Some(current) = current.upgrade() else { return };
         let mut current = current.lock();
-        current.kept.retain(|kept| kept.since.elapsed() < KEEP);
+        let (fresh, due) = current.kept.drain(..).partition(|kept| kept.since.elapsed() < KEEP);
+        current.kept = fresh;
+        for Kept { connection, .. } in due {
+            tokio::spawn(put_back_if_well(connection, patience));
+        }
         match current.kept.iter().map(|kept| kept.since).min() {
             Some(oldest) => next = oldest + KEEP,
             None => {
@@ -336,6 +344,13 @@ async fn put_back(current: Weak<Mutex<Current>>) {
                 return;
             }
         }
+    }
+}
+
+/// Nobody has heard of it for a while: the pool would wait for its answer for as long as the operating system does.
+async fn put_back_if_well(mut connection: PoolConnection<Postgres>, patience: Duration) {
+    if !matches!(timeout(patience, connection.ping()).await, Ok(Ok(()))) {
+        connection.close_on_drop();
     }
 }
 
