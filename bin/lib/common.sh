@@ -54,6 +54,7 @@ served() {
     ruby-rb-sys) gem_there rb_sys ;;
     postgresql) postgres_folder >/dev/null ;;
     llvm-19) command -v llvm-cov-19 >/dev/null ;;
+    linux-perf) command -v perf >/dev/null ;;
     pgbouncer) command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer ]] ;;
     *) command -v "$1" >/dev/null ;;
   esac
