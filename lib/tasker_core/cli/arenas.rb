@@ -14,9 +14,10 @@ module TaskerCore
       PARAMETER = -8
       private_constant :MOST, :SETTINGS, :PARAMETER
 
-      # Has the process get by with two, but for those that it has already. With another C library it does nothing.
+      # Has the process get by with two, but for those that it has already. With another C library it does nothing, nor
+      # without fiddle.
       def self.limit
-        return if SETTINGS.any? { |name, setting| setting.match?(ENV.fetch(name, nil)) }
+        return if SETTINGS.any? { |name, setting| setting.match?(ENV.fetch(name, nil)) } || !fiddle?
 
         require "fiddle"
         int = Fiddle::TYPE_INT
@@ -25,6 +26,12 @@ module TaskerCore
         # A Ruby without fiddle, or a C library without such heaps.
         nil
       end
+
+      # From Ruby 3.4 on Bundler warns of it, or hides it, where the Gemfile doesn't have it.
+      def self.fiddle?
+        RUBY_VERSION < "3.4" || !defined?(Bundler) || Gem.loaded_specs.key?("fiddle")
+      end
+      private_class_method :fiddle?
     end
   end
 end
