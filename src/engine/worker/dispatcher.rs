@@ -178,7 +178,7 @@ impl Worker {
                 self.engine.expand_beside();
             }
             if outlook.ready || outlook.next_due_us == Some(0) {
-                self.hands.lock().expect_work();
+                self.hands.lock().hear_of_work();
             }
         }
     }

@@ -393,7 +393,8 @@ impl Worker {
                 }
                 Ok(outlook) => {
                     if outlook.ready {
-                        self.expect_work();
+                        self.hands.lock().hear_of_work();
+                        self.stir.notify_one();
                     }
                     if outlook.outbox {
                         self.engine.expand_beside();
