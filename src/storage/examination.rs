@@ -33,7 +33,7 @@ pub struct Examination {
     pub commits: Vec<Duration>,
 }
 
-/// What a transaction has deleted that began later, such as every claim, can't be cleared away while this one is open.
+/// While it is open, nothing that others have deleted since it began, as every claim does, can be cleared away.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenTransaction {
     /// For how long it is.
