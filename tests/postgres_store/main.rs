@@ -26,6 +26,7 @@ mod opening;
 mod operations;
 mod outbox;
 mod plans;
+mod pool;
 mod queue;
 mod retrying;
 mod sessions;
