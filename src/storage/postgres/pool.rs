@@ -126,7 +126,7 @@ impl Pool {
     }
 
     /// A connection; for what only reads, which has it go back through the pool, not the one that is kept for the next that
-    /// writes, unless those who wait at the pool leave no other.
+    /// writes, unless there may be no other.
     ///
     /// # Errors
     /// [`StoreError::PoolTimeout`], [`StoreError::Unreachable`], or [`StoreError::Disconnected`], after which another try
@@ -135,10 +135,11 @@ impl Pool {
         let asking = Counted::one(&self.asking);
         let (pool, generation, kept, waiting) = {
             let mut current = self.current.lock();
-            let others = u64::from(self.max.saturating_sub(current.pool.size())) + current.pool.num_idle() as u64;
-            let is_spare = others > u64::from(self.waiting.load(Ordering::Relaxed));
-            let kept = if access.is_read() && is_spare { None } else { current.kept.pop() };
-            // Under the lock: whoever keeps one for the next sees who waits, or is seen, and two don't count on the same.
+            // For everybody one, this transaction included: what the pool says of its own is not exact.
+            let asked_for = self.asking.load(Ordering::Relaxed) as usize + current.kept.len();
+            let is_enough = asked_for <= self.max as usize;
+            let kept = if access.is_read() && is_enough { None } else { current.kept.pop() };
+            // Under the lock: whoever keeps one for the next sees who waits, or is seen.
             let waiting = kept.is_none().then(|| Counted::one(&self.waiting));
             (current.pool.clone(), current.generation, kept, waiting)
         };
