@@ -13,21 +13,22 @@ use crate::storage::{Result, StoreError};
 /// In key order, so that two processes that take the same keys wait for one another in one order.
 const TAKE_KEYS: &str = "
     INSERT INTO tasker_task_keys (namespace, name, key, task_id)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
+    SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::uuid[])
     ON CONFLICT (namespace, name, key) DO NOTHING
     RETURNING namespace, name, key";
 
 /// Probes of the primary key; a statement of its own, which sees what the insert waited for.
 const KEY_OWNERS: &str = "
     SELECT k.namespace, k.name, k.key, k.task_id
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS w (namespace, name, key)
+    FROM (SELECT unnest($1::text[]) AS namespace, unnest($2::text[]) AS name, unnest($3::text[]) AS key) AS w
     JOIN tasker_task_keys AS k ON k.namespace = w.namespace AND k.name = w.name AND k.key = w.key";
 
 /// Everything that a new task has, in one statement. The template versions are found by their primary key and
 /// locked in id order, KEY SHARE: creators do not wait for one another, whoever replaces a version waits for them.
 /// The moment of creation is after that wait; where a version is gone there is none, and nothing is inserted.
 ///
-/// What is ragged comes as array literals: tags, and how many parents each step has, once for each shape of task.
+/// What is ragged comes as array literals: tags, and how many parents each step has, once for each shape of task. The
+/// steps' places come, too: of a function that counts them the planner expects a thousand rows for each task.
 const INSERT_TASKS: &str = concat!(
     "WITH held AS MATERIALIZED (
         SELECT FROM tasker_named_tasks WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE
@@ -44,24 +45,29 @@ const INSERT_TASKS: &str = concat!(
             n.priority, n.key, n.queue, n.tags::text[], n.initiator, n.reason, n.context::json, n.headers::json, ",
     rare!("n.state"),
     "
-        FROM moment CROSS JOIN unnest(
-            $4::uuid[], $7::bigint[], $8::bigint[], $9::timestamptz[], $6::text[], $10::int[], $11::smallint[],
-            $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[]
-        ) AS n (
-            id, named_task_id, revision_id, run_at, state, live, priority,
-            key, queue, tags, initiator, reason, context, headers)
+        FROM moment CROSS JOIN (
+            SELECT unnest($4::uuid[]) AS id, unnest($7::bigint[]) AS named_task_id,
+                unnest($8::bigint[]) AS revision_id, unnest($9::timestamptz[]) AS run_at, unnest($6::text[]) AS state,
+                unnest($10::int[]) AS live, unnest($11::smallint[]) AS priority, unnest($12::text[]) AS key,
+                unnest($13::text[]) AS queue, unnest($14::text[]) AS tags, unnest($15::text[]) AS initiator,
+                unnest($16::text[]) AS reason, unnest($17::text[]) AS context, unnest($18::text[]) AS headers
+        ) AS n
     ), steps AS (
         INSERT INTO tasker_workflow_steps (task_id, idx, state, waiting)
-        SELECT n.id, s.place - 1, 'pending', s.waiting
+        SELECT n.id, s.idx, 'pending', s.waiting
         FROM moment
-        CROSS JOIN unnest($4::uuid[], $5::int[]) AS n (id, shape)
-        CROSS JOIN LATERAL unnest(($19::text[])[n.shape]::int[]) WITH ORDINALITY AS s (waiting, place)
+        CROSS JOIN (SELECT unnest($4::uuid[]) AS id, ($19::text[])[unnest($5::int[])]::int[] AS parents) AS n
+        CROSS JOIN LATERAL (
+            SELECT unnest(n.parents) AS waiting, unnest(($20::int[])[:cardinality(n.parents)]) AS idx
+        ) AS s
     ), ready AS (
         INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
         SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, moment.at
-        FROM moment CROSS JOIN unnest(
-            $20::int[], $21::int[], $22::uuid[], $23::int[], $24::int[], $25::smallint[], $26::text[]
-        ) AS r (lane, rank, task_id, idx, token, attempts, state)
+        FROM moment CROSS JOIN (
+            SELECT unnest($21::int[]) AS lane, unnest($22::int[]) AS rank, unnest($23::uuid[]) AS task_id,
+                unnest($24::int[]) AS idx, unnest($25::int[]) AS token, unnest($26::smallint[]) AS attempts,
+                unnest($27::text[]) AS state
+        ) AS r
     )
     SELECT clock FROM moment"
 );
@@ -125,6 +131,7 @@ pub(super) async fn insert_tasks(tx: &mut PostgresTx<'_>, rows: &[NewTask], read
     let named_tasks: BTreeSet<i64> = rows.iter().map(|row| row.named_task.0).collect();
     let run_at = rows.iter().map(|row| instant_option(row.run_at)).collect::<Result<Vec<_>>>()?;
     let (shapes, shape_of) = shapes(rows);
+    let most = rows.iter().map(|row| row.waiting.len()).max().unwrap_or_default() as i32;
     let (now, offset) = tx.time()?;
     let statement = sqlx::query(INSERT_TASKS)
         .bind(named_tasks.into_iter().collect::<Vec<_>>())
@@ -145,7 +152,8 @@ pub(super) async fn insert_tasks(tx: &mut PostgresTx<'_>, rows: &[NewTask], read
         .bind(rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.context.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.headers.as_ref().map(Json::as_str)).collect::<Vec<_>>())
-        .bind(shapes);
+        .bind(shapes)
+        .bind((0..most).collect::<Vec<_>>());
     let moment = tx.row(bind_ready(statement, ready.iter().collect())).await?.ok_or(StoreError::TemplateGone)?;
     tx.saw_clock(get(&moment, 0)?);
     Ok(())

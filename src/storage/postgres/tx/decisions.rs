@@ -12,7 +12,7 @@ use crate::storage::rows::HeldStep;
 /// locked: whoever holds it, or may, waits for nobody's children.
 const LOCK_BLOCKED: &str = "
     SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.state = 'pending' AND s.waiting > 0
     ORDER BY w.task_id, w.idx
@@ -21,7 +21,7 @@ const LOCK_BLOCKED: &str = "
 /// A probe of the primary key for each.
 const BYPASSED: &str = "
     SELECT s.task_id, s.idx
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.bypassed";
 
@@ -29,7 +29,7 @@ const BYPASSED: &str = "
 const BYPASS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET state = $3::tasker_step_state, token = s.token + 1, waiting = 0, bypassed = true, finished_at = $4
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key for each; they are locked. HOT. Routes come as array literals, since an
@@ -37,7 +37,7 @@ const BYPASS: &str = "
 const KEEP_ROUTES: &str = "
     UPDATE tasker_workflow_steps AS s
     SET route = w.route::int[]
-    FROM unnest($1::uuid[], $2::int[], $3::text[]) AS w (task_id, idx, route)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::text[]) AS route) AS w
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 pub(super) async fn lock_blocked(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<HeldStep>> {

@@ -13,37 +13,43 @@ use crate::storage::rows::{ExpandedStep, LastTransition, NewItems};
 const INSERT_STEPS: &str = "
     INSERT INTO tasker_workflow_steps (task_id, idx, state, token, waiting)
     SELECT n.task_id, n.idx, 'pending', n.token, n.waiting
-    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[]) AS n (task_id, idx, token, waiting)";
+    FROM (
+        SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS token,
+            unnest($4::int[]) AS waiting
+    ) AS n";
 
 const INSERT_ITEMS: &str = "
     INSERT INTO tasker_workflow_step_items (task_id, idx, group_idx, position, item)
     SELECT n.task_id, n.idx, n.group_idx, n.position, n.item::json
-    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[]) AS n (task_id, idx, group_idx, position, item)";
+    FROM (
+        SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS group_idx,
+            unnest($4::int[]) AS position, unnest($5::text[]) AS item
+    ) AS n";
 
 /// A probe of the primary key for each; they are locked. HOT.
 const WAIT_FOR_ITEMS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET items = w.items, waiting = s.waiting + w.items
-    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, items)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS items) AS w
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key for each.
 const EXPANDED: &str = "
     SELECT s.task_id, s.idx, s.items, s.attempts
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.items IS NOT NULL";
 
 /// A probe of the primary key for each.
 const ITEMS: &str = "
     SELECT i.task_id, i.idx, i.item::text
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_step_items AS i ON i.task_id = ANY (ARRAY [w.task_id]) AND i.idx = w.idx";
 
 /// The end of a range of the primary key for each.
 const LAST_TRANSITIONS: &str = "
     SELECT w.task_id, w.idx, last.seq, last.to_state::text
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     CROSS JOIN LATERAL (
         SELECT t.seq, t.to_state FROM tasker_workflow_step_transitions AS t
         WHERE t.task_id = w.task_id AND t.idx = w.idx
@@ -54,7 +60,7 @@ const LAST_TRANSITIONS: &str = "
 const DELETE_ITEMS: &str = "
     WITH gone AS MATERIALIZED (
         DELETE FROM tasker_workflow_step_items AS i
-        USING unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
+        USING (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS g
         WHERE i.task_id = ANY (ARRAY [g.task_id]) AND i.group_idx = g.idx
         RETURNING i.task_id, i.idx
     )
@@ -66,7 +72,7 @@ const DELETE_ITEMS: &str = "
 const FORGET_LISTS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET items = NULL
-    FROM unnest($1::uuid[], $2::int[]) AS g (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS g
     WHERE s.task_id = ANY (ARRAY [g.task_id]) AND s.idx = g.idx";
 
 pub(super) async fn remove_items(tx: &mut PostgresTx<'_>, groups: &[StepKey]) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::storage::rows::{Parked, ReadyRow, Slot};
 /// carried out; that its condition fails leaves the lock.
 const LOCK: &str = "
     INSERT INTO tasker_limit_locks AS l (key)
-    SELECT w.key FROM unnest($1::text[]) AS w (key) ORDER BY w.key COLLATE \"C\"
+    SELECT w.key FROM (SELECT unnest($1::text[]) AS key) AS w ORDER BY w.key COLLATE \"C\"
     ON CONFLICT (key) DO UPDATE SET key = excluded.key WHERE false";
 
 const FORGET: &str = "DELETE FROM tasker_limit_locks WHERE key = ANY ($1)";
@@ -60,15 +60,17 @@ const COUNT: &str = "
 /// One of an earlier token may be left.
 const TAKE: &str = "
     INSERT INTO tasker_slots (task_id, idx, token, key)
-    SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[])
+    SELECT unnest($1::uuid[]), unnest($2::int[]), unnest($3::int[]), unnest($4::text[])
     ON CONFLICT (task_id, idx) DO UPDATE SET token = excluded.token, key = excluded.key";
 
 const PARK: &str = "
     INSERT INTO tasker_parked (lane, rank, task_id, idx, token, attempts, state, key, running)
     SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, r.key, r.running
-    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[], $8::text[],
-                $9::int[])
-        AS r (lane, rank, task_id, idx, token, attempts, state, key, running)
+    FROM (
+        SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS rank, unnest($3::uuid[]) AS task_id,
+            unnest($4::int[]) AS idx, unnest($5::int[]) AS token, unnest($6::smallint[]) AS attempts,
+            unnest($7::text[]) AS state, unnest($8::text[]) AS key, unnest($9::int[]) AS running
+    ) AS r
     ON CONFLICT (task_id, idx) DO UPDATE
     SET lane = excluded.lane, rank = excluded.rank, token = excluded.token, attempts = excluded.attempts,
         state = excluded.state, key = excluded.key, running = excluded.running";
@@ -78,7 +80,7 @@ const PARK: &str = "
 const UNPARK: &str = "
     WITH first AS MATERIALIZED (
         SELECT best.*
-        FROM unnest($1::text[], $2::bigint[]) AS w (key, most)
+        FROM (SELECT unnest($1::text[]) AS key, unnest($2::bigint[]) AS most) AS w
         CROSS JOIN LATERAL (
             SELECT p.task_id, p.idx,
                 s.token = p.token AND s.waiting = 0 AND s.state IN ('pending', 'waiting_for_retry') AS as_it_was
@@ -108,14 +110,14 @@ const OPEN: &str = "
 /// A probe of the primary key for each.
 const MADE: &str = "
     SELECT s.task_id, s.idx, s.limit_key::text
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.limit_key IS NOT NULL";
 
 /// A probe of the primary key for each, whose lock the transaction has. HOT.
 const KEEP_MADE: &str = "
     UPDATE tasker_workflow_steps AS s SET limit_key = m.made::json
-    FROM unnest($1::uuid[], $2::int[], $3::text[]) AS m (task_id, idx, made)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::text[]) AS made) AS m
     WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx";
 
 pub(super) async fn made(tx: &mut PostgresTx<'_>, keys: &[StepKey]) -> Result<Vec<(StepKey, Json)>> {

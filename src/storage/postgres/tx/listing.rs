@@ -25,7 +25,7 @@ const NAMES: &str = "
 
 /// A probe of the primary key for each.
 const BY_ID: &str = "
-    unnest($1::uuid[]) AS w (id)
+    (SELECT unnest($1::uuid[]) AS id) AS w
     JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
 pub(super) async fn tasks(tx: &mut PostgresTx<'_>, ids: &[TaskId]) -> Result<Vec<TaskRow>> {

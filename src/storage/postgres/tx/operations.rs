@@ -27,7 +27,7 @@ const DELETE_TIMERS: &str = "DELETE FROM tasker_timers WHERE task_id = $1";
 /// A probe of the primary key for each.
 const DELETE_READY: &str = "
     DELETE FROM tasker_ready AS r
-    USING unnest($1::int[], $2::int[], $3::int[]) AS w (lane, rank, idx)
+    USING (SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS rank, unnest($3::int[]) AS idx) AS w
     WHERE r.lane = w.lane AND r.rank = w.rank AND r.task_id = $4 AND r.idx = w.idx";
 
 /// By the primary key. After the ready rows, as those become parked; the other way the steps' locks bar.
@@ -42,7 +42,7 @@ const WRITE_DOWN: &str = "
     INSERT INTO tasker_workflow_step_transitions
         (at, task_id, idx, seq, from_state, to_state, attempt, session_id, claimed_at)
     SELECT s.finished_at, s.task_id, s.idx, 2 * s.token, 'in_progress', s.state, s.attempts, s.settled_by, s.started_at
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.settled_by IS NOT NULL";
 
@@ -65,16 +65,22 @@ const PLACE_STEPS: &str = "
         checkpoint = CASE WHEN p.fresh THEN NULL ELSE s.checkpoint END,
         limit_key = CASE WHEN p.fresh THEN NULL ELSE s.limit_key END,
         started_at = CASE WHEN p.fresh THEN NULL ELSE s.started_at END
-    FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::smallint[], $7::smallint[], $8::int[], $9::text[],
-                $10::bool[], $11::bool[])
-        AS p (task_id, idx, state, token, attempts, crashes, waiting, result, fresh, bypassed)
+    FROM (
+        SELECT unnest($2::uuid[]) AS task_id, unnest($3::int[]) AS idx, unnest($4::text[]) AS state,
+            unnest($5::int[]) AS token, unnest($6::smallint[]) AS attempts, unnest($7::smallint[]) AS crashes,
+            unnest($8::int[]) AS waiting, unnest($9::text[]) AS result, unnest($10::bool[]) AS fresh,
+            unnest($11::bool[]) AS bypassed
+    ) AS p
     WHERE s.task_id = ANY (ARRAY [p.task_id]) AND s.idx = p.idx";
 
 /// A probe of the primary key for each.
 const SET_WAITING: &str = "
     UPDATE tasker_workflow_steps AS s
     SET waiting = w.waiting, stale = s.stale OR w.stale
-    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bool[]) AS w (task_id, idx, waiting, stale)
+    FROM (
+        SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS waiting,
+            unnest($4::bool[]) AS stale
+    ) AS w
     WHERE s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx";
 
 /// A probe of the primary key.

@@ -23,7 +23,7 @@ const REFUSE: &str = "
     UPDATE tasker_outbox AS o
     SET attempts = o.attempts + 1, error = n.error,
         due_at = coalesce($1, clock_timestamp() + $2 * interval '1 microsecond') + n.rest * interval '1 microsecond'
-    FROM unnest($3::uuid[], $4::text[], $5::bigint[]) AS n (id, error, rest)
+    FROM (SELECT unnest($3::uuid[]) AS id, unnest($4::text[]) AS error, unnest($5::bigint[]) AS rest) AS n
     WHERE o.id = ANY (ARRAY [n.id])";
 
 /// A server is known by when it began, which whoever may connect may ask, through a pooler, too. A host that asks the same

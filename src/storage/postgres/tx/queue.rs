@@ -17,8 +17,11 @@ const PUT_READY: &str = "
     INSERT INTO tasker_ready (lane, rank, task_id, idx, token, attempts, state, ready_at)
     SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state,
         coalesce($8, clock_timestamp() + $9 * interval '1 microsecond')
-    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[])
-        AS r (lane, rank, task_id, idx, token, attempts, state)";
+    FROM (
+        SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS rank, unnest($3::uuid[]) AS task_id,
+            unnest($4::int[]) AS idx, unnest($5::int[]) AS token, unnest($6::smallint[]) AS attempts,
+            unnest($7::text[]) AS state
+    ) AS r";
 
 /// Walks the primary key from the cursor on and stops after `limit` rows that nobody has locked; no
 /// sort. The rows are then deleted by their places, which their locks keep.
@@ -46,8 +49,10 @@ const TAKE_FROM_LANES: &str = "
         SELECT best.lane, best.from_rank, best.from_task, best.from_idx, count(*) AS share
         FROM (
             SELECT c.lane, c.from_rank, c.from_task, c.from_idx
-            FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[])
-                AS c (lane, from_rank, from_task, from_idx)
+            FROM (
+                SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS from_rank, unnest($3::uuid[]) AS from_task,
+                    unnest($4::int[]) AS from_idx
+            ) AS c
             CROSS JOIN LATERAL (
                 SELECT r.rank, r.task_id, r.idx FROM tasker_ready AS r
                 WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (c.from_rank, c.from_task, c.from_idx)
@@ -83,8 +88,10 @@ const TAKE_FROM_LANES: &str = "
 const TAKE_THE_REST: &str = "
     WITH found AS MATERIALIZED (
         SELECT first.*
-        FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[])
-                AS c (lane, from_rank, from_task, from_idx)
+        FROM (
+            SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS from_rank, unnest($3::uuid[]) AS from_task,
+                unnest($4::int[]) AS from_idx
+        ) AS c
         CROSS JOIN LATERAL (
             SELECT r.ctid AS place, r.rank, r.task_id, r.idx FROM tasker_ready AS r
             WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (c.from_rank, c.from_task, c.from_idx)
@@ -102,9 +109,11 @@ const TAKE_THE_REST: &str = "
 const PUT_TIMERS: &str = "
     INSERT INTO tasker_timers (lane, rank, task_id, idx, token, attempts, state, due_at, kind)
     SELECT r.lane, r.rank, r.task_id, r.idx, r.token, r.attempts, r.state::tasker_step_state, r.due_at, r.kind
-    FROM unnest($1::int[], $2::int[], $3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::text[],
-                $8::timestamptz[], $9::text[])
-        AS r (lane, rank, task_id, idx, token, attempts, state, due_at, kind)";
+    FROM (
+        SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS rank, unnest($3::uuid[]) AS task_id,
+            unnest($4::int[]) AS idx, unnest($5::int[]) AS token, unnest($6::smallint[]) AS attempts,
+            unnest($7::text[]) AS state, unnest($8::timestamptz[]) AS due_at, unnest($9::text[]) AS kind
+    ) AS r";
 
 /// Walks the primary key from the earliest to the present, which is read once: a clock in the
 /// condition itself would have to be asked for every row, and could not end the walk.
@@ -123,20 +132,20 @@ const TAKE_DUE: &str = "
 /// A probe of the primary key for each.
 const HEADS: &str = "
     SELECT t.id, t.named_task_id, t.revision_id, t.priority, t.queue, t.run, t.context::text, t.headers::text
-    FROM unnest($1::uuid[]) AS w (id)
+    FROM (SELECT unnest($1::uuid[]) AS id) AS w
     JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])";
 
 /// A probe of the primary key for each.
 const RESULTS: &str = "
     SELECT s.task_id, s.idx, s.result::text
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.result IS NOT NULL";
 
 /// A probe of the primary key for each.
 const CHECKPOINTS: &str = "
     SELECT s.task_id, s.idx, s.checkpoint::text
-    FROM unnest($1::uuid[], $2::int[]) AS w (task_id, idx)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx) AS w
     JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.checkpoint IS NOT NULL";
 

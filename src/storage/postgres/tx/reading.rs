@@ -21,7 +21,9 @@ macro_rules! select_steps {
             "WITH held AS MATERIALIZED (
                 SELECT h.idx, h.token
                 FROM tasker_receipts AS r
-                CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS h (task_id, idx, token)
+                CROSS JOIN LATERAL (
+                    SELECT unnest(r.task_ids) AS task_id, unnest(r.idxs) AS idx, unnest(r.tokens) AS token
+                ) AS h
                 WHERE r.task_ids @> ARRAY [$1] AND h.task_id = $1
             )
             SELECT s.idx, s.state::text, s.attempts,
@@ -70,7 +72,7 @@ const HELD_NOW: &str = "
     FROM (
         SELECT u.idx, u.token, r.claimed_at, r.session_id
         FROM tasker_receipts AS r
-        CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS u (task_id, idx, token)
+        CROSS JOIN LATERAL (SELECT unnest(r.task_ids) AS task_id, unnest(r.idxs) AS idx, unnest(r.tokens) AS token) AS u
         WHERE r.task_ids @> ARRAY [$1] AND u.task_id = $1
     ) AS h
     JOIN tasker_workflow_steps AS s ON s.task_id = $1 AND s.idx = h.idx AND s.token = h.token
@@ -80,14 +82,14 @@ const HELD_NOW: &str = "
 /// A probe of the primary key for each.
 const ENDED: &str = "
     SELECT w.id
-    FROM unnest($1::uuid[]) AS w (id)
+    FROM (SELECT unnest($1::uuid[]) AS id) AS w
     LEFT JOIN tasker_tasks AS t ON t.id = ANY (ARRAY [w.id])
     WHERE t.state IS NULL OR t.state IN ('complete', 'error', 'cancelled', 'resolved_manually')";
 
 /// A probe of the primary key for each.
 const SUPERSEDED: &str = "
     SELECT w.task_id, w.idx, w.token
-    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, token)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS token) AS w
     LEFT JOIN tasker_workflow_steps AS s ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx
     WHERE s.token IS DISTINCT FROM w.token";
 
@@ -95,15 +97,15 @@ const SUPERSEDED: &str = "
 /// their index, the next timer by its primary key; receipts are few.
 const OUTLOOK: &str = "
     SELECT
-        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+        EXISTS (SELECT FROM (SELECT unnest($1::int[]) AS lane) AS w
                 CROSS JOIN LATERAL (SELECT FROM tasker_ready AS r WHERE r.lane = w.lane LIMIT 1) AS r),
         EXISTS (SELECT FROM tasker_receipts AS r WHERE r.lanes && $1),
-        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+        EXISTS (SELECT FROM (SELECT unnest($1::int[]) AS lane) AS w
                 CROSS JOIN LATERAL (
                     SELECT FROM tasker_timers AS t WHERE t.lane = w.lane AND t.kind = 'retry' LIMIT 1) AS t),
         (SELECT t.due_at FROM tasker_timers AS t ORDER BY t.due_at, t.task_id, t.idx LIMIT 1),
         coalesce($2, clock_timestamp() + $3 * interval '1 microsecond'),
-        EXISTS (SELECT FROM unnest($1::int[]) AS w (lane)
+        EXISTS (SELECT FROM (SELECT unnest($1::int[]) AS lane) AS w
                 CROSS JOIN LATERAL (SELECT FROM tasker_parked AS p WHERE p.lane = w.lane LIMIT 1) AS p),
         EXISTS (SELECT FROM tasker_paused_queues),
         EXISTS (SELECT FROM tasker_outbox

@@ -21,7 +21,7 @@ use crate::storage::{Result, TaskMoves};
 /// is somebody else's step by now, or a child again, and would be locked out of the order of `storage`.
 const LOCK: &str = "
     SELECT s.task_id, s.idx, s.state::text, s.token, s.attempts, s.crashes
-    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (task_id, idx, token)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS token) AS w
     JOIN tasker_workflow_steps AS s
       ON s.task_id = ANY (ARRAY [w.task_id]) AND s.idx = w.idx AND s.token = w.token
     ORDER BY w.task_id, w.idx
@@ -41,10 +41,12 @@ const SETTLE: &str = "
         next_retry_at = m.next_retry_at,
         settled_by = m.settled_by,
         finished_at = CASE WHEN m.state IN ('pending', 'waiting_for_retry') THEN NULL ELSE $1 END
-    FROM unnest(
-        $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::smallint[], $8::text[], $9::text[],
-        $10::timestamptz[], $11::timestamptz[], $12::uuid[]
-    ) AS m (task_id, idx, token, state, attempts, crashed, result, error, started_at, next_retry_at, settled_by)
+    FROM (
+        SELECT unnest($2::uuid[]) AS task_id, unnest($3::int[]) AS idx, unnest($4::int[]) AS token,
+            unnest($5::text[]) AS state, unnest($6::smallint[]) AS attempts, unnest($7::smallint[]) AS crashed,
+            unnest($8::text[]) AS result, unnest($9::text[]) AS error, unnest($10::timestamptz[]) AS started_at,
+            unnest($11::timestamptz[]) AS next_retry_at, unnest($12::uuid[]) AS settled_by
+    ) AS m
     WHERE s.task_id = ANY (ARRAY [m.task_id]) AND s.idx = m.idx
       AND s.token = m.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx, s.waiting, s.stale";
@@ -53,7 +55,10 @@ const SETTLE: &str = "
 const SAVE_CHECKPOINTS: &str = "
     UPDATE tasker_workflow_steps AS s
     SET checkpoint = c.value::json
-    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS c (task_id, idx, token, value)
+    FROM (
+        SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS token,
+            unnest($4::text[]) AS value
+    ) AS c
     WHERE s.task_id = ANY (ARRAY [c.task_id]) AND s.idx = c.idx
       AND s.token = c.token AND s.state IN ('pending', 'waiting_for_retry')
     RETURNING s.task_id, s.idx";
@@ -64,7 +69,7 @@ const SAVE_CHECKPOINTS: &str = "
 const RELEASE: &str = "
     UPDATE tasker_workflow_steps AS s
     SET waiting = s.waiting - f.parents
-    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS f (task_id, idx, parents)
+    FROM (SELECT unnest($1::uuid[]) AS task_id, unnest($2::int[]) AS idx, unnest($3::int[]) AS parents) AS f
     WHERE s.task_id = ANY (ARRAY [f.task_id]) AND s.idx = f.idx AND s.state = 'pending'
     RETURNING s.task_id, s.idx, s.token, s.waiting";
 
@@ -115,7 +120,10 @@ const TOUCH: &str = concat!(
             finished_at = CASE WHEN ",
     comes_to_rest!(),
     " THEN $1 ELSE t.finished_at END
-        FROM unnest($2::uuid[], $3::bool[], $4::int[], $5::int[], $6::text[]) AS x (id, start, live, failed, error)
+        FROM (
+            SELECT unnest($2::uuid[]) AS id, unnest($3::bool[]) AS start, unnest($4::int[]) AS live,
+                unnest($5::int[]) AS failed, unnest($6::text[]) AS error
+        ) AS x
         WHERE t.id = ANY (ARRAY [x.id])
         RETURNING t.id, t.was, t.state, t.seq
     )
@@ -128,16 +136,21 @@ const RECORD_STEPS: &str = "
         (at, task_id, idx, seq, from_state, to_state, attempt, session_id, detail, claimed_at, claimed_by)
     SELECT $1, r.task_id, r.idx, r.seq, r.from_state::tasker_step_state, r.to_state::tasker_step_state, r.attempt,
         r.session_id, r.detail::json, r.claimed_at, r.claimed_by
-    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::smallint[], $8::uuid[], $9::text[],
-                $10::timestamptz[], $11::uuid[])
-        AS r (task_id, idx, seq, from_state, to_state, attempt, session_id, detail, claimed_at, claimed_by)";
+    FROM (
+        SELECT unnest($2::uuid[]) AS task_id, unnest($3::int[]) AS idx, unnest($4::int[]) AS seq,
+            unnest($5::text[]) AS from_state, unnest($6::text[]) AS to_state, unnest($7::smallint[]) AS attempt,
+            unnest($8::uuid[]) AS session_id, unnest($9::text[]) AS detail, unnest($10::timestamptz[]) AS claimed_at,
+            unnest($11::uuid[]) AS claimed_by
+    ) AS r";
 
 /// Appends; the primary key refuses to record anything twice.
 const RECORD_TASKS: &str = "
     INSERT INTO tasker_task_transitions (at, task_id, seq, from_state, to_state, detail)
     SELECT $1, r.task_id, r.seq, r.from_state::tasker_task_state, r.to_state::tasker_task_state, r.detail::json
-    FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[])
-        AS r (task_id, seq, from_state, to_state, detail)";
+    FROM (
+        SELECT unnest($2::uuid[]) AS task_id, unnest($3::int[]) AS seq, unnest($4::text[]) AS from_state,
+            unnest($5::text[]) AS to_state, unnest($6::text[]) AS detail
+    ) AS r";
 
 pub(super) async fn lock_steps(tx: &mut PostgresTx<'_>, held: &[(StepKey, Token)]) -> Result<Vec<HeldStep>> {
     if held.is_empty() {

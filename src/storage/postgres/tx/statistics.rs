@@ -28,7 +28,7 @@ const QUEUE: &str = "
         SELECT s.id IS NOT NULL AND s.epoch = 0 AND s.expires_at > clock.now AS live
         FROM clock
         CROSS JOIN tasker_receipts AS r
-        CROSS JOIN LATERAL unnest(r.task_ids, r.idxs, r.tokens) AS h (task_id, idx, token)
+        CROSS JOIN LATERAL (SELECT unnest(r.task_ids) AS task_id, unnest(r.idxs) AS idx, unnest(r.tokens) AS token) AS h
         JOIN tasker_workflow_steps AS w ON w.task_id = h.task_id AND w.idx = h.idx
         LEFT JOIN tasker_sessions AS s ON s.id = r.session_id
         WHERE w.token = h.token AND w.state IN ('pending', 'waiting_for_retry')

@@ -38,11 +38,11 @@ const INSERT: &str = "
 
 const INSERT_STEPS: &str = "
     INSERT INTO tasker_named_steps (named_task_id, idx, name)
-    SELECT $1, s.place - 1, s.name FROM unnest($2::text[]) WITH ORDINALITY AS s (name, place)";
+    SELECT $1, generate_subscripts($2, 1) - 1, unnest($2::text[])";
 
 const INSERT_EDGES: &str = "
     INSERT INTO tasker_named_step_edges (named_task_id, from_index, to_index)
-    SELECT $1, e.parent, e.child FROM unnest($2::int[], $3::int[]) AS e (parent, child)";
+    SELECT $1, e.parent, e.child FROM (SELECT unnest($2::int[]) AS parent, unnest($3::int[]) AS child) AS e";
 
 /// Takes revisions, lanes, steps and edges with it, by their foreign keys.
 const DELETE: &str = "DELETE FROM tasker_named_tasks WHERE id = $1";
@@ -81,13 +81,13 @@ const NAMES: &str = "
 /// Probes of the unique index on (named_task_id, queue).
 const FIND_LANES: &str = "
     SELECT l.id, l.named_task_id, l.queue
-    FROM unnest($1::bigint[], $2::text[]) AS w (named_task_id, queue)
+    FROM (SELECT unnest($1::bigint[]) AS named_task_id, unnest($2::text[]) AS queue) AS w
     JOIN tasker_lanes AS l ON l.named_task_id = w.named_task_id AND l.queue = w.queue";
 
 /// In key order, so that two processes that make the same lanes wait for one another in one order.
 const INSERT_LANES: &str = "
     INSERT INTO tasker_lanes (named_task_id, queue)
-    SELECT * FROM unnest($1::bigint[], $2::text[])
+    SELECT unnest($1::bigint[]), unnest($2::text[])
     ON CONFLICT (named_task_id, queue) DO NOTHING";
 
 /// Probes of the unique index on (named_task_id, queue).

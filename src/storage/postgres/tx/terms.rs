@@ -10,7 +10,7 @@ use crate::storage::rows::{MANY, TaskFilter, TermRow};
 /// In key order, so that two processes that annotate alike wait for one another in one order.
 const PUT_TERMS: &str = "
     INSERT INTO tasker_task_terms (task_id, name, value)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+    SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])
     ON CONFLICT (name, value, task_id) DO NOTHING";
 
 /// Walks as much of the primary key for each.
