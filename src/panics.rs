@@ -7,10 +7,13 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Once;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 /// A panic that was caught.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +44,32 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     done.map_err(|payload| LAST.take().unwrap_or_else(|| Panic { message: said(payload.as_ref()), place: None }))
 }
 
+pin_project! {
+    /// See [`caught`]. It is as large as its work: an async function would keep that twice, as what it was given and as
+    /// what it waits for.
+    pub struct Caught<F> {
+        #[pin]
+        work: F,
+    }
+}
+
 /// The same for work that waits.
 ///
 /// # Errors
 /// The panic.
-pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panic> {
-    let mut work = pin!(work);
-    poll_fn(|context| match catch(|| work.as_mut().poll(context)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => Err(panic).into(),
-    })
-    .await
+pub fn caught<F: Future>(work: F) -> Caught<F> {
+    Caught { work }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch(|| self.project().work.poll(context)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Err(panic).into(),
+        }
+    }
 }
 
 fn set_hook() {

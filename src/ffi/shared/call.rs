@@ -32,6 +32,8 @@ impl<T: Send + 'static> Call<T> {
     pub fn start(runtime: &Handle, work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
         let slot = Arc::new(Mutex::new(Slot::UnderWay(None)));
         let shared = slot.clone();
+        // The runtime moves what it is given, over and over: a few kilobytes each time.
+        let work = Box::pin(work);
         let task = runtime.spawn(async move {
             let done = caught(work).await.unwrap_or_else(|panic| Err(panic.into()));
             if let Slot::UnderWay(Some(signal)) = std::mem::replace(&mut *shared.lock(), Slot::Done(done)) {
