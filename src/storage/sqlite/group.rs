@@ -41,7 +41,7 @@ pub(super) fn commit(
     let jobs = group.len();
     let ran = match group {
         [alone] => Ok(run_alone(connection, clock_offset, alone.as_mut())),
-        group => run_all(connection, clock_offset, group),
+        group => run_all(connection, patience, clock_offset, group),
     };
     let outcome = match ran {
         Ok(Ran::Finish(sql)) => finish(connection, sql, jobs).unwrap_or_else(Outcome::Failed),
@@ -74,7 +74,39 @@ fn run_alone(connection: &mut Connection, clock_offset: i64, job: &mut dyn Job) 
     }
 }
 
-fn run_all(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn Job>]) -> Result<Ran> {
+/// Behind savepoints SQLite copies each page that a job changes, so that it can undo that job. Almost none has to be
+/// undone: they run without at first.
+fn run_all(
+    connection: &mut Connection,
+    patience: Duration,
+    clock_offset: i64,
+    group: &mut [Box<dyn Job>],
+) -> Result<Ran> {
+    if let Some(ran) = run_together(connection, clock_offset, group)? {
+        return Ok(ran);
+    }
+    execute(connection, ROLLBACK)?;
+    begin_immediate(connection, patience)?;
+    run_apart(connection, clock_offset, group)
+}
+
+/// `None` when one has left something that has to be undone.
+fn run_together(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn Job>]) -> Result<Option<Ran>> {
+    for job in group {
+        let before = connection.total_changes();
+        let keep = job.run(connection, clock_offset);
+        if connection.is_autocommit() {
+            return Ok(Some(Ran::Undone));
+        }
+        if !keep && connection.total_changes() != before {
+            return Ok(None);
+        }
+        fault_point!(SqliteGroup);
+    }
+    Ok(Some(Ran::Finish(COMMIT)))
+}
+
+fn run_apart(connection: &mut Connection, clock_offset: i64, group: &mut [Box<dyn Job>]) -> Result<Ran> {
     for job in group {
         execute(connection, SAVEPOINT)?;
         let keep = job.run(connection, clock_offset);
