@@ -15,7 +15,7 @@ Gem::Specification.new do |spec|
 
   spec.files = Dir.chdir(__dir__) do
     files = Dir["lib/**/*.rb", "lib/generators/**/*", "sig/*", "exe/*", "src/**/*", "ext/**/*.{rb,rs,toml}",
-                "Cargo.{toml,lock}", "*.md", "guides/*.md", "LICENSE", ".yardopts"]
+                "Cargo.{toml,lock}", ".cargo/config.toml", "*.md", "guides/*.md", "LICENSE", ".yardopts"]
     files.uniq.select { |path| File.file?(path) }.reject { |path| path.include?("/target/") }
   end
   spec.bindir = "exe"

@@ -247,3 +247,12 @@ async fn another_store_wakes_this_one_and_its_own_commits_do_not() {
     soon("the wake-up", theirs.changed()).await.unwrap();
     assert_eq!(*theirs.borrow(), 2, "its own commit woke it as well");
 }
+
+#[test]
+fn connections_share_no_lock_in_sqlite_itself() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> = options.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
