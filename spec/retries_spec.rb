@@ -134,7 +134,7 @@ RSpec.describe "Retries" do
         %w[waiting_for_retry in_progress].include?(move.to) && move.step_name
       end
                           .last(2)
-      expect(again.at - failed.at).to be_between(0.9, 2)
+      expect(again.at - failed.at).to be_between(0.9, 4)
     end
 
     it "remembers each attempt in the history" do

@@ -41,14 +41,14 @@ RSpec.describe "Timeouts" do
 
     it "are watched while a handler keeps Ruby busy" do
       handle.register(single(timeout: 0.3, retryable: false) do
-        ends = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 1.5
+        ends = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 3
         nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < ends
       end)
       task = handle.create_task("flow")
       summary = handle.work(until: :idle, threads: 1, timeout: 20)
       expect(task.reload.step(:only)).to have_attributes(status: "error")
       expect(summary.failed).to eq(1)
-      expect(task.reload.finished_at - task.reload.started_at).to be < 1.2
+      expect(task.reload.finished_at - task.reload.started_at).to be < 2.5
     end
 
     it "begin anew with a heartbeat" do

@@ -64,7 +64,7 @@ RSpec.describe "Waiting" do
       handle.register(single { 1 })
       task = handle.create_task("flow")
       took = seconds { expect { Timeout.timeout(0.2) { task.wait } }.to raise_error(Timeout::Error) }
-      expect(took).to be_between(0.15, 0.5)
+      expect(took).to be_between(0.15, 3)
       expect_usable(handle)
     end
 
@@ -92,7 +92,7 @@ RSpec.describe "Waiting" do
         raised.raise(IOError, "enough")
         expect([killed.join(5), error_of { raised.join(5) }.class]).to eq([killed, IOError])
       end
-      expect(took).to be < 0.3
+      expect(took).to be < 3
       expect_usable(handle)
     end
 
