@@ -29,7 +29,7 @@ RSpec.describe TaskerCore::Worker do
       handle.worker(threads: 1).start
       handle.create_task("flow").wait(timeout: 10)
       waits = Array.new(5) { seconds { handle.create_task("flow").wait(timeout: 10) } }
-      expect(waits.min).to be < 0.8
+      expect(waits.sort[2]).to be < 0.8
     end
 
     it "runs templates that are registered after its start" do
