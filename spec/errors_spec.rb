@@ -123,10 +123,11 @@ RSpec.describe TaskerCore::Error do
 
     it "is a PoolTimeoutError, with the wait and the pool, when every connection stays busy" do
       small = open_handle("#{database.url}?pool=1&acquire_timeout=0.1")
-      arm("transaction", :delay, seconds: 1.0)
+      arm("transaction", :delay, seconds: 20)
       busy = Thread.new { small.tasks.count }
       eventually { faults_over? }
       error = refusal(TaskerCore::PoolTimeoutError) { small.tasks.count }
+      disarm_faults
       expect(error).to have_attributes(max: 1, waited: 0.1, retryable?: true)
       expect(busy.value).to eq(0)
     end

@@ -147,13 +147,14 @@ RSpec.describe TaskerCore::OrchestrationHandle do
     # Has every connection of the pool opened, by as many calls at once.
     def fill_pool
       handle.tasks.count
-      arm("transaction", :delay, times: 5, seconds: 0.5) if sqlite?
+      arm("transaction", :delay, times: 5, seconds: 20) if sqlite?
       threads = nil
       fill = lambda do
         threads = Array.new(5) { Thread.new { handle.tasks.count } }
         eventually { handle.info[:pool].to_h[:size] == 5 }
       end
       sqlite? ? fill.call : database.held(&fill)
+      disarm_faults
       threads.each(&:join)
       # The connection that listens is beside the pool.
       eventually { held.then { |now| now if sqlite? || now.size == 6 } }
@@ -181,9 +182,10 @@ RSpec.describe TaskerCore::OrchestrationHandle do
     it "tells how much of its pool is in use" do
       small = open_handle("#{database.url}?pool=3")
       expect(small.info[:pool].to_h).to include(max: 3, in_use: 0)
-      arm("transaction", :delay, times: 2, seconds: 0.4)
+      arm("transaction", :delay, times: 2, seconds: 20)
       busy = Array.new(2) { Thread.new { small.tasks.count } }
       eventually { small.info[:pool].to_h.slice(:in_use, :idle, :size) == { in_use: 2, idle: 0, size: 2 } }
+      disarm_faults
       busy.each(&:join)
       eventually { small.info[:pool].to_h.slice(:in_use, :idle) == { in_use: 0, idle: 2 } }
     end

@@ -82,8 +82,9 @@ RSpec.describe "Interruptions" do
         if postgres?
           database.held { interrupt { call.call(handle, task) } }
         else
-          arm("transaction", :delay, times: 3, seconds: 1.0)
+          arm("transaction", :delay, times: 100, seconds: 20)
           interrupt { call.call(handle, task) }
+          disarm_faults
         end
         expect_usable(handle)
       end

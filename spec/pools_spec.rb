@@ -83,8 +83,8 @@ RSpec.describe "A pool of connections" do
         client = database.hold
         @let_go = -> { client.close }
       else
-        arm("transaction", :delay, times: 5, seconds: 2.0)
-        @let_go = -> {}
+        arm("transaction", :delay, times: 5, seconds: 20)
+        @let_go = -> { disarm_faults }
       end
       holders = Array.new(5) { Thread.new { count_when_connected(handle) } }
       eventually { handle.info[:pool].then { |pool| pool[:size] == 5 && pool[:idle].zero? } }

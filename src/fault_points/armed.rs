@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::{Injected, Point};
 
@@ -14,7 +14,7 @@ pub enum Action {
     Panic,
     /// It fails with an error.
     Error,
-    /// It takes so long, and its thread with it.
+    /// It takes so long, and its thread with it; where everything is taken back, no longer.
     Delay(Duration),
     /// The process is gone, at once.
     Abort,
@@ -29,6 +29,9 @@ struct Armed {
 }
 
 static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
+/// How often everything was taken back, for the delays that end with it.
+static TAKEN_BACK: Mutex<usize> = Mutex::new(0);
+static TAKING_BACK: Condvar = Condvar::new();
 /// How many times are left in all, so that nobody takes the lock for nothing.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 static REACHED: [AtomicUsize; Point::ALL.len()] = [const { AtomicUsize::new(0) }; Point::ALL.len()];
@@ -49,11 +52,13 @@ fn put(armed: Armed) {
     LEFT.fetch_add(times, Ordering::AcqRel);
 }
 
-/// Takes back everything that was armed.
+/// Takes back everything that was armed, and ends the delays that have begun.
 pub fn disarm() {
     let mut armed = ARMED.lock();
     armed.clear();
     LEFT.store(0, Ordering::Release);
+    *TAKEN_BACK.lock() += 1;
+    TAKING_BACK.notify_all();
 }
 
 /// How many of the armed times have not come yet.
@@ -82,7 +87,7 @@ pub fn reach(point: Point) -> Result<(), Injected> {
             Some(Action::Panic) => panic!("a fault was injected at {}", point.name()),
             Some(Action::Error) => Err(Injected(point.name())),
             Some(Action::Delay(span)) => {
-                std::thread::sleep(span);
+                delay(span);
                 Ok(())
             }
             Some(Action::Abort) => abort(),
@@ -110,6 +115,12 @@ fn next(point: Point) -> Option<Action> {
     found.times -= 1;
     LEFT.fetch_sub(1, Ordering::AcqRel);
     Some(found.action)
+}
+
+fn delay(span: Duration) {
+    let mut taken_back = TAKEN_BACK.lock();
+    let before = *taken_back;
+    TAKING_BACK.wait_while_for(&mut taken_back, |now| *now == before, span);
 }
 
 /// Ends the process as the kernel does that runs out of memory: nothing is written back, nobody is told.

@@ -298,9 +298,9 @@ mod single {
 
     /// How many messages it takes to create a task.
     fn exchanges(relay: &Relay, scene: &Scene, intent: TaskIntent) -> usize {
-        let before = relay.written();
-        scene.host.create("single", intent);
-        relay.written() - before
+        relay.written(|| {
+            scene.host.create("single", intent);
+        })
     }
 
     /// Until one is enough: where the statement is prepared and the server has answered lately.

@@ -8,7 +8,7 @@ use std::thread;
 
 use url::Url;
 
-/// Passes on whatever comes, and counts how often it was written to by the program, but for connections that wake others.
+/// Passes on whatever comes, and counts how often the program writes to it.
 pub struct Relay {
     pub url: String,
     connections: Arc<Mutex<Vec<Arc<Line>>>>,
@@ -52,11 +52,18 @@ impl Relay {
         Self { url: url.to_string(), connections, answers }
     }
 
-    /// How often so far.
-    pub fn written(&self) -> usize {
-        let connections = self.connections.lock().expect("the connections");
-        let counted = connections.iter().filter(|line| !line.wakes.load(Ordering::SeqCst));
-        counted.map(|line| line.written.load(Ordering::SeqCst)).sum()
+    /// How often while `what` is done, but for connections that by its end are known to wake others.
+    pub fn written(&self, what: impl FnOnce()) -> usize {
+        let before: Vec<usize> = self.lines().iter().map(|line| line.written.load(Ordering::SeqCst)).collect();
+        what();
+        let lines = self.lines();
+        let counted = lines.iter().enumerate().filter(|(_, line)| !line.wakes.load(Ordering::SeqCst));
+        let then = |place: usize| before.get(place).copied().unwrap_or(0);
+        counted.map(|(place, line)| line.written.load(Ordering::SeqCst) - then(place)).sum()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Arc<Line>>> {
+        self.connections.lock().expect("the connections")
     }
 
     /// Keeps back what the server says until this is dropped.
