@@ -27,7 +27,7 @@ on_each_store! {
         behind_the_back(&db.url, newer).await;
         match db.beside().await.err() {
             Some(StoreError::Configuration(said)) => {
-                assert!(said.contains("newer tasker_core (schema 99, this one knows 4); upgrade the gem"), "{said}");
+                assert!(said.contains("newer tasker_core (schema 99, this one knows 5); upgrade the gem"), "{said}");
             }
             other => panic!("{other:?}"),
         }

@@ -30,7 +30,7 @@ async fn a_newer_schema_is_refused() {
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "the database was written by a newer tasker_core (schema 99, this one knows 4); upgrade the gem"
+        "the database was written by a newer tasker_core (schema 99, this one knows 5); upgrade the gem"
     );
 }
 

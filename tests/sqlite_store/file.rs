@@ -64,7 +64,7 @@ async fn refuses_a_newer_schema() {
     connection.execute("INSERT INTO tasker_schema_migrations VALUES (99, 0)", ()).unwrap();
     drop(connection);
     let message = refusal(&path).await;
-    assert!(message.contains("newer tasker_core (schema 99, this one knows 4); upgrade the gem"), "{message}");
+    assert!(message.contains("newer tasker_core (schema 99, this one knows 5); upgrade the gem"), "{message}");
 }
 
 /// Not even root may create a file there.

@@ -159,6 +159,10 @@ on_each_database! {
     fn a_database_of_version_3_goes_on(url: &str) {
         goes_on(url, 3);
     }
+
+    fn a_database_of_version_4_goes_on(url: &str) {
+        goes_on(url, 4);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_task_model.sql"),
     include_str!("migrations/0003_headers.sql"),
     include_str!("migrations/0004_outbox.sql"),
+    include_str!("migrations/0005_unfinished.sql"),
 ];
 
 /// What this version reads and writes.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_task_model.sql"),
     include_str!("migrations/0003_headers.sql"),
     include_str!("migrations/0004_outbox.sql"),
+    include_str!("migrations/0005_unfinished.sql"),
 ];
 
 /// The version that this gem knows.

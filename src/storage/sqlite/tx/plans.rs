@@ -99,12 +99,13 @@ fn the_hot_statements_make_no_temporary_tree() {
 
 #[test]
 fn sums_read_indexes_and_not_the_whole_of_what_is_stored() {
-    use super::statistics::{ENDED, ENDED_STEPS, ENDED_TASKS, RARELY_ENDED, UNFINISHED, of_window};
+    use super::statistics::{ALL, ENDED, ENDED_STEPS, ENDED_TASKS, IN_PROGRESS, RARE, of_window};
     let connection = migrated();
     for (sql, index) in [
-        (UNFINISHED, "COVERING INDEX tasker_tasks_unfinished"),
-        (RARELY_ENDED, "COVERING INDEX tasker_tasks_rare"),
+        (RARE, "COVERING INDEX tasker_tasks_rare"),
+        (IN_PROGRESS, "COVERING INDEX tasker_tasks_in_progress"),
         (ENDED, "COVERING INDEX tasker_tasks_by_finish"),
+        (ALL, "COVERING INDEX tasker_tasks_by_creation"),
     ] {
         let plan = plan(&connection, sql);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");

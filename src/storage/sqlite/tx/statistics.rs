@@ -12,18 +12,19 @@ use crate::domain::time::Timestamp;
 use crate::storage::Result;
 use crate::storage::rows::{Backlog, Census, EndedTask, StepProgress, Window};
 
-/// Of each index only as much as is counted; no task is read.
-pub(super) const UNFINISHED: &str = "
-    SELECT state, count(*) FROM tasker_tasks WHERE finished_at IS NULL GROUP BY state";
-
-/// With the condition of the index `tasker_tasks_rare`.
-pub(super) const RARELY_ENDED: &str = "
+/// Of each index only as much as is counted; no task is read. This one with the condition of `tasker_tasks_rare`.
+pub(super) const RARE: &str = "
     SELECT state, count(*) FROM tasker_tasks
-    WHERE state IN ('error', 'cancelled', 'resolved_manually')
-      AND state <> 'pending' AND state <> 'in_progress' AND state <> 'complete'
+    WHERE state <> 'pending' AND state <> 'in_progress' AND state <> 'complete'
     GROUP BY state";
 
+/// With the condition of `tasker_tasks_in_progress`.
+pub(super) const IN_PROGRESS: &str =
+    "SELECT state, count(*) FROM tasker_tasks WHERE state = 'in_progress' GROUP BY state";
+
 pub(super) const ENDED: &str = "SELECT count(*) FROM tasker_tasks WHERE finished_at IS NOT NULL";
+
+pub(super) const ALL: &str = "SELECT count(*) FROM tasker_tasks";
 
 const READY: &str = "SELECT count(*), min(ready_at) FROM tasker_ready";
 
@@ -59,14 +60,14 @@ pub(super) const ENDED_STEPS: &str = select_ended!(
 
 pub(super) fn census(connection: &Connection, now: Timestamp) -> Result<Census> {
     let mut census = Census::default();
-    for sql in [UNFINISHED, RARELY_ENDED] {
+    for sql in [RARE, IN_PROGRESS] {
         for (state, found) in all(connection, sql, (), |row| Ok((row.get::<_, TaskState>(0)?, row.get::<_, i64>(1)?)))?
         {
             census.tasks[state as usize] = found.unsigned_abs();
         }
     }
-    let ended: i64 = connection.prepare_cached(ENDED)?.query_row((), |row| row.get(0))?;
-    census.rest_is_complete(ended.unsigned_abs());
+    census.rest_is_complete(count(connection, ENDED)?);
+    census.rest_is_pending(count(connection, ALL)?);
     let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
     let (ready, ready_since) = connection.prepare_cached(READY)?.query_row((), pair)?;
     let (retrying, scheduled) = connection.prepare_cached(TIMERS)?.query_row((), pair)?;
@@ -83,6 +84,11 @@ pub(super) fn census(connection: &Connection, now: Timestamp) -> Result<Census> 
         sessions: live.len() as u64,
         ..census
     })
+}
+
+fn count(connection: &Connection, sql: &str) -> Result<u64> {
+    let count: i64 = connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 pub(super) fn backlog(connection: &Connection) -> Result<Vec<Backlog>> {

@@ -1,0 +1,2 @@
+-- Version 5 has SQLite count what is pending in another way. Here an index on the state would keep every task's way
+-- through its states from being updated in place.
