@@ -8,7 +8,8 @@ module Support
     # @param backend [String, nil] nil: those of both
     def self.points(backend = nil) = TaskerCore::Native.fault_points(backend)
 
-    # Has it happen the next `times` that the point is reached. `delay` takes so many `seconds`, or until #disarm_faults.
+    # Has it happen the next `times` that the point is reached. `delay` takes so many `seconds`, or until they are
+    # disarmed.
     def arm(point, action, times: 1, seconds: 0.0)
       TaskerCore::Native.arm_fault(point.to_s, action.to_s, times, seconds)
     end
