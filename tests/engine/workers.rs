@@ -113,3 +113,39 @@ on_each_database! {
         close(&b);
     }
 }
+
+/// What happens while a worker goes on from where its last look ended.
+#[cfg(feature = "fault_points")]
+mod on_its_way {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tasker_core::fault_points::{Action, Point, arm, disarm, left};
+
+    use super::*;
+
+    on_each_database! {
+        fn what_comes_before_that_place_is_not_forgotten_when_nothing_is_left_behind_it(url: &str) {
+            let handle = open_unpolled(url);
+            register(&handle, single(json!({})));
+            create_many(&handle, json!({ "name": "single", "contexts": [{}, {}, {}, {}] })).expect("tasks");
+            let begun = Arc::new(AtomicBool::new(false));
+            let inside = begun.clone();
+            let crew = Crew::start(&handle, 1, None, Arc::new(move |_| {
+                if !inside.load(Ordering::SeqCst) {
+                    arm(Point::Settled, Action::Delay(LIMIT), 1);
+                    inside.store(true, Ordering::SeqCst);
+                    // A worker whose steps take that long holds two.
+                    std::thread::sleep(Duration::from_millis(150));
+                }
+                done(json!(null))
+            }));
+            eventually("the first two are settled, the others claimed", || begun.load(Ordering::SeqCst) && left() == 0);
+            let urgent = create(&handle, json!({ "name": "single", "priority": 9 })).expect("a task");
+            disarm();
+            eventually("all have run", || crew.order().len() == 5);
+            wait(handle.wait(urgent.row.id, None)).expect("ended");
+            crew.stop(runtime());
+            close(&handle);
+        }
+    }
+}

@@ -70,7 +70,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
         // Here, and not only while there is nothing to do: a busy worker may never come to rest.
         let woken = heard(&mut wakeups);
         if heard(&mut bell) | woken | due {
-            worker.hands.lock().hear_of_work();
+            worker.hands.lock().hear_of_new_work();
         }
         watch.hear(woken, heard(&mut revocations));
         if worker.look_at(&watch).is_some_and(|at| at <= now) {

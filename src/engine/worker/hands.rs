@@ -56,6 +56,9 @@ pub(super) struct Hands {
     cursors: HashMap<LaneId, (i16, StepKey)>,
     from_start_at: Instant,
     expecting: bool,
+    /// Whether steps became ready since a look from the lanes' beginnings was last begun: they may stand before the
+    /// cursors.
+    heard: bool,
     backlog: Option<i16>,
     round: u64,
     round_began: Instant,
@@ -106,6 +109,7 @@ impl Hands {
             cursors: HashMap::new(),
             from_start_at: Instant::now(),
             expecting: true,
+            heard: false,
             backlog: None,
             round: 0,
             round_began: Instant::now(),
@@ -257,9 +261,15 @@ impl Hands {
         self.changed();
     }
 
-    /// There may be work. Where a look goes on already, it goes on from where it is.
+    /// There is work, new or not. Where a look goes on already, it goes on from where it is.
     pub(super) fn hear_of_work(&mut self) {
         self.expecting = true;
+    }
+
+    /// There is new work. Where a look goes on already, it comes to that, too: at its end at the latest.
+    pub(super) fn hear_of_new_work(&mut self) {
+        self.hear_of_work();
+        self.heard = true;
     }
 
     /// There may be work anywhere.
@@ -356,6 +366,9 @@ impl Hands {
             self.cursors.clear();
             self.from_start_at = Instant::now();
         }
+        if look && self.cursors.is_empty() {
+            self.heard = false;
+        }
         self.round += 1;
         self.round_began = Instant::now();
         self.urgent = false;
@@ -419,7 +432,7 @@ impl Hands {
 
     /// Learns from a look: whether more may be ready, and where to go on looking.
     pub(super) fn looked(&mut self, taken: &[(LaneId, i16, StepKey)], more: bool) {
-        self.expecting = more;
+        self.expecting = more || self.heard;
         self.backlog = if more { taken.last().map(|&(_, priority, _)| priority) } else { None };
         if more {
             self.cursors.extend(taken.iter().map(|&(lane, priority, step)| (lane, (priority, step))));
