@@ -28,10 +28,14 @@ struct Armed {
     times: usize,
 }
 
-static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
-/// How often everything was taken back, for the delays that end with it.
-static TAKEN_BACK: Mutex<usize> = Mutex::new(0);
-static TAKING_BACK: Condvar = Condvar::new();
+struct Armory {
+    armed: Vec<Armed>,
+    /// How often everything was taken back: it ends the delays that have begun.
+    taken_back: usize,
+}
+
+static ARMORY: Mutex<Armory> = Mutex::new(Armory { armed: Vec::new(), taken_back: 0 });
+static TAKEN_BACK: Condvar = Condvar::new();
 /// How many times are left in all, so that nobody takes the lock for nothing.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 static REACHED: [AtomicUsize; Point::ALL.len()] = [const { AtomicUsize::new(0) }; Point::ALL.len()];
@@ -48,17 +52,17 @@ pub fn arm_later(point: Point, action: Action, passing: usize) {
 
 fn put(armed: Armed) {
     let times = armed.times;
-    ARMED.lock().push(armed);
+    ARMORY.lock().armed.push(armed);
     LEFT.fetch_add(times, Ordering::AcqRel);
 }
 
 /// Takes back everything that was armed, and ends the delays that have begun.
 pub fn disarm() {
-    let mut armed = ARMED.lock();
-    armed.clear();
+    let mut armory = ARMORY.lock();
+    armory.armed.clear();
+    armory.taken_back += 1;
     LEFT.store(0, Ordering::Release);
-    *TAKEN_BACK.lock() += 1;
-    TAKING_BACK.notify_all();
+    TAKEN_BACK.notify_all();
 }
 
 /// How many of the armed times have not come yet.
@@ -84,13 +88,14 @@ pub fn reach(point: Point) -> Result<(), Injected> {
         0 => Ok(()),
         _ => match next(point) {
             None => Ok(()),
-            Some(Action::Panic) => panic!("a fault was injected at {}", point.name()),
-            Some(Action::Error) => Err(Injected(point.name())),
-            Some(Action::Delay(span)) => {
-                delay(span);
+            Some((Action::Panic, _)) => panic!("a fault was injected at {}", point.name()),
+            Some((Action::Error, _)) => Err(Injected(point.name())),
+            Some((Action::Delay(span), taken_back)) => {
+                let still = |armory: &mut Armory| armory.taken_back == taken_back;
+                TAKEN_BACK.wait_while_for(&mut ARMORY.lock(), still, span);
                 Ok(())
             }
-            Some(Action::Abort) => abort(),
+            Some((Action::Abort, _)) => abort(),
         },
     }
 }
@@ -105,22 +110,17 @@ pub fn reach_or_panic(point: Point) {
     }
 }
 
-fn next(point: Point) -> Option<Action> {
-    let mut armed = ARMED.lock();
-    let found = armed.iter_mut().find(|armed| armed.point == point && armed.times > 0)?;
+/// What is to happen, and how often everything had been taken back by then.
+fn next(point: Point) -> Option<(Action, usize)> {
+    let mut armory = ARMORY.lock();
+    let found = armory.armed.iter_mut().find(|armed| armed.point == point && armed.times > 0)?;
     if found.passing > 0 {
         found.passing -= 1;
         return None;
     }
     found.times -= 1;
     LEFT.fetch_sub(1, Ordering::AcqRel);
-    Some(found.action)
-}
-
-fn delay(span: Duration) {
-    let mut taken_back = TAKEN_BACK.lock();
-    let before = *taken_back;
-    TAKING_BACK.wait_while_for(&mut taken_back, |now| *now == before, span);
+    Some((found.action, armory.taken_back))
 }
 
 /// Ends the process as the kernel does that runs out of memory: nothing is written back, nobody is told.
