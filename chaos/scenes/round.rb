@@ -91,7 +91,7 @@ module Chaos
         insist { @workflows.register(@handle) }
         told = Told.new(@folder)
         @subscription = insist { @handle.subscribe("task.*", "step.*", on_error: ->(*) {}) { |event| told.add(event) } }
-        @worker = @handle.worker(threads: 4, queues: [@queue], on_error: ->(*) {})
+        @worker = insist { @handle.worker(threads: 4, queues: [@queue], on_error: ->(*) {}) }
         insist { @worker.start }
       end
 
