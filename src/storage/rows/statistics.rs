@@ -52,19 +52,16 @@ pub struct Backlog {
 impl Census {
     /// Makes the tasks that are complete those that ended in no other way.
     pub(in crate::storage) fn rest_is_complete(&mut self, ended: u64) {
-        let others = [TaskState::Error, TaskState::Cancelled, TaskState::ResolvedManually];
-        self.rest_is(TaskState::Complete, ended, &others);
+        let others: u64 = [TaskState::Error, TaskState::Cancelled, TaskState::ResolvedManually]
+            .iter()
+            .map(|&state| self.tasks[state as usize])
+            .sum();
+        self.tasks[TaskState::Complete as usize] = ended.saturating_sub(others);
     }
 
-    /// Makes those that are pending the ones of all that are in no other state.
+    /// Makes the tasks that are pending those of `all` that were counted in no other state.
     pub(in crate::storage) fn rest_is_pending(&mut self, all: u64) {
-        let others = TaskState::ALL.iter().copied().filter(|&state| state != TaskState::Pending);
-        self.rest_is(TaskState::Pending, all, &others.collect::<Vec<_>>());
-    }
-
-    fn rest_is(&mut self, state: TaskState, all: u64, others: &[TaskState]) {
-        let others: u64 = others.iter().map(|&state| self.tasks[state as usize]).sum();
-        self.tasks[state as usize] = all.saturating_sub(others);
+        self.tasks[TaskState::Pending as usize] = all.saturating_sub(self.tasks.iter().sum());
     }
 }
 
