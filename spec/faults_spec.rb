@@ -45,6 +45,20 @@ RSpec.describe "A fault inside tasker_core" do
       end
     end
 
+    it "leaves no worker behind that nobody was given" do
+      handle.register(single { 1 })
+      signals = Array.new(2) { TaskerCore::Waiting::Signal.new }
+      call = handle.native.worker({ threads: 1, queues: nil }, *signals.map(&:native))
+      eventually { call.done?(nil) }
+      arm("native_method", :panic)
+      expect(error_of { call.value }).to be_a(TaskerCore::InternalError)
+      handle.worker(threads: 1).start
+      expect_works
+      expect(error_of { call.value }.message).to include("a value that it does not have")
+    ensure
+      signals&.each(&:close)
+    end
+
     it "says nothing on standard error: whoever called is told" do
       handle
       arm("call", :panic)

@@ -21,6 +21,8 @@ trait Pending: Send {
     fn arm(&self, signal: Arc<CoreSignal>) -> bool;
     fn abandon(&self);
     fn take(&self, ruby: &Ruby) -> Option<Result<Value, Failure>>;
+    /// Lets go of what came of it.
+    fn let_go(&self);
 }
 
 struct Converted<T, C> {
@@ -52,6 +54,10 @@ where
         };
         Some(self.core.take()?.map_err(Failure::from).and_then(convert))
     }
+
+    fn let_go(&self) {
+        drop(self.core.take());
+    }
 }
 
 impl Call {
@@ -79,10 +85,11 @@ impl Call {
         self.0.abandon();
     }
 
-    /// What came of it, once.
+    /// What came of it, once. What could not be given is let go of at once, and not when Ruby collects the call: it may
+    /// be a worker, which has begun to claim steps.
     fn value(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         let not_there = || EngineError::internal("a call was asked for a value that it does not have");
-        guarded(|| this.0.take(ruby).ok_or_else(not_there)?)
+        guarded(|| this.0.take(ruby).ok_or_else(not_there)?).inspect_err(|_| this.0.let_go())
     }
 }
 
