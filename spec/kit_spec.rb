@@ -245,7 +245,7 @@ RSpec.describe TaskerCore::Testing::Kit do
       expect(run_workflow("kit/fulfil_order", order_id: 1)).to be_complete
       expect(run_workflow(:fulfil_order, { order_id: 1 }, namespace: "kit", key: "k").key).to eq("k")
       expect { run_workflow("kit/fulfil_ordr") }.to raise_error(TaskerCore::NotFoundError)
-      [[], [nil], [TaskerCore.handle, nil]].each do |given|
+      [[], [nil], [TaskerCore.open("sqlite::memory:"), nil]].each do |given|
         expect { run_workflow(*given) }.to raise_error(ArgumentError, "run_workflow takes a workflow or a task")
       end
     end

@@ -122,3 +122,10 @@ need_cargo() {
   [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -1) == "$wanted" ]] ||
     die "The engine needs Rust $wanted or later, and this is Rust $found: please run \`rustup update\` and start again."
 }
+
+# need_room GIGABYTES FOLDER: half an hour later it would be somebody's file that says so.
+need_room() {
+  local free
+  free=$(df -Pk "$2" | awk 'NR == 2 { print int($4 / 1000 / 1000) }')
+  ((free >= $1)) || die "The disk of $2 has $free GB free, and this takes $1: please make room, and start again."
+}
