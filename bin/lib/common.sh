@@ -123,7 +123,7 @@ need_cargo() {
     die "The engine needs Rust $wanted or later, and this is Rust $found: please run \`rustup update\` and start again."
 }
 
-# need_room GIGABYTES FOLDER: half an hour later it would be somebody's file that says so.
+# need_room GIGABYTES FOLDER: ends here where the disk has less. A full one fails whatever happens to write last.
 need_room() {
   local free
   free=$(df -Pk "$2" | awk 'NR == 2 { print int($4 / 1000 / 1000) }')
