@@ -119,8 +119,10 @@ RSpec.describe "tasker work" do
       await_words(program, /1 thread for 2 templates/)
       create
       eventually { File.exist?(path("here")) }
-      program.signal("TTIN")
-      await_words(program, %r{tasker-worker-1: sleepy \S+/nap, attempt 1\n.*app\.rb:5}m)
+      # The file is there before the handler is at its next line.
+      eventually do
+        program.signal("TTIN") && program.said?(%r{tasker-worker-1: sleepy \S+/nap, attempt 1\n.*app\.rb:5}m)
+      end
       program.signal("TSTP")
       await_words(program, /claims nothing more/)
       FileUtils.touch(path("go"))
