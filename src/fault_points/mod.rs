@@ -55,6 +55,8 @@ points! {
     Migration = "migration",
     /// A transaction that writes, whatever the store, before what it does.
     Transaction = "transaction",
+    /// An idle worker that a creation has found, and whose free hands it is about to keep.
+    Reserving = "reserving",
     /// A creation that has written its tasks, and has yet to hand over their first steps.
     Creating = "creating",
     /// A batch of reports whose steps are settled, and which has yet to claim.

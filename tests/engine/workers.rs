@@ -149,3 +149,39 @@ mod on_its_way {
         }
     }
 }
+
+/// What happens while free hands are on their way to a creation.
+#[cfg(feature = "fault_points")]
+mod on_their_way {
+    use std::time::Instant;
+
+    use tasker_core::fault_points::{Action, Point, arm, disarm, left};
+    use tasker_core::ffi::shared::types::CreateTaskInput;
+
+    use super::*;
+
+    on_each_database! {
+        fn a_worker_does_not_end_before_it_has_given_back_what_was_created_for_it(url: &str) {
+            let handle = open_unpolled(url);
+            register(&handle, single(json!({})));
+            let ending = Crew::start(&handle, 1, None, Arc::new(|_| done(json!("by the one that ends"))));
+            assert!(ending.until_idle(runtime()));
+            arm(Point::Reserving, Action::Delay(LIMIT), 1);
+            let input: CreateTaskInput = serde_json::from_value(json!({ "name": "single" })).expect("an input");
+            let created = handle.create_task(input);
+            eventually("it has found the worker", || left() == 0);
+            let worker = ending.worker.clone();
+            let stopping = std::thread::spawn(move || ending.stop(runtime()));
+            // It is not to get there: what is given a while is whatever would let it.
+            let patience = Instant::now() + Duration::from_millis(300);
+            eventually("it could have ended", || worker.phase() == Phase::Stopped || Instant::now() > patience);
+            disarm();
+            let task = wait(created).expect("a task");
+            stopping.join().expect("stopped");
+            let other = Crew::start(&handle, 1, None, Arc::new(|_| done(json!(null))));
+            wait(handle.wait(task.row.id, None)).expect("another worker runs it");
+            other.stop(runtime());
+            close(&handle);
+        }
+    }
+}

@@ -35,6 +35,7 @@ use super::transactions::look::LookOut;
 use super::transactions::verdict::Outcome;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey};
 use crate::domain::json::Json;
+use crate::fault_point;
 use crate::panics::caught;
 use crate::storage::rows::{Checkpoint, Outlook, QueuePause};
 use crate::storage::{Store, StoreError};
@@ -454,7 +455,13 @@ impl Worker {
 
     /// Reserves the free hands for a task that is being created, when this worker waits for work.
     pub(super) fn reserve_idle(&self) -> Option<usize> {
-        self.claims().then(|| self.hands.lock().reserve_idle()).flatten()
+        // Under one lock, because its loop ends where nothing is reserved: what is reserved after that nobody gives back.
+        let mut hands = self.hands.lock();
+        if !self.claims() {
+            return None;
+        }
+        fault_point!(Reserving or panic);
+        hands.reserve_idle()
     }
 
     /// Gives back a reservation; what came of it was received before. A `doubtful` receipt may have
