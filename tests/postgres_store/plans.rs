@@ -5,8 +5,7 @@ use tasker_core::domain::id::*;
 use tasker_core::domain::search::Term;
 use tasker_core::domain::time::Timestamp;
 use tasker_core::storage::postgres::PostgresStore;
-use tasker_core::storage::rows::Window;
-use tasker_core::storage::rows::{TaskFilter, TaskRow, TermRow};
+use tasker_core::storage::rows::{LaneCursor, ReadyRow, TaskFilter, TaskRow, TermRow, Window};
 use tasker_core::storage::{Result, Store, Transaction, Tx};
 
 use crate::support::postgres::{TestDatabase, execute, fresh_database};
@@ -99,6 +98,38 @@ async fn alone(connection: &mut PgConnection) {
         number(connection, others).await == 0
     })
     .await;
+}
+
+/// What was claimed from several lanes and can't be cleared away, because somebody's snapshot is older, is gone past once by
+/// the next claim from their beginnings.
+#[tokio::test]
+async fn claims_go_past_what_a_snapshot_keeps_once() {
+    const DELETED: i64 = 3_000;
+    let database = fresh_database().await;
+    let store = try_open(&database.url_with("pool=1")).await.expect("the store opens");
+    let lanes = [LaneId(1), LaneId(2), LaneId(3)];
+    let put = async |count: i64| {
+        let tasks = (0..count).map(|_| TaskId::generate());
+        let rows: Vec<ReadyRow> =
+            tasks.zip(lanes.iter().cycle()).map(|(task, lane)| ready(*lane, 0, key(task, 0))).collect();
+        transact!(store.write(rows: Vec<ReadyRow>) |tx| -> () { tx.put_ready(rows).await }).expect("stored");
+    };
+    put(DELETED).await;
+    let mut snapshot = database.connect().await;
+    execute(&mut snapshot, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM tasker_ready LIMIT 1".into()).await;
+    execute(&mut database.connect().await, "DELETE FROM tasker_ready".into()).await;
+    put(30).await;
+    let taken = take(&store, lanes.iter().map(|&lane| LaneCursor { lane, from: None }).collect(), 9).await;
+    assert_eq!(taken.len(), 9);
+    store.close().await;
+    execute(&mut snapshot, "ROLLBACK".into()).await;
+    alone(&mut snapshot).await;
+    let read = number(
+        &mut snapshot,
+        "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE indexrelname = 'tasker_ready_pkey'",
+    );
+    let read = read.await;
+    assert!((DELETED..DELETED + 100).contains(&read), "{read} entries were read past {DELETED} deleted ones");
 }
 
 /// A page of a search reads as many entries of the index as it has tasks, however many match and whatever

@@ -43,12 +43,13 @@ const TAKE_FROM_LANE: &str = "
 /// that no more than `limit` rows are locked in all; rows that others hold count in it, which makes
 /// it give too little at times: `complete` tells.
 ///
-/// Walks the primary key, once a lane, and merges what it found.
+/// Walks the primary key, once a lane, and merges what it found. Where deleted rows that a snapshot holds open stand before
+/// the first, only the look for that goes past them.
 const TAKE_FROM_LANES: &str = "
     WITH shares AS MATERIALIZED (
         SELECT best.lane, best.from_rank, best.from_task, best.from_idx, count(*) AS share
         FROM (
-            SELECT c.lane, c.from_rank, c.from_task, c.from_idx
+            SELECT c.lane, head.rank AS from_rank, head.task_id AS from_task, head.idx AS from_idx
             FROM (
                 SELECT unnest($1::int[]) AS lane, unnest($2::int[]) AS from_rank, unnest($3::uuid[]) AS from_task,
                     unnest($4::int[]) AS from_idx
@@ -56,6 +57,12 @@ const TAKE_FROM_LANES: &str = "
             CROSS JOIN LATERAL (
                 SELECT r.rank, r.task_id, r.idx FROM tasker_ready AS r
                 WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (c.from_rank, c.from_task, c.from_idx)
+                ORDER BY r.lane, r.rank, r.task_id, r.idx
+                LIMIT 1
+            ) AS head
+            CROSS JOIN LATERAL (
+                SELECT r.rank, r.task_id, r.idx FROM tasker_ready AS r
+                WHERE r.lane = c.lane AND (r.rank, r.task_id, r.idx) >= (head.rank, head.task_id, head.idx)
                 ORDER BY r.lane, r.rank, r.task_id, r.idx
                 LIMIT $5
             ) AS first
