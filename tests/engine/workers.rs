@@ -114,17 +114,19 @@ on_each_database! {
     }
 }
 
-/// What happens while a worker goes on from where its last look ended.
+/// What happens while something is held up between two steps of the engine.
 #[cfg(feature = "fault_points")]
-mod on_its_way {
+mod held_up {
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
 
     use tasker_core::fault_points::{Action, Point, arm, disarm, left};
+    use tasker_core::ffi::shared::types::CreateTaskInput;
 
     use super::*;
 
     on_each_database! {
-        fn what_comes_before_that_place_is_not_forgotten_when_nothing_is_left_behind_it(url: &str) {
+        fn what_comes_before_the_last_look_is_not_forgotten_when_nothing_is_left_behind_it(url: &str) {
             let handle = open_unpolled(url);
             register(&handle, single(json!({})));
             create_many(&handle, json!({ "name": "single", "contexts": [{}, {}, {}, {}] })).expect("tasks");
@@ -147,20 +149,7 @@ mod on_its_way {
             crew.stop(runtime());
             close(&handle);
         }
-    }
-}
 
-/// What happens while free hands are on their way to a creation.
-#[cfg(feature = "fault_points")]
-mod on_their_way {
-    use std::time::Instant;
-
-    use tasker_core::fault_points::{Action, Point, arm, disarm, left};
-    use tasker_core::ffi::shared::types::CreateTaskInput;
-
-    use super::*;
-
-    on_each_database! {
         fn a_worker_does_not_end_before_it_has_given_back_what_was_created_for_it(url: &str) {
             let handle = open_unpolled(url);
             register(&handle, single(json!({})));
