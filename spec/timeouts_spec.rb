@@ -51,6 +51,31 @@ RSpec.describe "Timeouts" do
       expect(task.reload.finished_at - task.reload.started_at).to be < 2.5
     end
 
+    it "are watched while the database does not answer" do
+      gates = { slow: gate, quick: Support::Gate.new }
+      ended = journal
+      steps = [{ name: "slow", timeout: 1, interrupt: true, retryable: false }, { name: "quick" }]
+      slow = lambda do |_|
+        gates[:slow].wait
+      rescue TaskerCore::Interrupted
+        ended << :interrupted
+        raise
+      end
+      handle.register({ name: "flow", steps: }, handlers: { slow:, quick: ->(_) { gates[:quick].wait } })
+      task = handle.create_task("flow")
+      handle.worker(threads: 2).start
+      eventually { gates.values.all? { |gate| gate.waiting == 1 } }
+      took = seconds do
+        database.held do
+          gates[:quick].open
+          eventually { ended.to_a == [:interrupted] }
+        end
+      end
+      expect(took).to be < 4
+      expect(task.wait(timeout: 20).step(:slow)).to have_attributes(status: "error", attempts: 1)
+      expect(task.reload.step(:quick)).to have_attributes(status: "complete")
+    end
+
     it "begin anew with a heartbeat" do
       flow = single(timeout: 1, retryable: false) do |ctx|
         4.times do

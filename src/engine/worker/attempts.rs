@@ -1,7 +1,10 @@
 //! What the host's threads are running, and what was taken from them before they came back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::{Ticket, Wake};
 use crate::engine::transactions::intake::Assignment;
@@ -18,6 +21,10 @@ pub(super) struct Attempts {
     to_interrupt: Vec<u64>,
     /// Has the host ask.
     wake: Wake,
+    /// When the next time is over that whoever watches them knows of; none where they know of none.
+    watched_until: Option<Instant>,
+    /// Raised when one is over earlier.
+    sooner: Arc<Notify>,
 }
 
 /// Why a step was taken from the thread that runs it.
@@ -40,14 +47,26 @@ pub(super) struct Running {
 impl Attempts {
     /// None; `wake` is called when there is something to interrupt.
     pub(super) fn new(wake: Wake) -> Self {
-        Self { running: HashMap::new(), lost: HashMap::new(), to_interrupt: Vec::new(), wake }
+        Self {
+            running: HashMap::new(),
+            lost: HashMap::new(),
+            to_interrupt: Vec::new(),
+            wake,
+            watched_until: None,
+            sooner: Arc::default(),
+        }
     }
 
     /// A thread has it from now on; gives that moment.
     pub(super) fn begin(&mut self, ticket: Ticket) -> Instant {
         let timeout = ticket.assignment.step().map_or(LONGEST, |step| step.policy.timeout).min(LONGEST);
         let since = Instant::now();
-        self.running.insert(ticket.number, Running { ticket, since, timeout, deadline: since + timeout });
+        let deadline = since + timeout;
+        self.running.insert(ticket.number, Running { ticket, since, timeout, deadline });
+        if self.watched_until.is_none_or(|watched| deadline < watched) {
+            self.watched_until = Some(deadline);
+            self.sooner.notify_one();
+        }
         since
     }
 
@@ -96,9 +115,15 @@ impl Attempts {
         self.lost.remove(&number).is_some()
     }
 
-    /// When the next one's time is over.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.running.values().map(|running| running.deadline).min()
+    /// When the next one's time is over, as far as is known now. Whoever asks watches until then.
+    pub(super) fn watch(&mut self) -> Option<Instant> {
+        self.watched_until = self.running.values().map(|running| running.deadline).min();
+        self.watched_until
+    }
+
+    /// What is raised when an attempt began whose time is over before what [`Self::watch`] said.
+    pub(super) fn sooner(&self) -> Arc<Notify> {
+        self.sooner.clone()
     }
 
     pub(super) fn heartbeat(&mut self, number: u64) -> bool {

@@ -43,6 +43,41 @@ struct Clock {
 
 /// Runs until the worker is stopped and everything is settled.
 pub(super) async fn run(worker: Arc<Worker>) {
+    // Beside the loop, which may wait long for the database.
+    tokio::select! {
+        () = dispatch(&worker) => {}
+        () = watch_time(&worker) => {}
+    }
+    worker.end();
+    worker.hands.lock().changed();
+    (worker.options.wake)();
+}
+
+/// Takes the steps whose time is over from their threads, for ever.
+async fn watch_time(worker: &Worker) {
+    let sooner = worker.hands.lock().attempts().sooner();
+    loop {
+        let (some, next) = {
+            let mut hands = worker.hands.lock();
+            (hands.time_out(), hands.attempts().watch())
+        };
+        if some {
+            worker.stir.notify_one();
+        }
+        let over = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(Instant::from_std(next)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sooner.notified() => {}
+            () = over => {}
+        }
+    }
+}
+
+async fn dispatch(worker: &Arc<Worker>) {
     let engine = worker.engine.clone();
     let mut bell = engine.bell.subscribe();
     let mut wakeups = engine.store.wakeups();
@@ -76,7 +111,6 @@ pub(super) async fn run(worker: Arc<Worker>) {
         if worker.look_at(&watch).is_some_and(|at| at <= now) {
             worker.look_for_revoked(&mut watch).await;
         }
-        let deadline = worker.hands.lock().time_out().map(Instant::from_std);
         let working = match worker.phase() {
             Phase::Working => true,
             Phase::Draining => false,
@@ -105,7 +139,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
         let due_at = clock.due_at.filter(|due| *due > now);
         let gathered =
             Some(Instant::from_std(worker.hands.lock().gathers_until())).filter(|until| working && *until > now);
-        let wake_at = [Some(clock.poll_at), due_at, deadline, gathered, worker.look_at(&watch)];
+        let wake_at = [Some(clock.poll_at), due_at, gathered, worker.look_at(&watch)];
         let wake_at = wake_at.into_iter().flatten().min().unwrap_or(clock.poll_at);
         tokio::select! {
             () = worker.stir.notified() => {}
@@ -121,9 +155,6 @@ pub(super) async fn run(worker: Arc<Worker>) {
             () = tokio::time::sleep_until(wake_at) => worker.poll(&mut clock).await,
         }
     }
-    worker.end();
-    worker.hands.lock().changed();
-    (worker.options.wake)();
 }
 
 /// What a turn of the loop is to do.

@@ -215,9 +215,11 @@ impl Hands {
         &mut self.attempts
     }
 
-    /// Reports every step whose time is up, and says when the next one's will be.
-    pub(super) fn time_out(&mut self) -> Option<Instant> {
-        for late in self.attempts.time_out() {
+    /// Reports every step whose time is up; whether there was one.
+    pub(super) fn time_out(&mut self) -> bool {
+        let late = self.attempts.time_out();
+        let some = !late.is_empty();
+        for late in late {
             let took = late.since.elapsed();
             self.pace.observe(took);
             self.meters.ran(&late.ticket.assignment, took, true);
@@ -226,7 +228,7 @@ impl Hands {
             let outcome = Outcome::Failed(timed_out(late.timeout));
             self.add(Report { assignment: late.ticket.assignment, outcome });
         }
-        self.attempts.next_deadline()
+        some
     }
 
     /// Since when the longest held step is held.
