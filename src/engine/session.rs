@@ -30,6 +30,8 @@ pub(super) struct Keeper {
     opening: tokio::sync::Mutex<()>,
     /// Held from the moment a renewal reads the clock until it is committed.
     renewing: tokio::sync::Mutex<()>,
+    /// Held while dead sessions are swept.
+    sweeping: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Copy)]
@@ -112,11 +114,7 @@ impl Engine {
                 if let Some(held) = self.keeper.held.lock().as_mut().filter(|held| held.key == key) {
                     held.renewed = sent;
                 }
-                // What is left when the next renewal is due is found again then.
-                let until = sent + self.options.lease / 3;
-                for session in expired {
-                    self.sweep(session, until).await;
-                }
+                self.sweep_beside(expired, sent + self.options.lease / 3).await;
                 true
             }
             Ok((false, _)) => {
@@ -153,8 +151,28 @@ impl Engine {
         let _ = self.store.write(Renew { session: lost, ttl: Duration::ZERO }).await;
     }
 
+    /// Sweeps dead sessions, and waits for that until `until`. A sweep that waits for a lock of somebody else's goes on
+    /// beside the renewals, one at a time: it must not cost this process its own lease. What it leaves is found again.
+    async fn sweep_beside(self: &Arc<Self>, sessions: Vec<SessionId>, until: Instant) {
+        if sessions.is_empty() {
+            return;
+        }
+        let Ok(turn) = self.keeper.sweeping.clone().try_lock_owned() else { return };
+        let engine = self.clone();
+        let sweep = tokio::spawn(async move {
+            let _turn = turn;
+            for session in sessions {
+                if let Err(panic) = caught(engine.sweep(session, until)).await {
+                    engine.troubles().fault("returning what a dead session held", panic);
+                }
+            }
+        });
+        // Late or done: a fault in it was told of.
+        let _ = tokio::time::timeout_at(until.into(), sweep).await;
+    }
+
     /// Returns what a dead session held, receipt by receipt: one that fails does not stop the rest.
-    /// Ends at `until`, so that a long sweep does not cost this process its own lease.
+    /// Begins no other after `until`: what is left then is found again.
     async fn sweep(&self, session: SessionId, until: Instant) {
         let receipts = match self.store.read(Receipts { session, limit: SWEEP }).await {
             Ok(receipts) => receipts,
@@ -199,14 +217,14 @@ impl Engine {
 async fn keep(engine: Weak<Engine>, key: SessionKey) {
     loop {
         let Some(engine) = engine.upgrade() else { return };
+        let next = Instant::now() + engine.options.lease / 3;
         match caught(engine.renew(key)).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(panic) => engine.troubles().fault("keeping this process's session", panic),
         }
-        let pause = engine.options.lease / 3;
         drop(engine);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep_until(next.into()).await;
     }
 }
 
