@@ -23,6 +23,16 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_step_that_is_never_tried_again_has_one_attempt() {
+    let template = build(json!({ "name": "t", "defaults": { "retry_limit": 4, "retryable": false },
+        "steps": [{ "name": "a", "retry_limit": 5 }, { "name": "b" }, { "name": "c", "retryable": true }] }))
+    .unwrap();
+    assert_eq!(template.steps.iter().map(|step| step.policy.retry_limit).collect::<Vec<_>>(), [1, 1, 4]);
+    let kept = Json::of(template.normal()).unwrap().tree().unwrap();
+    assert_eq!(kept["steps"][0]["retry_limit"], 5, "what was written stays, so that the same template is the same");
+}
+
+#[test]
 fn a_step_wins_over_its_task_and_a_task_over_its_template() {
     let template = build(json!({ "name": "t", "defaults": { "queue": "of template", "priority": 1 },
         "steps": [{ "name": "a" }, { "name": "b", "queue": "own", "priority": -5 }] }))

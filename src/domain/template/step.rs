@@ -61,15 +61,8 @@ impl StepTemplate {
     pub(super) fn build(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> Self {
         check_name(&input.name, &format!("{path}.name"), faults);
         let retryable = input.retryable.or(defaults.retryable).unwrap_or(true);
-        let retry_limit = match (input.retry_limit.or(defaults.retry_limit), retryable) {
-            (limit, false) if limit.is_none_or(|limit| limit == 1) || input.retry_limit.is_none() => 1,
-            (None, _) => DEFAULT_RETRY_LIMIT,
-            (Some(limit), _) => u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
-                let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
-                faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
-                DEFAULT_RETRY_LIMIT
-            }),
-        };
+        let retry_limit = input.retry_limit.or(defaults.retry_limit.filter(|_| retryable));
+        let retry_limit = retry_limit.map_or(DEFAULT_RETRY_LIMIT, |limit| check_retry_limit(limit, path, faults));
         let timeout = input.timeout.or(defaults.timeout).unwrap_or(DEFAULT_TIMEOUT);
         let timeout = seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
             faults.push(
@@ -85,7 +78,8 @@ impl StepTemplate {
             handler: input.handler.clone(),
             policy: StepPolicy {
                 retryable,
-                retry_limit,
+                // The first attempt at a step that is never tried again is its last, whatever else is said.
+                retry_limit: if retryable { retry_limit } else { 1 },
                 backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
                 timeout,
                 interrupt: input.interrupt.or(defaults.interrupt).unwrap_or(false),
@@ -106,6 +100,14 @@ impl StepTemplate {
     pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
         self.output.as_ref().map_or(Ok(()), |schema| schema.check(result, "result"))
     }
+}
+
+fn check_retry_limit(limit: i64, path: &str, faults: &mut Vec<Fault>) -> u16 {
+    u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
+        let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
+        faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
+        DEFAULT_RETRY_LIMIT
+    })
 }
 
 /// What the step's final failure means. Nobody would have chosen among the branches of a decision that
