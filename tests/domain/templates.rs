@@ -91,6 +91,26 @@ fn every_fault_has_its_path() {
 }
 
 #[test]
+fn what_is_wrong_with_the_defaults_is_said_once_where_a_step_goes_by_them() {
+    let of = |defaults: Value, steps: Value| build(json!({ "name": "t", "defaults": defaults, "steps": steps }));
+    let two = json!([{ "name": "a" }, { "name": "b" }]);
+    for (defaults, paths) in [
+        (json!({ "retry_limit": 0 }), vec!["defaults.retry_limit"]),
+        (json!({ "timeout": 0, "config": 7 }), vec!["defaults.timeout", "defaults.config"]),
+        (json!({ "backoff": { "base": -1, "cap": -1 } }), vec!["defaults.backoff.base", "defaults.backoff.cap"]),
+        (json!({ "limit": { "running": 0 } }), vec!["defaults.limit.running"]),
+    ] {
+        assert_eq!(of(defaults.clone(), two.clone()).unwrap_err(), paths, "{defaults}");
+    }
+    let mixed = json!([{ "name": "a" }, { "name": "b", "retry_limit": 0 }, { "name": "c" }]);
+    let found = of(json!({ "retry_limit": 0 }), mixed).unwrap_err();
+    assert_eq!(found, ["defaults.retry_limit", "steps[1].retry_limit"]);
+    // Templates like these are stored.
+    of(json!({ "retry_limit": 0 }), json!([{ "name": "a", "retry_limit": 1 }])).unwrap();
+    of(json!({ "retry_limit": 0, "retryable": false }), two).unwrap();
+}
+
+#[test]
 fn an_unknown_key_is_refused_by_name() {
     let refused = build(json!({ "name": "t", "steps": [{ "name": "a", "depend_on": [] }] })).unwrap_err();
     assert!(refused[0].contains("depend_on") && refused[0].contains("depends_on"), "{refused:?}");
