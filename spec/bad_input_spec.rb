@@ -73,6 +73,17 @@ RSpec.describe "Bad input" do
           .to eq(error.faults.first.values_at(:path, :expected, :got))
       end
 
+      it "tells what is wrong with the defaults once, at its place in them" do
+        { retry_limit: 0, timeout: -1, config: [1] }.each do |name, wrong|
+          error = refusal { register(step("a"), step("b"), step("c"), defaults: { name => wrong }) }
+          expect([error.path, error.faults.size]).to eq(["defaults.#{name}", 1])
+        end
+        error = refusal { register(step("a"), step("b"), defaults: { backoff: { base: -1, jitter: 2 } }) }
+        expect(error.faults.map { |fault| fault[:path] }).to eq(%w[defaults.backoff.base defaults.backoff.jitter])
+        error = refusal { register(step("a"), step("b").merge(timeout: 0), defaults: { timeout: 0 }) }
+        expect(error.faults.map { |fault| fault[:path] }).to eq(%w[defaults.timeout steps[1].timeout])
+      end
+
       it "says what a schema is that isn't one" do
         expect(refusal { register(step("a"), input: { type: "objekt" }) }.path).to eq("input")
         expect(refusal { register(step("a"), input: "object") }.path).to eq("input")

@@ -62,6 +62,19 @@ RSpec.describe TaskerCore::StepContext do
       expect(seen(&:last_attempt?)).to be(true)
     end
 
+    it "knows that an attempt which nothing repeats is the last, whatever else says how many there are" do
+      told = journal
+      flow = workflow do
+        defaults retryable: false, retry_limit: 4
+        step(:said, retry_limit: 5) { |ctx| told << [ctx.retry_limit, ctx.last_attempt?] }
+        step(:unsaid) { |ctx| told << [ctx.retry_limit, ctx.last_attempt?] }
+        step(:again, retryable: true) { |ctx| told << [ctx.retry_limit, ctx.last_attempt?] }
+      end
+      task = run_task(flow, threads: 1)
+      expect(told.to_a).to eq([[1, true], [1, true], [4, false]])
+      expect(handle.performance.viable_steps(task.id).steps.map(&:retry_limit)).to eq([1, 1, 4])
+    end
+
     it "gives the same idempotency key in every attempt, and another one to every step" do
       keys = journal
       flow = workflow do

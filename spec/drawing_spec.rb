@@ -64,6 +64,8 @@ RSpec.describe TaskerCore::Drawing do
       .to raise_error(TaskerCore::ValidationError, /did you mean "svg"\?/)
     expect { described_class.new("x", [{ name: "a", status: "completed" }]).text }
       .to raise_error(TaskerCore::ValidationError, /steps\[0\].status: .*did you mean "complete"\?/)
+    expect { described_class.new("x", [{ name: "list" }, { name: "list[0]", item_of: "lists" }]).text }
+      .to raise_error(TaskerCore::ValidationError, /steps\[1\].item_of: .*did you mean "list"\?/)
     expect { described_class.of(42) }.to raise_error(TaskerCore::ValidationError, /what has a graph/)
   end
 
@@ -92,6 +94,22 @@ RSpec.describe TaskerCore::Drawing do
       expect(described_class.of(task).text.lines.last).to eq "○  part (pending, 2/3 items done, 1 in error)\n"
       each = described_class.of(task, items: true).text
       expect(each).to include("part[0] (complete)", "part[1] (error)", "part (pending)")
+    end
+
+    it "draws a step that is only called like an item as one of its own" do
+      flow = workflow do
+        step(:load) { 1 }
+        step("load[1]") { 2 }
+        step(:end, depends_on: "load[1]", each: ->(_) { [nil, nil] }) { 3 }
+      end
+      template = handle.register(flow)
+      text = "●  load\n●  load[1]\n●  end\n"
+      expect([described_class.of(flow).text, described_class.of(template).text]).to eq [text, text]
+      task = handle.create_task("flow")
+      expect(described_class.of(task).text).to eq text.gsub("●", "○").gsub("\n", " (pending)\n")
+      handle.work(until: :idle, timeout: 20)
+      expect(described_class.of(task).text.lines)
+        .to eq ["✓  load (complete)\n", "✓  load[1] (complete)\n", "✓  end (complete, 2/2 items done)\n"]
     end
   end
 end

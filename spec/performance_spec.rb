@@ -168,6 +168,35 @@ RSpec.describe TaskerCore::Performance do
       expect(context_of(task).total_steps).to eq(6)
     end
 
+    it "takes a list whose items run well for nothing that is tried again" do
+      gate = self.gate
+      task = started(workflow do
+        step(:split) { [1, 2] }
+        step(:parcel, depends_on: :split, each: :split, backoff: { base: 600 }) do |ctx|
+          gate.wait
+          raise "no" if ctx.item == 2
+        end
+      end)
+      worker = handle.worker(threads: 2).start
+      eventually { gate.waiting == 2 }
+      expect(context_of(task)).to have_attributes(execution_status: "processing", health_status: "healthy")
+      gate.open
+      eventually { task.step("parcel[1]").waiting_for_retry? && task.step("parcel[0]").complete? }
+      expect(context_of(task).health_status).to eq("recovering")
+      worker.stop
+    end
+
+    it "counts the time of a list's items once on the longest path" do
+      task = worked(workflow do
+        step(:split) { [0.01, 0.3] }
+        step(:parcel, depends_on: :split, each: :split) { |ctx| sleep(ctx.item) }
+        step(:send, depends_on: :parcel) { 1 }
+      end).reload
+      graph = performance.dependencies(task.id)
+      expect(graph.critical_path).to eq(%w[split parcel[1] parcel send])
+      expect(graph.critical_path_seconds).to be_between(0.3, task.finished_at - task.started_at)
+    end
+
     it "says that a queue is paused, and that a limit is reached" do
       gate = self.gate
       task = started(diamond)

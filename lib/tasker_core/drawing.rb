@@ -35,7 +35,7 @@ module TaskerCore
 
       def of_step(step)
         note = "attempt #{step.attempts}" if step.attempts > 1 && !step.complete?
-        { name: step.name, depends_on: step.depends_on, status: step.status, note: note }
+        { name: step.name, depends_on: step.depends_on, status: step.status, note: note, item_of: step.item_of }
       end
 
       def of_template(name, version, steps, items)
@@ -55,7 +55,8 @@ module TaskerCore
 
     # @param title [String] what it is called
     # @param steps [Array<Hash{Symbol => Object}>] `name:`, `depends_on:` (an Array of names), `status:` (a
-    #   step's, or nil), `note:` (a few words, or nil)
+    #   step's, or nil), `note:` (a few words, or nil), `item_of:` (the name of the step with the list, for the step of
+    #   one of its items; else nil)
     # @param items [Boolean] whether each item of a list is a step of its own
     def initialize(title, steps, items: false)
       @input = { title: title, steps: steps, items: items }.freeze

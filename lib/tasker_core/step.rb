@@ -88,6 +88,10 @@ module TaskerCore
       Loaded.new(**Marshal.load(text)).freeze # rubocop:disable Security/MarshalLoad -- within a Marshal.load
     end
 
+    # @api private
+    # @return [String, nil] of a step that was made for an item of a list, the name of the step with the list
+    def item_of = native_item_of
+
     # @return [String] one short line
     def inspect
       "#<TaskerCore::Step #{id} #{status}, attempts: #{attempts}>"

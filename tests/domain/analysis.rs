@@ -8,7 +8,7 @@ use tasker_core::domain::analysis::readiness::{Readiness, readiness, unfinished_
 use tasker_core::domain::analysis::score::Signs;
 use tasker_core::domain::analysis::shape::Shape;
 use tasker_core::domain::analysis::standing::{ExecutionStatus, Health, Standing, bottlenecks};
-use tasker_core::domain::analysis::{HeldBack, StepFacts, TaskFacts};
+use tasker_core::domain::analysis::{HeldBack, StepFacts, TaskFacts, ran_alone};
 use tasker_core::domain::id::StepIndex;
 use tasker_core::domain::state::{StepState, TaskState};
 use tasker_core::domain::time::Timestamp;
@@ -21,7 +21,15 @@ const LATER: Timestamp = Timestamp(NOW.0 + 1);
 type Edges = Vec<(StepIndex, StepIndex)>;
 
 fn step(state: StepState) -> StepFacts {
-    StepFacts { state, attempts: 0, started_at: None, finished_at: None, next_retry_at: None, held_back: None }
+    StepFacts {
+        state,
+        attempts: 0,
+        started_at: None,
+        finished_at: None,
+        next_retry_at: None,
+        items: None,
+        held_back: None,
+    }
 }
 
 fn ran(seconds: u64) -> StepFacts {
@@ -167,6 +175,21 @@ fn the_longest_path_is_by_time_and_then_by_steps() {
 }
 
 #[test]
+fn the_time_of_items_is_not_also_that_of_their_list() {
+    let at = |seconds: u64| NOW.after(Duration::from_secs(seconds));
+    let ran =
+        |from, to| StepFacts { started_at: Some(at(from)), finished_at: Some(at(to)), ..step(StepState::Complete) };
+    // The list is made from 1 to 2, its items run until 5 and 9, and it has their results at 10.
+    let facts = [ran(0, 1), ran(2, 5), ran(3, 9), StepFacts { items: Some(2), ..ran(1, 10) }];
+    let shape = diamond();
+    assert_eq!(ran_alone(3, &facts, &shape), Duration::from_secs(1));
+    assert_eq!(shape.longest_path(|step| ran_alone(step, &facts, &shape)), (vec![0, 2, 3], Duration::from_secs(8)));
+    let resolved = [facts[0], step(StepState::Cancelled), step(StepState::Cancelled), facts[3]];
+    assert_eq!(ran_alone(3, &resolved, &shape), Duration::from_secs(9), "no item ran");
+    assert_eq!(ran_alone(0, &facts, &shape), Duration::from_secs(1));
+}
+
+#[test]
 fn each_state_of_a_task_has_its_say() {
     use Readiness as R;
     let shape = Shape::of(4, &[(0, 1)]);
@@ -194,6 +217,8 @@ fn a_task_stands_as_its_steps_do() {
     use {ExecutionStatus as E, Health as H, StepState as S, TaskState as T};
     let later = StepFacts { attempts: 1, next_retry_at: Some(LATER), ..step(S::WaitingForRetry) };
     let again = StepFacts { attempts: 2, ..step(S::InProgress) };
+    let listed = StepFacts { attempts: 1, items: Some(2), ..step(S::Pending) };
+    let gathers = StepFacts { attempts: 2, items: Some(2), ..step(S::InProgress) };
     let table: &[(T, [StepFacts; 4], E, H, f64)] = &[
         (T::Pending, [step(S::Pending); 4], E::HasReadySteps, H::Healthy, 0.0),
         (T::InProgress, [ran(1), later, step(S::Pending), step(S::Pending)], E::HasReadySteps, H::Recovering, 25.0),
@@ -212,6 +237,9 @@ fn a_task_stands_as_its_steps_do() {
             0.0,
         ),
         (T::InProgress, [ran(1), again, later, step(S::Pending)], E::Processing, H::Recovering, 25.0),
+        (T::InProgress, [ran(1), step(S::InProgress), ran(1), listed], E::Processing, H::Healthy, 50.0),
+        (T::InProgress, [ran(1), later, ran(1), listed], E::WaitingForRetry, H::Recovering, 50.0),
+        (T::InProgress, [ran(1), ran(1), gathers, step(S::Pending)], E::Processing, H::Healthy, 50.0),
         (T::InProgress, [ran(1), later, later, step(S::Pending)], E::WaitingForRetry, H::Recovering, 25.0),
         (T::InProgress, [ran(1), later, step(S::Error), step(S::Pending)], E::WaitingForRetry, H::Degraded, 25.0),
         (T::Error, [ran(1), ran(1), step(S::Error), step(S::Pending)], E::BlockedByFailures, H::Blocked, 50.0),

@@ -74,7 +74,7 @@ fn states_are_said_in_words() {
         name: name.into(),
         state: Some(state),
         note: note.map(Into::into),
-        depends_on: Vec::new(),
+        ..Node::default()
     };
     let nodes =
         vec![node("a", StepState::Complete, None), node("b", StepState::WaitingForRetry, Some("attempt 2 of 3"))];
@@ -137,24 +137,32 @@ fn names_stay_where_they_belong() {
 
 #[test]
 fn items_are_folded_into_their_list() {
-    let node = |name: &str, needs: &[&str], state| Node {
+    let node = |name: &str, needs: &[&str], state, list: Option<&str>| Node {
         name: name.into(),
         depends_on: needs.iter().map(ToString::to_string).collect(),
         state: Some(state),
         note: None,
+        item_of: list.map(Into::into),
     };
     let nodes = vec![
-        node("split", &[], StepState::Complete),
-        node("parcel", &["split", "parcel[0]", "parcel[1]"], StepState::Pending),
-        node("other[0]", &["parcel"], StepState::Pending),
-        node("parcel[0]", &["split"], StepState::Complete),
-        node("parcel[1]", &["split"], StepState::Error),
+        node("split", &[], StepState::Complete, None),
+        node("parcel", &["split", "parcel[0]", "parcel[1]"], StepState::Pending, None),
+        node("split[0]", &["parcel"], StepState::Pending, None),
+        node("parcel[0]", &["split"], StepState::Complete, Some("parcel")),
+        node("parcel[1]", &["split"], StepState::Error, Some("parcel")),
+        node("end", &["split[0]", "parcel[0]", "parcel[1]"], StepState::Pending, None),
     ];
-    let folded = folded(nodes);
-    let names: Vec<&str> = folded.iter().map(|node| node.name.as_str()).collect();
-    assert_eq!(names, ["split", "parcel", "other[0]"]);
-    assert_eq!(folded[1].depends_on, ["split"]);
-    assert_eq!(folded[1].note.as_deref(), Some("1/2 items done, 1 in error"));
+    let found = folded(nodes.clone()).unwrap();
+    let names: Vec<&str> = found.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["split", "parcel", "split[0]", "end"]);
+    assert_eq!(found[1].depends_on, ["split"]);
+    assert_eq!(found[1].note.as_deref(), Some("1/2 items done, 1 in error"));
+    assert_eq!(found[3].depends_on, ["split[0]", "parcel"]);
+    let lost = folded(nodes.into_iter().filter(|node| node.name != "parcel").collect()).unwrap_err();
+    assert_eq!(
+        lost.all().iter().map(|fault| &*fault.path).collect::<Vec<_>>(),
+        ["steps[2].item_of", "steps[3].item_of"]
+    );
 }
 
 #[test]

@@ -23,6 +23,16 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_step_that_is_never_tried_again_has_one_attempt() {
+    let template = build(json!({ "name": "t", "defaults": { "retry_limit": 4, "retryable": false },
+        "steps": [{ "name": "a", "retry_limit": 5 }, { "name": "b" }, { "name": "c", "retryable": true }] }))
+    .unwrap();
+    assert_eq!(template.steps.iter().map(|step| step.policy.retry_limit).collect::<Vec<_>>(), [1, 1, 4]);
+    let kept = Json::of(template.normal()).unwrap().tree().unwrap();
+    assert_eq!(kept["steps"][0]["retry_limit"], 5, "what was written stays, so that the same template is the same");
+}
+
+#[test]
 fn a_step_wins_over_its_task_and_a_task_over_its_template() {
     let template = build(json!({ "name": "t", "defaults": { "queue": "of template", "priority": 1 },
         "steps": [{ "name": "a" }, { "name": "b", "queue": "own", "priority": -5 }] }))
@@ -78,6 +88,26 @@ fn every_fault_has_its_path() {
     ] {
         assert_eq!(build(input.clone()).unwrap_err(), [path], "{input}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_the_defaults_is_said_once_where_a_step_goes_by_them() {
+    let of = |defaults: Value, steps: Value| build(json!({ "name": "t", "defaults": defaults, "steps": steps }));
+    let two = json!([{ "name": "a" }, { "name": "b" }]);
+    for (defaults, paths) in [
+        (json!({ "retry_limit": 0 }), vec!["defaults.retry_limit"]),
+        (json!({ "timeout": 0, "config": 7 }), vec!["defaults.timeout", "defaults.config"]),
+        (json!({ "backoff": { "base": -1, "cap": -1 } }), vec!["defaults.backoff.base", "defaults.backoff.cap"]),
+        (json!({ "limit": { "running": 0 } }), vec!["defaults.limit.running"]),
+    ] {
+        assert_eq!(of(defaults.clone(), two.clone()).unwrap_err(), paths, "{defaults}");
+    }
+    let mixed = json!([{ "name": "a" }, { "name": "b", "retry_limit": 0 }, { "name": "c" }]);
+    let found = of(json!({ "retry_limit": 0 }), mixed).unwrap_err();
+    assert_eq!(found, ["defaults.retry_limit", "steps[1].retry_limit"]);
+    // Templates like these are stored.
+    of(json!({ "retry_limit": 0 }), json!([{ "name": "a", "retry_limit": 1 }])).unwrap();
+    of(json!({ "retry_limit": 0, "retryable": false }), two).unwrap();
 }
 
 #[test]

@@ -127,6 +127,14 @@ impl Step {
         to_ruby_or_nil(ruby, this.view.row.item.as_ref())
     }
 
+    /// Its name doesn't tell: a step that is no item may be called like one.
+    fn item_of(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
+        Ok(match this.view.item_of() {
+            Some(name) => name_of(ruby, name)?,
+            None => ruby.qnil().as_value(),
+        })
+    }
+
     fn json(ruby: &Ruby, this: &Self) -> Result<Value, Failure> {
         json_text(ruby, &this.view)
     }
@@ -150,6 +158,7 @@ pub fn init(ruby: &Ruby, module: RModule) -> Result<(), Error> {
     let class = module.define_class("Step", ruby.class_object())?;
     crate::raw::ractor_safe(|| {
         Step::define_fields(ruby, class)?;
+        class.define_private_method("native_item_of", magnus::method!(Step::item_of, 0))?;
         class.define_private_method("plain_json", magnus::method!(Step::json, 0))
     })?;
     crate::operations::init_step(class)

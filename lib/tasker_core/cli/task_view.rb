@@ -76,7 +76,9 @@ module TaskerCore
         rows.each { |row| @terminal.say(line(row, has_rails)) }
       end
 
-      def drawn(step) = { name: step.name, depends_on: step.depends_on, status: step.status }
+      def drawn(step)
+        { name: step.name, depends_on: step.depends_on, status: step.status, item_of: step.item_of }
+      end
 
       def line(row, has_rails)
         step = row[:step] && @steps.fetch(row[:step])

@@ -23,7 +23,8 @@ module TaskerCore
     #   @return [Array<Array(String, String)>] each as [a step, one that needs it]
     # @!attribute [r] critical_path
     #   @return [Array<String>] the steps, from a root to a leaf, whose last attempts together ran the longest. A step
-    #     that has not ended counts nothing; of paths that ran as long the one with the most steps is given
+    #     that has not ended counts nothing, and one that made a list only what it took after the last of its items; of
+    #     paths that ran as long the one with the most steps is given
     # @!attribute [r] critical_path_seconds
     #   @return [Float] how long those ran
     class Dependencies < Report

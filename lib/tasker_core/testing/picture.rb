@@ -8,8 +8,7 @@ module TaskerCore
     class Picture
       MOST = 120
       ITEMS = 5
-      ITEM = /\[\d+\]\z/
-      private_constant :MOST, :ITEMS, :ITEM
+      private_constant :MOST, :ITEMS
 
       def initialize(task, steps)
         @task = task
@@ -18,7 +17,8 @@ module TaskerCore
 
       def to_s
         drawn = @steps.map do |step|
-          { name: step.name, depends_on: step.depends_on, status: step.status, note: note(step) }
+          { name: step.name, depends_on: step.depends_on, status: step.status, note: note(step),
+            item_of: step.item_of }
         end
         "#{@task.namespace}/#{@task.name} #{@task.version}, task #{@task.id}: #{@task.status}\n\n" \
           "#{Drawing.new(@task.name, drawn).text}#{failed_items}"
@@ -37,7 +37,7 @@ module TaskerCore
 
       # The items of a list stand in the graph as one step.
       def failed_items
-        failed = @steps.select { |step| step.name.match?(ITEM) && step.error? }
+        failed = @steps.select { |step| step.item_of && step.error? }
         lines = failed.first(ITEMS).map { |step| "#{step.name}: #{short(error(step))}\n" }
         lines << "and #{failed.size - ITEMS} more items in error\n" if failed.size > ITEMS
         "\n#{lines.join}" unless lines.empty?

@@ -15,6 +15,9 @@ pub mod standing;
 
 use std::time::Duration;
 
+use shape::Shape;
+
+use super::id::StepIndex;
 use super::state::{StepState, TaskState};
 use super::time::Timestamp;
 
@@ -40,6 +43,8 @@ pub struct StepFacts {
     pub finished_at: Option<Timestamp>,
     /// When it will be tried again.
     pub next_retry_at: Option<Timestamp>,
+    /// How many items its list has, once it has made one.
+    pub items: Option<u32>,
     /// What keeps it from being claimed, if it could be otherwise.
     pub held_back: Option<HeldBack>,
 }
@@ -61,4 +66,15 @@ impl StepFacts {
             _ => Duration::ZERO,
         }
     }
+}
+
+/// How long the step at this place ran by itself: of one that made a list, from the end of its last item. It began before
+/// them, and what they took is theirs.
+pub fn ran_alone(place: StepIndex, steps: &[StepFacts], shape: &Shape) -> Duration {
+    let step = &steps[place as usize];
+    let (Some(_), Some(started), Some(finished)) = (step.items, step.started_at, step.finished_at) else {
+        return step.ran();
+    };
+    let before = shape.parents(place).iter().filter_map(|&parent| steps[parent as usize].finished_at);
+    finished.since(before.fold(started, Timestamp::max))
 }

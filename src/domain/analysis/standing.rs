@@ -160,11 +160,12 @@ fn execution(task: TaskState, readiness: &[Readiness]) -> ExecutionStatus {
 
 fn health(execution: ExecutionStatus, steps: &[StepFacts]) -> Health {
     let failed = steps.iter().any(|step| step.state == StepState::Error);
-    // One that is being tried again has begun its second attempt, or waits for it.
+    // One that is being tried again has begun its second attempt, or waits for it. One that has made its list waits for
+    // the items, or has what they came to put together: neither is an attempt.
     let retrying = |step: &StepFacts| match step.state {
         StepState::WaitingForRetry => true,
-        StepState::InProgress => step.attempts > 1,
-        StepState::Pending => step.attempts > 0,
+        StepState::InProgress => step.attempts > 1 && step.items.is_none(),
+        StepState::Pending => step.attempts > 0 && step.items.is_none(),
         _ => false,
     };
     match execution {

@@ -1,37 +1,65 @@
 //! The steps of a list's items as one node: a task has one step for each item, thousands maybe, which no picture can
-//! hold. They are told by their names: `parcel[3]` is an item of `parcel`.
+//! hold. Their names don't tell which they are, since a step that is no item may be called `parcel[3]` too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Node;
+use crate::domain::fault::{Fault, Faults, hint};
 use crate::domain::state::StepState;
 
 /// The same nodes without the items of lists. The node of a list says how far its items are: `7/10 items done, 1 in
-/// error`.
-pub fn folded(nodes: Vec<Node>) -> Vec<Node> {
-    let groups: HashMap<String, usize> = nodes.iter().map(|node| (node.name.clone(), 0)).collect();
-    let mut found: HashMap<String, Count> = HashMap::new();
-    let (items, mut kept): (Vec<Node>, Vec<Node>) =
-        nodes.into_iter().partition(|node| group_of(&node.name).is_some_and(|group| groups.contains_key(group)));
+/// error`; what needs an item needs the list.
+///
+/// # Errors
+/// Every item of a list that there isn't.
+pub fn folded(nodes: Vec<Node>) -> Result<Vec<Node>, Faults> {
+    check(&nodes)?;
+    let (items, mut kept): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(|node| node.item_of.is_some());
+    let mut found: HashMap<&str, Count> = HashMap::new();
+    let mut lists: HashMap<&str, &str> = HashMap::new();
     for item in &items {
-        if let Some(group) = group_of(&item.name) {
-            found.entry(group.to_owned()).or_default().add(item.state);
+        if let Some(list) = &item.item_of {
+            found.entry(list).or_default().add(item.state);
+            lists.insert(&item.name, list);
         }
     }
     for node in &mut kept {
-        node.depends_on.retain(|parent| !(group_of(parent) == Some(&node.name) && groups.contains_key(parent)));
-        if let Some(count) = found.get(&node.name) {
+        if node.depends_on.iter().any(|parent| lists.contains_key(parent.as_str())) {
+            node.depends_on = without_items(node, &lists);
+        }
+        if let Some(count) = found.get(node.name.as_str()) {
             let noted = node.note.take().map(|note| format!(", {note}"));
             node.note = Some(count.text() + &noted.unwrap_or_default());
         }
     }
-    kept
+    Ok(kept)
 }
 
-/// The list's step, of a name that may be an item's.
-fn group_of(name: &str) -> Option<&str> {
-    let (group, index) = name.strip_suffix(']')?.rsplit_once('[')?;
-    (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some(group)
+fn check(nodes: &[Node]) -> Result<(), Faults> {
+    let lists: BTreeSet<&str> =
+        nodes.iter().filter(|node| node.item_of.is_none()).map(|node| node.name.as_str()).collect();
+    let faults = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let list = node.item_of.as_deref().filter(|list| !lists.contains(list))?;
+        let message = format!("there is no step {list:?}{}", hint(list, lists.iter().copied()));
+        Some(
+            Fault::new(format!("steps[{index}].item_of"), message)
+                .with("the name of a list's step", format!("{list:?}")),
+        )
+    });
+    Faults::check(faults.collect())
+}
+
+/// What a node needs, each list once in the place of its items, and none in that of its own.
+fn without_items(node: &Node, lists: &HashMap<&str, &str>) -> Vec<String> {
+    let mut needs: Vec<String> = Vec::new();
+    for parent in &node.depends_on {
+        let list = lists.get(parent.as_str()).copied();
+        let parent = list.unwrap_or(parent);
+        if list.is_none() || (parent != node.name && !needs.iter().any(|other| other == parent)) {
+            needs.push(parent.to_owned());
+        }
+    }
+    needs
 }
 
 #[derive(Default)]

@@ -32,6 +32,8 @@ pub struct Node {
     pub state: Option<StepState>,
     /// What else there is to say of it, in a few words.
     pub note: Option<String>,
+    /// Of the step of a list's item, the name of the step with the list.
+    pub item_of: Option<String>,
 }
 
 /// A graph that can be drawn.

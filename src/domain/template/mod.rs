@@ -17,6 +17,7 @@ use checks::{check_priority, check_queue, check_schema, check_version};
 pub use fixed::Fixed;
 pub(crate) use input::one_or_many;
 pub use input::{BackoffFigures, BackoffInput, OnFailure, StepInput, StepOptions, TemplateInput};
+use step::Defaults;
 pub use step::{DEFAULT_RETRY_LIMIT, DEFAULT_TIMEOUT, StepPolicy, StepTemplate};
 
 use super::branches::Branches;
@@ -186,13 +187,16 @@ fn check_count(steps: usize, faults: &mut Vec<Fault>) {
 }
 
 fn build_steps(input: &TemplateInput, faults: &mut Vec<Fault>) -> Vec<StepTemplate> {
-    let defaults = &input.defaults;
-    let limit = defaults.limit.as_ref().map(|limit| Limit::build(limit, "defaults.limit", faults));
+    let limit = input.defaults.limit.as_ref().map(|limit| Limit::build(limit, "defaults.limit", faults));
+    let (mut defaults, mut of_steps) = (Defaults::new(&input.defaults), Vec::new());
     let build = |(i, step): (usize, &StepInput)| {
-        let step = StepTemplate::build(step, defaults, &format!("steps[{i}]"), faults);
+        let step = StepTemplate::build(step, &mut defaults, &format!("steps[{i}]"), &mut of_steps);
         StepTemplate { limit: step.limit.or_else(|| limit.clone()), ..step }
     };
-    input.steps.iter().enumerate().map(build).collect()
+    let steps = input.steps.iter().enumerate().map(build).collect();
+    faults.extend(defaults.faults);
+    faults.extend(of_steps);
+    steps
 }
 
 /// Who needs whom, who chooses among whom, who is done for a list's items. Of a graph that has faults nothing else is

@@ -58,42 +58,34 @@ pub struct StepTemplate {
 }
 
 impl StepTemplate {
-    pub(super) fn build(input: &StepInput, defaults: &StepOptions, path: &str, faults: &mut Vec<Fault>) -> Self {
+    /// What is wrong with the step goes to `faults`; what is wrong with the defaults that it goes by, to theirs.
+    pub(super) fn build(input: &StepInput, defaults: &mut Defaults<'_>, path: &str, faults: &mut Vec<Fault>) -> Self {
         check_name(&input.name, &format!("{path}.name"), faults);
-        let retryable = input.retryable.or(defaults.retryable).unwrap_or(true);
-        let retry_limit = match (input.retry_limit.or(defaults.retry_limit), retryable) {
-            (limit, false) if limit.is_none_or(|limit| limit == 1) || input.retry_limit.is_none() => 1,
-            (None, _) => DEFAULT_RETRY_LIMIT,
-            (Some(limit), _) => u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
-                let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
-                faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
-                DEFAULT_RETRY_LIMIT
-            }),
-        };
-        let timeout = input.timeout.or(defaults.timeout).unwrap_or(DEFAULT_TIMEOUT);
-        let timeout = seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
-            faults.push(
-                Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero")
-                    .with("seconds above 0", timeout.to_string()),
-            );
-            Duration::from_secs_f64(DEFAULT_TIMEOUT)
-        });
-        let config = merge_config(defaults.config.as_ref(), input.config.as_ref(), path, faults);
+        let Defaults { options, faults: of_defaults } = defaults;
+        let mut given = Given { path, faults, of_defaults };
+        let retryable = input.retryable.or(options.retryable).unwrap_or(true);
+        let retry_limit =
+            given.checked(input.retry_limit, options.retry_limit.filter(|_| retryable), check_retry_limit);
+        let timeout = given.checked(input.timeout, options.timeout, check_timeout);
+        let backoff = given.checked(input.backoff.as_ref(), options.backoff.as_ref(), check_backoff);
+        let mut config = given.checked(None, options.config.as_ref(), check_config).unwrap_or_default();
+        config.extend(given.checked(input.config.as_ref(), None, check_config).unwrap_or_default());
         Self {
             name: input.name.clone(),
             description: input.description.clone(),
             handler: input.handler.clone(),
             policy: StepPolicy {
                 retryable,
-                retry_limit,
-                backoff: check_backoff(input.backoff.as_ref().or(defaults.backoff.as_ref()), path, faults),
-                timeout,
-                interrupt: input.interrupt.or(defaults.interrupt).unwrap_or(false),
-                on_failure: check_on_failure(input, defaults, path, faults),
+                // The first attempt at a step that is never tried again is its last, whatever else is said.
+                retry_limit: if retryable { retry_limit.unwrap_or(DEFAULT_RETRY_LIMIT) } else { 1 },
+                backoff: backoff.unwrap_or_default(),
+                timeout: timeout.unwrap_or(Duration::from_secs_f64(DEFAULT_TIMEOUT)),
+                interrupt: input.interrupt.or(options.interrupt).unwrap_or(false),
+                on_failure: check_on_failure(input, options, path, faults),
             },
             queue: check_queue(input.queue.as_deref(), &format!("{path}.queue"), faults),
             priority: check_priority(input.priority, &format!("{path}.priority"), faults),
-            config,
+            config: Json::of(&config).unwrap_or_else(|_| Json::empty_object()),
             limit: input.limit.as_ref().map(|limit| Limit::build(limit, &format!("{path}.limit"), faults)),
             output: check_schema(input.output.as_ref(), &format!("{path}.output"), faults),
         }
@@ -106,6 +98,62 @@ impl StepTemplate {
     pub fn check_result(&self, result: &Json) -> Result<(), Faults> {
         self.output.as_ref().map_or(Ok(()), |schema| schema.check(result, "result"))
     }
+}
+
+/// What a template says for every step.
+pub(super) struct Defaults<'a> {
+    options: &'a StepOptions,
+    /// What is wrong with what steps go by: each once, however many steps do.
+    pub faults: Vec<Fault>,
+}
+
+impl<'a> Defaults<'a> {
+    pub fn new(options: &'a StepOptions) -> Self {
+        Self { options, faults: Vec::new() }
+    }
+}
+
+/// What a step has of its own or from the defaults, checked at the place where it stands.
+struct Given<'a> {
+    path: &'a str,
+    faults: &'a mut Vec<Fault>,
+    of_defaults: &'a mut Vec<Fault>,
+}
+
+impl Given<'_> {
+    fn checked<T, U>(
+        &mut self,
+        own: Option<T>,
+        default: Option<T>,
+        check: impl FnOnce(T, &str, &mut Vec<Fault>) -> U,
+    ) -> Option<U> {
+        if let Some(own) = own {
+            return Some(check(own, self.path, self.faults));
+        }
+        let mut found = Vec::new();
+        let checked = check(default?, "defaults", &mut found);
+        found.retain(|fault| !self.of_defaults.contains(fault));
+        self.of_defaults.extend(found);
+        Some(checked)
+    }
+}
+
+fn check_retry_limit(limit: i64, path: &str, faults: &mut Vec<Fault>) -> u16 {
+    u16::try_from(limit).ok().filter(|limit| (1..=10_000).contains(limit)).unwrap_or_else(|| {
+        let message = "retry_limit counts the attempts, the first included: 1 to 10000 (for a step that is never tried again: retryable: false)";
+        faults.push(Fault::new(format!("{path}.retry_limit"), message).with("1 to 10000", limit.to_string()));
+        DEFAULT_RETRY_LIMIT
+    })
+}
+
+fn check_timeout(timeout: f64, path: &str, faults: &mut Vec<Fault>) -> Duration {
+    seconds(timeout).filter(|span| !span.is_zero()).unwrap_or_else(|| {
+        faults.push(
+            Fault::new(format!("{path}.timeout"), "timeout is a number of seconds above zero")
+                .with("seconds above 0", timeout.to_string()),
+        );
+        Duration::from_secs_f64(DEFAULT_TIMEOUT)
+    })
 }
 
 /// What the step's final failure means. Nobody would have chosen among the branches of a decision that
@@ -121,9 +169,8 @@ fn check_on_failure(input: &StepInput, defaults: &StepOptions, path: &str, fault
     OnFailure::Fail
 }
 
-fn check_backoff(input: Option<&BackoffInput>, path: &str, faults: &mut Vec<Fault>) -> Backoff {
+fn check_backoff(BackoffInput(figures): &BackoffInput, path: &str, faults: &mut Vec<Fault>) -> Backoff {
     let standard = Backoff::default();
-    let Some(BackoffInput(figures)) = input else { return standard };
     let mut figure = |name: &str, value: Option<f64>, standard: f64, most: f64| match value {
         Some(value) if value.is_finite() && (0.0..=most).contains(&value) => value,
         Some(value) => {
@@ -144,17 +191,14 @@ fn check_backoff(input: Option<&BackoffInput>, path: &str, faults: &mut Vec<Faul
     }
 }
 
-/// The step's config over the template's, key by key.
-fn merge_config(defaults: Option<&Json>, own: Option<&Json>, path: &str, faults: &mut Vec<Fault>) -> Json {
-    let mut merged = serde_json::Map::new();
-    for (config, path) in [(defaults, "defaults.config".to_owned()), (own, format!("{path}.config"))] {
-        match config.map(Json::tree) {
-            None => {}
-            Some(Ok(serde_json::Value::Object(map))) => merged.extend(map),
-            Some(_) => {
-                faults.push(Fault::new(path, "config is an object").with("an object", config.map_or("", Json::as_str)))
-            }
+/// The keys of a config; those of a step's go over the template's.
+fn check_config(config: &Json, path: &str, faults: &mut Vec<Fault>) -> serde_json::Map<String, serde_json::Value> {
+    match config.tree() {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => {
+            let fault = Fault::new(format!("{path}.config"), "config is an object");
+            faults.push(fault.with("an object", config.as_str()));
+            Default::default()
         }
     }
-    Json::of(&merged).unwrap_or_else(|_| Json::empty_object())
 }

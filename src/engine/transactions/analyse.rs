@@ -99,6 +99,6 @@ pub(super) fn shape(template: &Template, indexes: &[StepIndex]) -> Shape {
 
 /// What the analysis wants to know of a step.
 pub(super) fn facts(step: &StepProgress) -> StepFacts {
-    let StepProgress { index: _, state, attempts, started_at, finished_at, next_retry_at, items: _ } = *step;
-    StepFacts { state, attempts, started_at, finished_at, next_retry_at, held_back: None }
+    let StepProgress { index: _, state, attempts, started_at, finished_at, next_retry_at, items } = *step;
+    StepFacts { state, attempts, started_at, finished_at, next_retry_at, items, held_back: None }
 }

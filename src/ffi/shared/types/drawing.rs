@@ -43,6 +43,9 @@ struct DrawnStep {
     status: Option<String>,
     #[serde(default)]
     note: Option<String>,
+    /// Of the step of a list's item, the name of the step with the list.
+    #[serde(default)]
+    item_of: Option<String>,
 }
 
 impl Input for DrawInput {
@@ -117,11 +120,12 @@ impl DrawInput {
                 }
                 state
             });
-            Node { name: step.name, depends_on: step.depends_on.unwrap_or_default(), state, note: step.note }
+            let DrawnStep { name, depends_on, note, item_of, .. } = step;
+            Node { name, depends_on: depends_on.unwrap_or_default(), state, note, item_of }
         };
         let nodes: Vec<Node> = self.steps.into_iter().enumerate().map(&mut node).collect();
         Faults::check(faults)?;
-        let nodes = if self.items.unwrap_or(false) { nodes } else { folded(nodes) };
+        let nodes = if self.items.unwrap_or(false) { nodes } else { folded(nodes)? };
         Picture::new(self.title.unwrap_or_default(), nodes)
     }
 }

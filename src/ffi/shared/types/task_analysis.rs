@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::moment::Moment;
+use crate::domain::analysis::ran_alone;
 use crate::domain::analysis::readiness::{Readiness, readiness, unfinished_parents};
 use crate::domain::analysis::shape::Shape;
 use crate::domain::analysis::standing::Standing;
@@ -94,7 +95,7 @@ fn names(task: &Analysed, steps: impl IntoIterator<Item = StepIndex>) -> Vec<Str
 
 /// The path on which the steps ran the longest.
 fn critical_path(task: &Analysed, shape: &Shape) -> (Vec<String>, f64) {
-    let (path, took) = shape.longest_path(|step| task.steps[step as usize].ran());
+    let (path, took) = shape.longest_path(|step| ran_alone(step, &task.steps, shape));
     (names(task, path), took.as_secs_f64())
 }
 

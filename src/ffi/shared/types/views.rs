@@ -162,6 +162,13 @@ impl StepView {
         self.task.template().name_of(self.row.index).unwrap_or_default()
     }
 
+    /// Of an item's step, the name of the step with the list.
+    pub fn item_of(&self) -> Option<&str> {
+        let template = self.task.template();
+        let (&group, _) = template.groups.item(self.row.index)?;
+        Some(template.step(group)?.name.as_str())
+    }
+
     /// Its priority: its own, else its task's.
     pub fn priority(&self) -> i16 {
         self.task.template().priority_of(self.row.index, self.task.row.priority)
