@@ -115,6 +115,20 @@ on_each_database! {
         host.end();
     }
 
+    fn until_idle_waits_for_a_task_whose_time_has_passed(url: &str) {
+        let host = Host::start(url, 0, LEASE, &[single()]);
+        let worker = host.worker(1);
+        run(&worker, 1);
+        for n in 0..20 {
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            let past = host.now().before(Duration::from_secs(1));
+            let task = host.create("single", TaskIntent { run_at: Some(past), ..TaskIntent::default() });
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            assert!(host.state(task).is_ended(), "idle before task {n} ran, which was overdue");
+        }
+        host.end();
+    }
+
     fn a_worker_whose_loop_met_a_fault_says_so_and_starts_over(url: &str) {
         let host = Host::start(url, 0, Duration::from_secs(2), &[single()]);
         let fatal = Arc::new(AtomicBool::new(true));
