@@ -276,3 +276,25 @@ mod lost_answers {
         });
     }
 }
+
+#[test]
+fn large_results_are_recorded_in_transactions_of_their_own() {
+    let database = support::fresh_postgres();
+    let host = Host::start(&database.url, 0, LEASE, &[single()]);
+    let worker = host.worker(3);
+    let tasks: Vec<TaskId> = (0..3).map(|_| host.create("single", TaskIntent::default())).collect();
+    let held = [take(&worker), take(&worker), take(&worker)];
+    let large = done(json!("x".repeat(40 << 20)));
+    // The later two come while the first is recorded, or with it.
+    for ticket in held {
+        worker.report(ticket.number, large.clone());
+    }
+    eventually("the tasks end", || tasks.iter().all(|&task| host.state(task).is_ended()));
+    let transactions = block(async {
+        let mut connection = database.connect().await;
+        let count = "SELECT count(DISTINCT xmin::text) FROM tasker_workflow_steps";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&mut connection).await.expect("a count")
+    });
+    assert_eq!(transactions, 3, "more than 64 MiB went to the server in one message");
+    host.end();
+}

@@ -3,11 +3,12 @@
 //! The host's threads call [`Worker::take`] and [`Worker::report`], which never block and never
 //! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
 //! next. [`hands`] is the state that they share, with [`attempts`], what threads are running, and
-//! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`revocation`]
-//! finds what others have moved meanwhile, [`outputs`] holds results against their schemas, [`waited`] is for hosts that
-//! run steps on the thread that waits for them.
+//! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`batch`] how much to record at
+//! once, [`revocation`] finds what others have moved meanwhile, [`outputs`] holds results against their schemas, [`waited`] is
+//! for hosts that run steps on the thread that waits for them.
 
 mod attempts;
+mod batch;
 mod dispatcher;
 mod hands;
 mod outputs;
