@@ -72,16 +72,47 @@ RSpec.describe "A database" do
       handle = at_work(flow, handlers, answer_timeout: 1)
       @worker.stop
       expect(handle.tasks.count).to eq(0)
-      creating = database.held do
-        creating = Thread.new { create(handle, [7]) }
-        eventually { creating.stop? && database.query(<<~SQL) == [["t"]] }
-          SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
-        SQL
-        proxy.forget
-        creating
-      end
+      creating = forgotten(at: "INSERT") { Thread.new { create(handle, [7]) } }
       expect(creating.value.first.reload.status).to eq("pending")
       expect(handle.tasks.count).to eq(1)
+    end
+
+    it "that is left in the middle of a creation gives back what that had locked, and the creation is repeated" do
+      handle = at_work(flow, handlers, answer_timeout: 1)
+      @worker.stop
+      keyed = ->(key) { handle.create_task("flow", context: { n: 7 }, key: key) }
+      keyed.call("before")
+      creating = forgotten(at: "tasker_task_keys") { Thread.new { keyed.call("k") } }
+      expect(creating.value.reload.status).to eq("pending")
+      expect(handle.tasks.count).to eq(2)
+    end
+
+    it "that is left while a result is recorded lets the same worker record it" do
+      gate = self.gate
+      gated = { **handlers, a: ->(ctx) { (ctx.context["n"] < 7 || gate.wait) && ctx.context["n"] } }
+      handle = at_work(flow, gated, answer_timeout: 1)
+      expect(results(create(handle, [1, 2]))).to eq([2, 4])
+      tasks = create(handle, [7])
+      eventually { gate.waiting == 1 }
+      forgotten(at: "FOR KEY SHARE") { gate.open }
+      expect(results(tasks)).to eq([14])
+      expect(attempts(tasks)).to eq([1])
+      expect(completions).to eq(6)
+    end
+
+    # What the block gives, which has a statement with these words wait for a lock. Once that is to be had, nobody hears
+    # any more of the transaction that gets it. The statement was prepared before: to prepare it would wait, too, and
+    # nobody would come to run it.
+    def forgotten(at:)
+      database.held do
+        begun = yield
+        eventually { database.query(<<~SQL) == [["t"]] }
+          SELECT count(*) > 0 FROM pg_stat_activity
+          WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%#{at}%'
+        SQL
+        proxy.forget
+        begun
+      end
     end
 
     it "that only reads for a while refuses clearly, stores no half, and is worked on again" do

@@ -104,6 +104,16 @@ RSpec.describe "Running" do
       expect(run_task(flow).step(:only).result).to eq(2)
     end
 
+    it "runs a task whose run_at has passed before it calls that idle" do
+      handle.register(single(&:attempt))
+      handle.work(until: :idle, timeout: 20)
+      ran = Array.new(3) do
+        handle.create_task("flow", run_at: Time.now - 1)
+        handle.work(until: :idle, timeout: 20).ran
+      end
+      expect(ran).to eq([1, 1, 1])
+    end
+
     it "refuses another end than idle, and thread counts that make no sense" do
       expect { handle.work(until: :done) }.to raise_error(TaskerCore::ValidationError, /idle/)
       [0, -1, "five", 1.5].each do |threads|

@@ -115,6 +115,20 @@ on_each_database! {
         host.end();
     }
 
+    fn until_idle_waits_for_a_task_whose_time_has_passed(url: &str) {
+        let host = Host::start(url, 0, LEASE, &[single()]);
+        let worker = host.worker(1);
+        run(&worker, 1);
+        for n in 0..20 {
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            let past = host.now().before(Duration::from_secs(1));
+            let task = host.create("single", TaskIntent { run_at: Some(past), ..TaskIntent::default() });
+            assert!(block(worker.until_idle(None)).expect("idle"));
+            assert!(host.state(task).is_ended(), "idle before task {n} ran, which was overdue");
+        }
+        host.end();
+    }
+
     fn a_worker_whose_loop_met_a_fault_says_so_and_starts_over(url: &str) {
         let host = Host::start(url, 0, Duration::from_secs(2), &[single()]);
         let fatal = Arc::new(AtomicBool::new(true));
@@ -261,4 +275,26 @@ mod lost_answers {
             assert_eq!(worker.phase(), Phase::Stopped);
         });
     }
+}
+
+#[test]
+fn large_results_are_recorded_in_transactions_of_their_own() {
+    let database = support::fresh_postgres();
+    let host = Host::start(&database.url, 0, LEASE, &[single()]);
+    let worker = host.worker(3);
+    let tasks: Vec<TaskId> = (0..3).map(|_| host.create("single", TaskIntent::default())).collect();
+    let held = [take(&worker), take(&worker), take(&worker)];
+    let large = done(json!("x".repeat(40 << 20)));
+    // The later two come while the first is recorded, or with it.
+    for ticket in held {
+        worker.report(ticket.number, large.clone());
+    }
+    eventually("the tasks end", || tasks.iter().all(|&task| host.state(task).is_ended()));
+    let transactions = block(async {
+        let mut connection = database.connect().await;
+        let count = "SELECT count(DISTINCT xmin::text) FROM tasker_workflow_steps";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&mut connection).await.expect("a count")
+    });
+    assert_eq!(transactions, 3, "more than 64 MiB went to the server in one message");
+    host.end();
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use tasker_core::domain::id::*;
 use tasker_core::domain::time::Timestamp;
@@ -78,6 +79,45 @@ async fn a_lost_connection_is_tried_again_as_resent() {
     assert!(resent.expect("the second try succeeds"));
     let mut connection = database.connect().await;
     assert_eq!(number(&mut connection, "SELECT live::bigint FROM tasker_tasks").await, 2);
+}
+
+#[tokio::test]
+async fn a_transaction_of_a_process_that_stands_still_lets_go_of_its_locks_and_is_tried_again() {
+    let database = fresh_database().await;
+    let store = Arc::new(open(&database).await);
+    let named = template(&store).await;
+    let task = create(&store, named, 1).await[0];
+    let (locked, go_on) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let still = {
+        let (store, locked, go_on) = (Arc::clone(&store), Arc::clone(&locked), Arc::clone(&go_on));
+        tokio::spawn(async move {
+            transact!(store.write(
+                task: TaskId, locked: Arc<tokio::sync::Notify>, go_on: Arc<tokio::sync::Notify>
+            ) |tx| -> bool {
+                let touch = TaskTouch { id: *task, start: false, live: 1, failed: 0, error: None };
+                tx.touch_tasks(&[touch], MOVES).await?;
+                if !tx.resent() {
+                    locked.notify_one();
+                    go_on.notified().await;
+                }
+                Ok(tx.resent())
+            })
+        })
+    };
+    locked.notified().await;
+    let other = async {
+        transact!(store.write(task: TaskId) |tx| -> () {
+            let touch = TaskTouch { id: *task, start: false, live: 1, failed: 0, error: None };
+            tx.touch_tasks(&[touch], MOVES).await.map(drop)
+        })
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), other).await;
+    go_on.notify_one();
+    waited.expect("it gets the lock").expect("it succeeds");
+    let resent = still.await.expect("no panic").expect("the second try succeeds");
+    assert!(resent, "the first one was committed after all");
+    let mut connection = database.connect().await;
+    assert_eq!(number(&mut connection, "SELECT live::bigint FROM tasker_tasks").await, 3);
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::attempts::{Attempts, Loss};
+use super::batch::fitting;
 use super::pace::{AHEAD, Pace};
 use super::receipts::Receipts;
 use super::{Ticket, Wake, WorkerStats};
-use crate::domain::fan_out::MAX_ITEMS;
 use crate::domain::id::{LaneId, ReceiptId, SessionKey, StepKey, Token};
 use crate::domain::json::Json;
 use crate::domain::state::StepState;
@@ -338,18 +338,6 @@ impl Hands {
         self.add(Report { assignment: Arc::new(assignment), outcome });
     }
 
-    /// How many of the reports the next round takes: as many as make a batch, or fewer where there are long
-    /// lists among them, each item of which is a step to make.
-    fn next_batch(&self) -> usize {
-        let mut steps = 0;
-        let fits = |report: &&Report| {
-            steps += if let Outcome::Expanded(items) = &report.outcome { items.len() } else { 0 };
-            steps <= MAX_ITEMS
-        };
-        // The first fits alone, whatever it is.
-        self.reports.iter().take(self.batch).take_while(fits).count().max(self.reports.len().min(1))
-    }
-
     /// What there is to do now, if anything; its limit counts as held. Nothing is claimed unless
     /// `claim`.
     pub(super) fn next_round(&mut self, claim: bool) -> Option<Round> {
@@ -375,7 +363,8 @@ impl Hands {
         self.round_began = Instant::now();
         self.urgent = false;
         let fair = look && self.round.is_multiple_of(FAIR_ROUND);
-        let rest = self.reports.split_off(self.next_batch());
+        let batch = fitting(self.reports.iter().map(|report| &report.outcome), self.batch);
+        let rest = self.reports.split_off(batch);
         let reports = std::mem::replace(&mut self.reports, rest);
         self.settling = reports.len();
         self.claiming = keep;

@@ -3,11 +3,12 @@
 //! The host's threads call [`Worker::take`] and [`Worker::report`], which never block and never
 //! touch the database. One loop ([`dispatcher`]) settles what was reported and claims what is
 //! next. [`hands`] is the state that they share, with [`attempts`], what threads are running, and
-//! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`revocation`]
-//! finds what others have moved meanwhile, [`outputs`] holds results against their schemas, [`waited`] is for hosts that
-//! run steps on the thread that waits for them.
+//! [`receipts`], under which all of it is held; [`pace`] says how far ahead to claim, [`batch`] how much to record at
+//! once, [`revocation`] finds what others have moved meanwhile, [`outputs`] holds results against their schemas, [`waited`] is
+//! for hosts that run steps on the thread that waits for them.
 
 mod attempts;
+mod batch;
 mod dispatcher;
 mod hands;
 mod outputs;
@@ -364,7 +365,7 @@ impl Worker {
     }
 
     /// Waits until nothing is ready, held by anyone or waiting for a retry among the worker's
-    /// lanes; false when `timeout` ends first.
+    /// lanes, and no timer is overdue; false when `timeout` ends first.
     ///
     /// # Errors
     /// When the database fails for good.
@@ -387,15 +388,26 @@ impl Worker {
             // A lane that was made a moment ago counts, though the loop has not met it yet.
             let looked_up = self.look_up_lanes().await;
             match self.outlook().await.and_then(|(outlook, _)| looked_up.map(|_| outlook)) {
-                Ok(Outlook { ready: false, held: false, retrying: false, parked: false, outbox: false, .. })
-                    if self.is_empty_handed() =>
-                {
+                Ok(Outlook {
+                    ready: false,
+                    held: false,
+                    retrying: false,
+                    parked: false,
+                    outbox: false,
+                    next_due_us,
+                    ..
+                }) if next_due_us != Some(0) && self.is_empty_handed() => {
                     return Ok(());
                 }
                 Ok(outlook) => {
                     if outlook.ready {
                         self.hands.lock().hear_of_work();
                         self.stir.notify_one();
+                    }
+                    if outlook.next_due_us == Some(0) {
+                        // The loop looks at the timers, too.
+                        self.expect_work();
+                        self.clock_moved();
                     }
                     if outlook.outbox {
                         self.engine.expand_beside();

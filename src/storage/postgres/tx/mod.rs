@@ -69,13 +69,18 @@ use crate::storage::{Result, Said, StoreError, Tx};
 /// for each row among the values. Statements that probe for values therefore say `id = ANY (ARRAY [w.id])` of the index's
 /// first column instead of `id = w.id`: an index serves that only when it is probed, and an index that could give no
 /// order for a merge is not walked. It costs 0.3 µs a probe.
+///
+/// The server ends a transaction of which it hears nothing for five seconds. Where a process stands still or its host is
+/// gone without a word, nothing else would end it before TCP gives up, two hours later: it would hold its session's row,
+/// past which no sweep gets, and this very process would wait for it when it sends the transaction again. Between two
+/// statements nothing takes so long that is at work; who was only frozen finds its connection lost, and tries again.
 macro_rules! begin {
     ($level:literal $(, $more:literal)?) => {
         concat!(
             "BEGIN ISOLATION LEVEL ",
             $level,
             "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-             SET LOCAL jit = off",
+             SET LOCAL jit = off; SET LOCAL idle_in_transaction_session_timeout = '5s'",
             $("; SET LOCAL ", $more)?
         )
     };
