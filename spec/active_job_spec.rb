@@ -168,6 +168,24 @@ RSpec.describe "ActiveJob" do
         expect(busy).to have_attributes(status: "error", attempts: 2)
       end
 
+      it "is tried again where its job asks, whatever that makes of errors, and does first what comes after" do
+        asking = Class.new(jobs::Base) do
+          retry_on(StandardError, wait: 0, attempts: 2)
+          rescue_from(TaskerCore::Error) { |error| Support::Jobs.log << error.class }
+
+          def perform
+            retry_job(wait: 0) if executions < 5
+            Support::Jobs.log << executions
+          rescue StandardError
+            Support::Jobs.log << "rescued"
+          end
+        end
+        stub_const("AskingJob", asking)
+        step = mail(nil, job: asking)
+        expect(step).to have_attributes(status: "complete", attempts: 5)
+        expect(logged).to eq([1, 2, 3, 4, 5])
+      end
+
       it "is done for each item of a list" do
         flow = workflow do
           step(:list) { %w[a b] }

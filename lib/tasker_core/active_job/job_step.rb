@@ -14,16 +14,21 @@ module TaskerCore
     # How often a step may be tried whose job decides that itself.
     OFTEN = 10_000
 
-    # What a job does within a step: where it enqueues itself once more, the step is tried again.
+    # What a job does within a step: where it enqueues itself once more, the step is tried again when the job has ended.
+    # Nothing is raised for it: the job's own handlers of errors would see that.
     module WithinStep
-      attr_writer :tasker_step
+      # @return [Hash{Symbol => Object}, nil] what it asked for last, `wait` and the like
+      attr_reader :asked_again
 
       def retry_job(options = {})
         instrument(:enqueue_retry, options.slice(:error, :wait)) { nil }
         enqueue(options)
       end
 
-      def enqueue(options = {}) = @tasker_step.call(self, options)
+      def enqueue(options = {})
+        @asked_again = options
+        self
+      end
     end
 
     class << self
@@ -57,14 +62,13 @@ module TaskerCore
     def job_class = @job.is_a?(Module) ? Handlers.current(@job) : Object.const_get(@job.to_s)
 
     def call(ctx)
-      job = build(ctx)
-      JobArguments.json(job.perform_now)
-    rescue RetryableError, PermanentError
-      raise
-    rescue StandardError => e
-      raise unless @decides
-
-      raise e.extend(Final)
+      job = result = nil
+      to_its_end do
+        job = build(ctx)
+        result = job.perform_now
+      end
+      try_again(ctx, job) if job.asked_again
+      JobArguments.json(result)
     end
 
     # The same, for a test: its jobs raise this when they are performed, and make of it what they make of errors.
@@ -108,6 +112,16 @@ module TaskerCore
                                expected: "a class of ActiveJob's, or its name", got: Native.shown(@job))
     end
 
+    def to_its_end
+      yield
+    rescue RetryableError, PermanentError
+      raise
+    rescue StandardError => e
+      raise unless @decides
+
+      raise e.extend(Final)
+    end
+
     # The job has the step's number of attempts, and the same id in each.
     def build(ctx)
       job = @arguments.instantiate(job_class, ctx).extend(WithinStep)
@@ -115,13 +129,13 @@ module TaskerCore
       job.provider_job_id = ctx.task_id
       job.executions = ctx.attempt - 1
       job.exception_executions = { **((ctx.checkpoint || {})["exception_executions"] || {}) }
-      job.tasker_step = ->(failed, options) { try_again(ctx, failed, options) }
       failure = @failure and job.define_singleton_method(:perform) { |*, **| raise failure }
       job
     end
 
     # How often each kind of exception was met is the job's to know in the next attempt.
-    def try_again(ctx, job, options)
+    def try_again(ctx, job)
+      options = job.asked_again
       counted = job.exception_executions
       ctx.checkpoint = { "exception_executions" => counted } unless counted.nil? || counted.empty?
       error = options[:error]
