@@ -186,6 +186,42 @@ RSpec.describe "ActiveJob" do
         expect(logged).to eq([1, 2, 3, 4, 5])
       end
 
+      it "is in error at once with what no handler of errors sees, too" do
+        deep = ->(again) { again.call(again) }
+        own = stub_const("OwnError", Class.new(Exception)) # rubocop:disable Lint/InheritException -- as some are
+        { NotImplementedError => -> { raise NotImplementedError }, SystemStackError => -> { deep.call(deep) },
+          own => -> { raise own } }.each do |error, does|
+          stub_const("FailingJob", failing = Class.new(jobs::Base) { define_method(:perform) { does.call } })
+          expect(mail(nil, job: failing, backoff: "none"))
+            .to have_attributes(status: "error", attempts: 1, error: include("class" => error.name))
+        end
+      end
+
+      it "runs out of time three times, beside what its job asks for" do
+        slow = Class.new(jobs::Base) do
+          def perform
+            Support::Jobs.log << executions
+            executions.odd? ? retry_job(wait: 0) : sleep
+          end
+        end
+        stub_const("SlowJob", slow)
+        step = mail(nil, job: slow, timeout: 0.3, interrupt: true, backoff: "none")
+        expect(logged).to eq([1, 2, 3, 4, 5, 6])
+        expect(step).to have_attributes(status: "error", attempts: 7)
+        expect(step.error).to include("class" => "TaskerCore::PermanentError", "message" => include("3 attempts"))
+        @task.retry
+        handle.work(until: :idle, timeout: 20)
+        expect(logged).to eq([1, 2, 3, 4, 5, 6])
+      end
+
+      it "counts errors from the beginning when it is tried afresh" do
+        mail(["context.mood"], job: jobs::Moody, context: { mood: "busy" })
+        logged
+        @task.retry
+        handle.work(until: :idle, timeout: 20)
+        expect(logged.map { |_, executions, _| executions }).to eq([1, 2, 3])
+      end
+
       it "is done for each item of a list" do
         flow = workflow do
           step(:list) { %w[a b] }
