@@ -135,6 +135,16 @@ RSpec.describe "ActiveJob" do
         expect(mail(->(_ctx) { 7 }).error["message"]).to include("an Array or a Hash")
       end
 
+      it "has no result where what its job returns can't be recorded" do
+        [2**64, -(2**63) - 1, "\xff", "\xff".b, [Float::NAN], { "\xff" => 1 }, Time.now].each do |value|
+          stub_const("OddJob", odd = Class.new(jobs::Base) { define_method(:perform) { value } })
+          expect(mail(nil, job: odd)).to have_attributes(status: "complete", result: nil)
+        end
+        kept = [(2**64) - 1, -(2**63), 1.5, "é", "tea".b, { "a" => [nil, true] }]
+        stub_const("OddJob", odd = Class.new(jobs::Base) { define_method(:perform) { kept } })
+        expect(mail(nil, job: odd).result).to eq(kept)
+      end
+
       it "is called with the context, or with nothing, where nothing is said" do
         none = Class.new(jobs::Base) { def perform = Support::Jobs.log << "none" }
         keywords = Class.new(jobs::Base) { def perform(to:, from: 1) = { to: to, from: from } }
