@@ -223,6 +223,31 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
                                ["again", true, "tasker_core"], ["again", false, "tasker_core"]])
       end
 
+      it "have what no other attempt cures told to Rails.error as unhandled, though attempts are left" do
+        reports = ask(<<~RUBY)
+          class Failing < ActiveJob::Base
+            def perform = raise(KeyError, "job")
+          end
+          reports = []
+          reporter = Object.new
+          reporter.define_singleton_method(:report) { |error, handled:, severity: nil, **| reports << [error.message, handled, severity] }
+          errors = [TaskerCore::DatabaseError.new("disk"), TaskerCore::DatabaseError.new("busy", retryable: true),
+                    TaskerCore::PermanentError.new("declined")]
+          again = ->(ctx) { raise errors[ctx.context["error"]] if ctx.attempt == 1 }
+          TaskerCore.register({ name: "final", steps: [{ name: "only", backoff: "none" }] }, handlers: { only: again })
+          TaskerCore.register({ name: "job", steps: [{ name: "only", job: Failing }] })
+          answering(:error, reporter) do
+            [["final", 0], ["final", 1], ["final", 2], ["job", nil]].each do |name, error|
+              TaskerCore.create_task(name, context: { error: error }.compact)
+              work
+            end
+          end
+          reports
+        RUBY
+        expect(reports).to eq([["disk", false, "error"], ["busy", true, "warning"], ["declined", false, "error"],
+                               ["job", false, "error"]])
+      end
+
       it "are told of to Rails.event where there is that" do
         told = ask(<<~RUBY)
           told = []
