@@ -108,7 +108,10 @@ RSpec.describe "tasker, about the whole" do
       it "leaves what is up to date alone" do
         expect(tasker!("migrate").out).to match(/up to date/)
         database.newer_schema
-        expect(tasker("migrate")).to have_attributes(code: 2, err: /newer tasker_core/)
+        [[], ["--check"]].each do |options|
+          expect(tasker("migrate", *options))
+            .to have_attributes(code: 2, out: "", err: /newer tasker_core \(schema \d+, this one knows \d+\); upgrade/)
+        end
       end
     end
   end
