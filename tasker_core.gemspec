@@ -22,6 +22,8 @@ Gem::Specification.new do |spec|
   spec.executables = Dir.chdir(__dir__) { Dir["exe/*"] }.map { |path| File.basename(path) }
   spec.extensions = ["ext/tasker_core/extconf.rb"]
 
+  # A part of Ruby, which is a gem of its own from Ruby 4.0 on: under Bundler it is there for those who name it.
+  spec.add_dependency "logger", ">= 1.4", "< 3"
   # Used while the gem is compiled, by extconf.rb; nothing requires it at run time.
   spec.add_dependency "rb_sys", "~> 0.9"
 end

@@ -135,6 +135,16 @@ RSpec.describe "ActiveJob" do
         expect(mail(->(_ctx) { 7 }).error["message"]).to include("an Array or a Hash")
       end
 
+      it "has no result where what its job returns can't be recorded" do
+        [2**64, -(2**63) - 1, "\xff", "\xff".b, [Float::NAN], { "\xff" => 1 }, Time.now].each do |value|
+          stub_const("OddJob", odd = Class.new(jobs::Base) { define_method(:perform) { value } })
+          expect(mail(nil, job: odd)).to have_attributes(status: "complete", result: nil)
+        end
+        kept = [(2**64) - 1, -(2**63), 1.5, "é", "tea".b, { "a" => [nil, true] }]
+        stub_const("OddJob", odd = Class.new(jobs::Base) { define_method(:perform) { kept } })
+        expect(mail(nil, job: odd).result).to eq(kept)
+      end
+
       it "is called with the context, or with nothing, where nothing is said" do
         none = Class.new(jobs::Base) { def perform = Support::Jobs.log << "none" }
         keywords = Class.new(jobs::Base) { def perform(to:, from: 1) = { to: to, from: from } }
@@ -166,6 +176,60 @@ RSpec.describe "ActiveJob" do
         expect(step).to have_attributes(status: "error", attempts: 2)
         busy = mail(["context.mood"], job: jobs::Moody, context: { mood: "busy" }, retry_limit: 2)
         expect(busy).to have_attributes(status: "error", attempts: 2)
+      end
+
+      it "is tried again where its job asks, whatever that makes of errors, and does first what comes after" do
+        asking = Class.new(jobs::Base) do
+          retry_on(StandardError, wait: 0, attempts: 2)
+          rescue_from(TaskerCore::Error) { |error| Support::Jobs.log << error.class }
+
+          def perform
+            retry_job(wait: 0) if executions < 5
+            Support::Jobs.log << executions
+          rescue StandardError
+            Support::Jobs.log << "rescued"
+          end
+        end
+        stub_const("AskingJob", asking)
+        step = mail(nil, job: asking)
+        expect(step).to have_attributes(status: "complete", attempts: 5)
+        expect(logged).to eq([1, 2, 3, 4, 5])
+      end
+
+      it "is in error at once with what no handler of errors sees, too" do
+        deep = ->(again) { again.call(again) }
+        own = stub_const("OwnError", Class.new(Exception)) # rubocop:disable Lint/InheritException -- as some are
+        { NotImplementedError => -> { raise NotImplementedError }, SystemStackError => -> { deep.call(deep) },
+          own => -> { raise own } }.each do |error, does|
+          stub_const("FailingJob", failing = Class.new(jobs::Base) { define_method(:perform) { does.call } })
+          expect(mail(nil, job: failing, backoff: "none"))
+            .to have_attributes(status: "error", attempts: 1, error: include("class" => error.name))
+        end
+      end
+
+      it "runs out of time three times, beside what its job asks for" do
+        slow = Class.new(jobs::Base) do
+          def perform
+            Support::Jobs.log << executions
+            executions.odd? ? retry_job(wait: 0) : sleep
+          end
+        end
+        stub_const("SlowJob", slow)
+        step = mail(nil, job: slow, timeout: 0.3, interrupt: true, backoff: "none")
+        expect(logged).to eq([1, 2, 3, 4, 5, 6])
+        expect(step).to have_attributes(status: "error", attempts: 7)
+        expect(step.error).to include("class" => "TaskerCore::PermanentError", "message" => include("3 attempts"))
+        @task.retry
+        handle.work(until: :idle, timeout: 20)
+        expect(logged).to eq([1, 2, 3, 4, 5, 6])
+      end
+
+      it "counts errors from the beginning when it is tried afresh" do
+        mail(["context.mood"], job: jobs::Moody, context: { mood: "busy" })
+        logged
+        @task.retry
+        handle.work(until: :idle, timeout: 20)
+        expect(logged.map { |_, executions, _| executions }).to eq([1, 2, 3])
       end
 
       it "is done for each item of a list" do

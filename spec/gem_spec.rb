@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "rubygems/package"
+
 RSpec.describe "The gem" do
   def root(*path) = File.join(Support::ROOT, *path)
 
@@ -22,10 +24,22 @@ RSpec.describe "The gem" do
     expect(gemspec.version.to_s).to eq(TaskerCore::VERSION)
   end
 
-  it "needs no gem but rb_sys, which compiles it" do
-    expect(gemspec.runtime_dependencies.map(&:name)).to eq(["rb_sys"])
+  it "needs no gem but rb_sys, which compiles it, and logger, which Ruby 4.0 has as a gem" do
+    expect(gemspec.runtime_dependencies.map(&:name)).to contain_exactly("rb_sys", "logger")
     required = Dir[root("lib/**/*.rb")].flat_map { |path| File.read(path).scan(/^\s*require "([^"]+)"/).flatten }
     expect(required.grep(/rb_sys/)).to eq([])
+  end
+
+  it "needs only logger where it brings its extension" do
+    Dir.mktmpdir do |folder|
+      # In the extension's place the interpreter, which is smaller.
+      made = start_command(["rake", "--silent", "package:platform[#{RbConfig.ruby},#{folder}]"], folder: root).outcome
+      raise made.output unless made.success?
+
+      packed = Gem::Package.new(Dir["#{folder}/*.gem"].first).spec
+      expect(packed.runtime_dependencies.map(&:name)).to eq(["logger"])
+      expect(packed.extensions).to eq([])
+    end
   end
 
   it "brings everything that compiling and running need" do
@@ -52,7 +66,7 @@ RSpec.describe "The gem" do
       require "tasker_core"
       handle = TaskerCore.open("sqlite::memory:")
       handle.close
-      puts JSON.generate(Gem.loaded_specs.reject { |_, spec| spec.default_gem? }.keys - before)
+      puts JSON.generate(Gem.loaded_specs.reject { |_, spec| spec.default_gem? }.keys - before - ["logger"])
     RUBY
     expect(loaded).to eq([])
   end

@@ -39,6 +39,38 @@ RSpec.describe "A task that is created in a transaction of ActiveRecord" do
       expect(task.history).not_to be_empty
     end
 
+    it "is the JSON of its fields, whoever asks, with ActiveSupport or without" do
+      task = nil
+      transaction { task = create(context: { n: 1 }, run_at: Time.utc(2030), tags: ["a"]) }
+      plain = { "id" => task.id, "namespace" => "default", "name" => "flow", "version" => "1.0.0",
+                "status" => "created", "context" => { "n" => 1 }, "key" => nil, "priority" => 0, "queue" => "default",
+                "tags" => ["a"], "initiator" => nil, "reason" => nil, "run_at" => "2030-01-01T00:00:00.000000Z" }
+      expect(task.as_json).to eq(plain)
+      expect(task.as_json.keys).to eq(task.to_h.keys.map(&:name))
+      expect(task.as_json(only: %i[id status])).to eq("id" => task.id, "status" => "created")
+      expect([JSON.parse(task.to_json), JSON.parse(JSON.generate([task])).first]).to all(eq(plain))
+      require "active_support/json"
+      expect(JSON.parse(ActiveSupport::JSON.encode({ task: task }))).to eq("task" => plain)
+      expect(JSON.parse(task.to_json(except: :context))).to eq(plain.except("context"))
+    end
+
+    it "takes what a task does, by hand too, once it is there" do
+      handle.register(single("flaky", retryable: false) { |ctx| ctx.context["n"] || raise("none") })
+      asked = { retry: [], restart_from: [:only], resolve: [] }
+      task = nil
+      transaction do
+        task = handle.create_task("flaky")
+        asked.each do |operation, given|
+          expect(error_of { task.public_send(operation, *given) }.message).to include("waits for the transaction")
+        end
+      end
+      handle.work(until: :idle, timeout: 20)
+      expect(task.retry(by: "ann")).to be_in_progress
+      handle.work(until: :idle, timeout: 20)
+      expect(task.restart_from(:only, reason: "again")).to be_in_progress
+      expect(task.resolve(reason: "done elsewhere")).to be_resolved_manually
+    end
+
     it "is dropped by a rollback" do
       task = nil
       transaction { (task = create) && raise(ActiveRecord::Rollback) }

@@ -77,6 +77,16 @@ RSpec.describe "tasker work" do
       expect(File).not_to exist(path("work.pid"))
     end
 
+    it "says whose steps it runs, wherever that is set" do
+      [[[], {}, "all queues"], [[], { "TASKER_QUEUES" => "mail,web" }, "mail, web"],
+       [%w[--queues slow], { "TASKER_QUEUES" => "mail" }, "slow"]].each do |options, env, queues|
+        program = work(*options, env: env)
+        await_words(program, /for 2 templates, steps of #{queues}$/)
+        program.signal("TERM")
+        program.outcome
+      end
+    end
+
     it "gives back what still runs when the time is over, and ends at once at a second signal" do
       program = work("--drain", "0.3")
       await_words(program, /threads for/)

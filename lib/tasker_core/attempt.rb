@@ -22,6 +22,15 @@ module TaskerCore
     # What that thread is at.
     def self.of(thread) = thread.thread_variable_get(:tasker_core_attempt)
 
+    # Whether no other attempt can cure this error, however many are left.
+    def self.permanent?(error)
+      case error
+      when PermanentError, JobStep::Final then true
+      when DatabaseError then !error.retryable?
+      else false
+      end
+    end
+
     # @return [StepContext]
     attr_reader :context
 
@@ -132,18 +141,10 @@ module TaskerCore
       fail_with(e, permanent: true)
     end
 
-    def fail_with(error, permanent: permanent?(error))
+    def fail_with(error, permanent: Attempt.permanent?(error))
       report(error, permanent)
       @reported = true
       tell(error, permanent)
-    end
-
-    def permanent?(error)
-      case error
-      when PermanentError, JobStep::Final then true
-      when DatabaseError then !error.retryable?
-      else false
-      end
     end
 
     def report(error, permanent)

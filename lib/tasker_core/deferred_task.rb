@@ -75,10 +75,20 @@ module TaskerCore
     # @!method resume(reason: nil, by: nil)
     #   @param (see TaskerCore::TaskOperations#resume)
     #   @return (see TaskerCore::TaskOperations#resume)
+    # @!method retry(reason: nil, by: nil)
+    #   @param (see TaskerCore::TaskOperations#retry)
+    #   @return (see TaskerCore::TaskOperations#retry)
+    # @!method restart_from(step, reason: nil, by: nil)
+    #   @param (see TaskerCore::TaskOperations#restart_from)
+    #   @return (see TaskerCore::TaskOperations#restart_from)
+    # @!method resolve(reason: nil, by: nil)
+    #   @param (see TaskerCore::TaskOperations#resolve)
+    #   @return (see TaskerCore::TaskOperations#resolve)
     # @!method update(reason: nil, by: nil, **changes)
     #   @param (see TaskerCore::TaskOperations#update)
     #   @return (see TaskerCore::TaskOperations#update)
-    def_delegators :reload, :steps, :step, :history, :annotate, :annotations, :wait, :cancel, :pause, :resume, :update
+    def_delegators :reload, :steps, :step, :history, :annotate, :annotations, :wait, :cancel, :pause, :resume, :retry,
+                   :restart_from, :resolve, :update
 
     # @return [String] `deferred` until the end of the transaction, then `created`; `dropped` after a rollback;
     #   `failed` where it was committed and the task could not be created then; `written` where it stands in an outbox,
@@ -119,6 +129,23 @@ module TaskerCore
     def to_h
       { id: id, namespace: namespace, name: name, version: version, status: status, context: context, key: key,
         priority: priority, queue: queue, tags: tags, initiator: initiator, reason: reason, run_at: run_at }
+    end
+
+    # @param options [Hash, nil] as for {Snapshot#as_json}
+    # @return [Hash{String => Object}] the fields of {#to_h}, JSON values only, as a task has them
+    def as_json(options = nil)
+      planned = @planned.as_json(only: Snapshot.wanted(to_h.keys, options))
+      planned["status"] &&= status
+      planned
+    end
+
+    # @param arguments [Array<Object>] none, a generator's state, or options as for {#as_json}
+    # @return [String]
+    def to_json(*arguments)
+      options = arguments.first
+      return as_json.to_json(*arguments) unless options.is_a?(Hash)
+
+      as_json(options).to_json(options.except(:only, :except))
     end
 
     # @api private

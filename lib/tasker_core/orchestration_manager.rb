@@ -42,7 +42,7 @@ module TaskerCore
 
     # @api private
     # @return [OrchestrationHandle, nil] the default handle, where it is open
-    def current = (@handle if @handle&.valid?)
+    def current = (@opened if @opened&.valid?)
 
     # Closes the default handle. The next call that needs one opens it with the settings of then.
     #

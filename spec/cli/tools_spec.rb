@@ -73,6 +73,19 @@ RSpec.describe "tasker, about the whole" do
       end
     end
 
+    it "finds what is wrong with templates that the program registered" do
+      app = <<~RUBY
+        TaskerCore.configure { |c| c.database_url = "sqlite:app.sqlite3" }
+        reads = ->(ctx) { ctx.result(:aa) }
+        TaskerCore.register({ name: "order", steps: [{ name: "a" }, { name: "b", depends_on: ["a"] }] },
+                            handlers: { a: ->(_ctx) { 1 }, b: reads })
+      RUBY
+      said, = tasker_in({ "app.rb" => app }, "check", "-r", "app.rb")
+      expect([said.code, said.err]).to eq [1, ""]
+      expect(said.out).to include("\nTemplates\ndefault/order 1.0.0\n")
+        .and match(%r{^error: default/order 1.0.0 step b: reads the result of "aa", and there is no such step})
+    end
+
     it "says that there is no server" do
       said = tasker("check", "--database", "postgres://127.0.0.1:1/none?connect_timeout=0.2")
       expect([said.code, said.out]).to match [1, /^error: database: PostgreSQL at 127.0.0.1:1 cannot be reached/]
@@ -95,7 +108,10 @@ RSpec.describe "tasker, about the whole" do
       it "leaves what is up to date alone" do
         expect(tasker!("migrate").out).to match(/up to date/)
         database.newer_schema
-        expect(tasker("migrate")).to have_attributes(code: 2, err: /newer tasker_core/)
+        [[], ["--check"]].each do |options|
+          expect(tasker("migrate", *options))
+            .to have_attributes(code: 2, out: "", err: /newer tasker_core \(schema \d+, this one knows \d+\); upgrade/)
+        end
       end
     end
   end

@@ -94,6 +94,47 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
         expect(seen).to include("order" => nil, "user_id" => nil, "locale" => "en", "zone" => "UTC")
       end
 
+      it "go without what can't be written down of what was there, which is told of once" do
+        values = ['"tea \xff".b', "Float::NAN", "2**64", "[2**64]", "{ 'a' => 0.0 / 0 }", "-1.0 / 0"]
+        seen = ask(<<~RUBY)
+          logged
+          [#{values.join(", ")}].map do |value|
+            task = Current.set(kind: value, user_id: 8) { Watch.start({}) }
+            work
+            task.reload.step(:look).result.values_at("kind", "user_id")
+          end
+        RUBY
+        expect(seen).to eq([["nil", 8]] * values.size)
+        expect(ask("logged").scan(/Current.kind does not travel with tasks: .*$/).size).to eq(1)
+      end
+
+      it "go without a record that was deleted since, and wait for one that can't be read now" do
+        seen = ask(<<~RUBY)
+          logged
+          order = Order.create!(name: "gone")
+          task = Current.set(order: order, user_id: 8) { Watch.start({}) }
+          order.destroy
+          work
+          task.reload.step(:look).then { |step| step.result&.values_at("order", "user_id") || step.error }
+        RUBY
+        expect(seen).to eq([nil, 8])
+        expect(ask("logged")).to match(/Current.order is not there any more: Couldn't find Order/)
+        seen = ask(<<~RUBY)
+          begin
+            order = Order.create!(name: "late")
+            task = Current.set(order: order) { Watch.start({}) }
+            Order.define_singleton_method(:find) { |*| raise ActiveRecord::ConnectionNotEstablished, "down" }
+            worker = TaskerCore.worker(threads: 1).start
+            sleep 0.01 until task.reload.step(:look).waiting_for_retry?
+            Order.singleton_class.remove_method(:find)
+            [task.step(:look).error&.fetch("class"), task.wait(timeout: 20).step(:look).result["order"]]
+          ensure
+            worker&.stop(timeout: 5)
+          end
+        RUBY
+        expect(seen).to eq(["ActiveJob::DeserializationError", "late"])
+      end
+
       it "leave a test what it knew where they run on its thread, and see what it wrote" do
         seen = ask(<<~RUBY)
           require "tasker_core/testing"
@@ -180,6 +221,31 @@ RSpec.describe "Handlers in a Rails app", limit: 120 do
         RUBY
         expect(reports).to eq([["lost", false, "error", "only"], ["lost", false, "tasker_core"],
                                ["again", true, "tasker_core"], ["again", false, "tasker_core"]])
+      end
+
+      it "have what no other attempt cures told to Rails.error as unhandled, though attempts are left" do
+        reports = ask(<<~RUBY)
+          class Failing < ActiveJob::Base
+            def perform = raise(KeyError, "job")
+          end
+          reports = []
+          reporter = Object.new
+          reporter.define_singleton_method(:report) { |error, handled:, severity: nil, **| reports << [error.message, handled, severity] }
+          errors = [TaskerCore::DatabaseError.new("disk"), TaskerCore::DatabaseError.new("busy", retryable: true),
+                    TaskerCore::PermanentError.new("declined")]
+          again = ->(ctx) { raise errors[ctx.context["error"]] if ctx.attempt == 1 }
+          TaskerCore.register({ name: "final", steps: [{ name: "only", backoff: "none" }] }, handlers: { only: again })
+          TaskerCore.register({ name: "job", steps: [{ name: "only", job: Failing }] })
+          answering(:error, reporter) do
+            [["final", 0], ["final", 1], ["final", 2], ["job", nil]].each do |name, error|
+              TaskerCore.create_task(name, context: { error: error }.compact)
+              work
+            end
+          end
+          reports
+        RUBY
+        expect(reports).to eq([["disk", false, "error"], ["busy", true, "warning"], ["declined", false, "error"],
+                               ["job", false, "error"]])
       end
 
       it "are told of to Rails.event where there is that" do

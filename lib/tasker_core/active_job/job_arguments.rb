@@ -14,26 +14,7 @@ module TaskerCore
   # @api private
   class JobArguments
     # @return [Object, nil] a job's result where it can be recorded
-    def self.json(value) = json?(value) ? value : nil
-
-    def self.json?(value, depth = 0)
-      case value
-      when Array then depth < 64 && value.all? { |item| json?(item, depth + 1) }
-      when Hash then depth < 64 && value.all? { |key, item| name?(key) && json?(item, depth + 1) }
-      else plain?(value)
-      end
-    end
-
-    def self.plain?(value)
-      case value
-      when String then value.encoding == Encoding::UTF_8 || value.ascii_only?
-      when Float then value.finite?
-      when nil, true, false, Integer then true
-      end
-    end
-
-    def self.name?(key) = key.is_a?(String) || key.is_a?(Symbol)
-    private_class_method :json?, :plain?, :name?
+    def self.json(value) = JSONValue.possible?(value) ? value : nil
 
     def initialize(given)
       @given = given

@@ -13,17 +13,24 @@ module TaskerCore
 
     # How often a step may be tried whose job decides that itself.
     OFTEN = 10_000
+    # How many of these attempts may come to an end that the job has no part in, such as that of their time.
+    UNASKED = 3
 
-    # What a job does within a step: where it enqueues itself once more, the step is tried again.
+    # What a job does within a step: where it enqueues itself once more, the step is tried again when the job has ended.
+    # Nothing is raised for it: the job's own handlers of errors would see that.
     module WithinStep
-      attr_writer :tasker_step
+      # @return [Hash{Symbol => Object}, nil] what it asked for last, `wait` and the like
+      attr_reader :asked_again
 
       def retry_job(options = {})
         instrument(:enqueue_retry, options.slice(:error, :wait)) { nil }
         enqueue(options)
       end
 
-      def enqueue(options = {}) = @tasker_step.call(self, options)
+      def enqueue(options = {})
+        @asked_again = options
+        self
+      end
     end
 
     class << self
@@ -57,14 +64,15 @@ module TaskerCore
     def job_class = @job.is_a?(Module) ? Handlers.current(@job) : Object.const_get(@job.to_s)
 
     def call(ctx)
-      job = build(ctx)
-      JobArguments.json(job.perform_now)
-    rescue RetryableError, PermanentError
-      raise
-    rescue StandardError => e
-      raise unless @decides
-
-      raise e.extend(Final)
+      kept = kept_from_before(ctx)
+      spent(ctx, kept) if @decides
+      job = result = nil
+      to_its_end do
+        job = build(ctx, kept)
+        result = job.perform_now
+      end
+      try_again(ctx, job, kept) if job.asked_again
+      JobArguments.json(result)
     end
 
     # The same, for a test: its jobs raise this when they are performed, and make of it what they make of errors.
@@ -108,22 +116,44 @@ module TaskerCore
                                expected: "a class of ActiveJob's, or its name", got: Native.shown(@job))
     end
 
+    # A step that is tried afresh still has what its last attempts left.
+    def kept_from_before(ctx)
+      ctx.checkpoint = nil if ctx.attempt == 1 && ctx.checkpoint
+      ctx.checkpoint || {}
+    end
+
+    def spent(ctx, kept)
+      return if ctx.attempt - 1 - (kept["asked"] || 0) < UNASKED
+
+      raise PermanentError, "#{UNASKED} attempts failed that the job had no say in (a timeout, a RetryableError)"
+    end
+
+    def to_its_end
+      yield
+    rescue RetryableError, PermanentError, Interrupted, SignalException, NoMemoryError
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException -- one that is not made yet, or a stack that is too deep
+      raise unless @decides
+
+      raise e.extend(Final)
+    end
+
     # The job has the step's number of attempts, and the same id in each.
-    def build(ctx)
+    def build(ctx, kept)
       job = @arguments.instantiate(job_class, ctx).extend(WithinStep)
       job.job_id = ctx.idempotency_key
       job.provider_job_id = ctx.task_id
       job.executions = ctx.attempt - 1
-      job.exception_executions = { **((ctx.checkpoint || {})["exception_executions"] || {}) }
-      job.tasker_step = ->(failed, options) { try_again(ctx, failed, options) }
+      job.exception_executions = { **(kept["exception_executions"] || {}) }
       failure = @failure and job.define_singleton_method(:perform) { |*, **| raise failure }
       job
     end
 
     # How often each kind of exception was met is the job's to know in the next attempt.
-    def try_again(ctx, job, options)
-      counted = job.exception_executions
-      ctx.checkpoint = { "exception_executions" => counted } unless counted.nil? || counted.empty?
+    def try_again(ctx, job, kept)
+      options = job.asked_again
+      ctx.checkpoint = { "asked" => (kept["asked"] || 0) + 1,
+                         "exception_executions" => job.exception_executions || {} }
       error = options[:error]
       message = error ? "#{error.class}: #{error.message}" : "#{job.class} is to run again"
       raise RetryableError.new(message, retry_after: wait_of(options))

@@ -38,6 +38,17 @@ module TaskerCore
       # @return [Boolean] whether it has a schema
       def made? = !state.nil? && !state[:schema].nil?
 
+      # @return [Boolean] whether a later version than this one has written it
+      def newer? = made? && state[:schema] > state[:newest_schema]
+
+      # @raise [ConfigurationError] in the words of whoever opens it, where it is newer
+      def refuse_newer
+        return unless newer?
+
+        raise ConfigurationError, "the database was written by a newer tasker_core (schema #{state[:schema]}, this " \
+                                  "one knows #{state[:newest_schema]}); upgrade the gem"
+      end
+
       # @return [Array<Checks::Problem>]
       def problems
         return [problem("error", error.message)] if state.nil?
@@ -63,7 +74,6 @@ module TaskerCore
 
       private
 
-      def newer? = state[:schema] > state[:newest_schema]
       def place = Native.redacted_url(url)
 
       def schema

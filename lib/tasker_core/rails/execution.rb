@@ -61,7 +61,7 @@ module TaskerCore
       def report(error, ctx)
         return unless ::Rails.respond_to?(:error) && ::Rails.error
 
-        final = error.is_a?(PermanentError) || ctx.last_attempt?
+        final = Attempt.permanent?(error) || ctx.last_attempt?
         told = { handled: !final, severity: final ? :error : :warning, context: about(ctx) }
         told[:source] = "tasker_core" if ::Rails.error.method(:report).parameters.include?(%i[key source])
         ::Rails.error.report(error, **told)

@@ -8,7 +8,9 @@ module TaskerCore
     # @api private
     class Luggage
       NAME = "rails"
-      private_constant :NAME
+      # How deep the value of an attribute may be: it has four Hashes around it, the headers the first of them.
+      DEEPEST = JSONValue::DEEPEST - 4
+      private_constant :NAME, :DEEPEST
 
       def initialize
         @refused = {}
@@ -82,7 +84,10 @@ module TaskerCore
       def packed_value(name, attribute, value)
         return if TaskerCore.configuration.compiled_filter.hides?(attribute)
 
-        [attribute.to_s, serialized(value)]
+        written = serialized(value)
+        raise TypeError, "JSON has UTF-8, finite numbers and Integers of 64 bits" unless recordable?(written)
+
+        [attribute.to_s, written]
       rescue StandardError => e
         refuse("#{name}.#{attribute}", value, e)
       end
@@ -106,6 +111,8 @@ module TaskerCore
         raise TypeError, "there is no ActiveJob here, which could"
       end
 
+      def recordable?(written) = JSONValue.possible?(written, DEEPEST)
+
       def plain?(value)
         case value
         when String, Integer, Float, true, false then true
@@ -120,15 +127,29 @@ module TaskerCore
 
           known = values.select { |attribute, _| type.respond_to?(:"#{attribute}=") }
           # Newer Rails give the block an argument, older none.
-          ->(&inner) { type.set(known.to_h { |one, value| [one.to_sym, restored(value)] }) { inner.call } }
+          ->(&inner) { type.set(restored(name, known)) { inner.call } }
         end
       end
 
-      def restored(value)
-        return value unless value.is_a?(Array)
+      def restored(name, values)
+        values.filter_map do |attribute, value|
+          [attribute.to_sym, value.is_a?(Array) ? deserialized(value) : value]
+        rescue ActiveJob::DeserializationError => e
+          raise unless deleted?(e)
 
+          TaskerCore.configuration.logger.warn("#{name}.#{attribute} is not there any more: #{e.cause.message}")
+          nil
+        end.to_h
+      end
+
+      def deserialized(value)
         require "active_job"
         ActiveJob::Arguments.deserialize(value).first
+      end
+
+      # And not only out of reach now, in which case another attempt finds it.
+      def deleted?(error)
+        defined?(ActiveRecord::RecordNotFound) && error.cause.is_a?(ActiveRecord::RecordNotFound)
       end
     end
   end

@@ -99,7 +99,7 @@ module TaskerCore
         handler.respond_to?(:failing) ? handler.failing(error) : ->(_ctx) { raise error }
       end
 
-      def fail_with(error, permanent: permanent?(error))
+      def fail_with(error, permanent: Attempt.permanent?(error))
         @outcry = error if error.class.ancestors.any? { |kind| OF_THE_TEST.include?(kind.name) }
         super(error, permanent: permanent || !@outcry.nil?)
       end

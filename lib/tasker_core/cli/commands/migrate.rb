@@ -25,6 +25,8 @@ module TaskerCore
         url = TaskerCore.configuration.database_url
         before = Database.new(url)
         raise before.error if before.state.nil?
+
+        before.refuse_newer
         return tell(before, before.state[:schema]) if before.current?
         return tell(before, nil, FAILED) if options[:check]
 

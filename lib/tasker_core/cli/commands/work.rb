@@ -97,11 +97,11 @@ module TaskerCore
       end
 
       def announce
-        queues = options[:queues] ? "of #{options[:queues].join(", ")}" : "of all queues"
+        queues = options[:queues] || TaskerCore.configuration.queues
         probes = @probes ? ", probes on #{@probes.address}" : ""
         templates = handle.registry.keys.size
         say("started", "#{counted(@worker.threads, "thread")} for #{counted(templates, "template")}, " \
-                       "steps #{queues}#{probes}",
+                       "steps of #{queues&.join(", ") || "all queues"}#{probes}",
             threads: @worker.threads, probes: @probes&.address)
       end
 
