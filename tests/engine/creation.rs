@@ -186,7 +186,7 @@ on_each_database! {
         ]);
         assert_eq!(owner(&answers[1]), taken);
         assert!(matches!(&answers[3], Err(EngineError::Database { retryable: false, .. })), "{:?}", answers[3]);
-        assert!(matches!(&answers[5], Err(EngineError::Duplicate { key, .. }) if key == "c"), "{:?}", answers[5]);
+        assert!(matches!(&answers[5], Err(EngineError::Repeated(repeated)) if repeated.key == "c"), "{:?}", answers[5]);
         let created: Vec<TaskId> = [0, 2, 4, 6].iter().map(|&part| made(&answers[part]).ids[0]).collect();
         assert_eq!(scene.host.task(created[2]).key.as_deref(), Some("b"));
         let mut keys = scene.keys();
