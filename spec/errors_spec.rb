@@ -63,6 +63,10 @@ RSpec.describe TaskerCore::Error do
     it "is a ConfigurationError when a URL can't be used" do
       expect(refusal(TaskerCore::ConfigurationError) { open_handle("#{database.url}?colour=red") }.message)
         .to include("colour")
+      ["sqlite", "sqlite?pool=1", "postgres", "postgresql", ":", ""].each do |url|
+        expect(refusal(TaskerCore::ConfigurationError) { open_handle(url) }.message).to include("is not a database URL")
+        expect(TaskerCore::Native.redacted_url(url)).to eq("no database URL")
+      end
     end
 
     it "is a ValidationError, with all faults, when an input is wrong" do

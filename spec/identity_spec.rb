@@ -60,7 +60,8 @@ RSpec.describe "Tasks that are the same" do
       register(flow)
       contexts = [{ n: 1 }, { n: 2 }, { n: 1.0 }]
       error = error_of { handle.create_tasks("invoice", namespace: "shop", contexts: contexts) }
-      expect(error).to be_a(TaskerCore::DuplicateTaskError)
+      expect(error).to be_a(TaskerCore::DuplicateTaskError).and have_attributes(existing_id: nil, key: /\A\h{64}\z/)
+      expect(error.message).to include("contexts[0] and contexts[2]")
       expect(handle.tasks.count).to eq(0)
       ids = handle.create_tasks("invoice", namespace: "shop", contexts: contexts, on_duplicate: :return)
       expect([ids[2], ids.uniq.size, handle.tasks.count]).to eq([ids[0], 2, 2])

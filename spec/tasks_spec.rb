@@ -191,6 +191,16 @@ RSpec.describe TaskerCore::Task do
         expect(handle.tasks.count).to eq(1)
       end
 
+      it "creates nothing when two of the keys are the same, and names no task that never was" do
+        error = error_of { handle.create_tasks("flow", contexts: [{}, {}, {}, {}], keys: ["a", nil, "b", "a"]) }
+        expect(error).to have_attributes(class: TaskerCore::DuplicateTaskError, existing_id: nil, key: "a")
+        expect(error.message).to include('contexts[0] and contexts[3] have the same key, "a"', "on_duplicate: return")
+        expect(handle.tasks.count).to eq(0)
+        first = create(key: "a")
+        error = error_of { handle.create_tasks("flow", contexts: [{}, {}], keys: %w[a a]) }
+        expect(error).to have_attributes(class: TaskerCore::DuplicateTaskError, existing_id: first.id, key: "a")
+      end
+
       it "gives the ids of tasks that are there already" do
         first = create(key: "b")
         ids = handle.create_tasks("flow", contexts: [{}, {}], keys: %w[a b], on_duplicate: :return)

@@ -84,9 +84,10 @@ module TaskerCore
     end
   end
 
-  # The key belongs to another task.
+  # The key belongs to another task, or to two of those that are to be created at once.
   class DuplicateTaskError < Error
-    # @return [String, nil] the id of the task that has the key
+    # @return [String, nil] the id of the task that has the key; nil where two of those that
+    #   {OrchestrationHandle#create_tasks} was to create have the same key, and no other task has it
     attr_reader :existing_id
     # @return [String, nil] the key
     attr_reader :key

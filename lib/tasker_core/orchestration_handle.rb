@@ -180,7 +180,8 @@ module TaskerCore
     # @param template [String, Symbol, Class<Workflow>, Template]
     # @param options [Hash] these, and those of {#create_task} without `context` and `key`
     # @option options [Array<Hash>] :contexts the tasks' inputs
-    # @option options [Array<String, Symbol>] :keys as many keys
+    # @option options [Array<String, Symbol>] :keys as many keys. Two that are the same are a {DuplicateTaskError}
+    #   without `existing_id`, or one task with `on_duplicate: :return`
     # @return [Array<String>] the tasks' ids in the order of the contexts
     # @raise [ValidationError, NotFoundError, DuplicateTaskError, DatabaseError] see {#create_task}
     # @example

@@ -65,7 +65,7 @@ impl Engine {
     /// Creates tasks in one transaction, all or none.
     ///
     /// # Errors
-    /// [`EngineError::Duplicate`] when a key is taken.
+    /// [`EngineError::Duplicate`] when a key is taken; [`EngineError::Repeated`] when two of them have the same.
     pub async fn create(self: &Arc<Self>, tasks: Vec<TaskPlan>) -> Result<NewTasks> {
         let weight = tasks.iter().map(TaskPlan::weight).sum();
         let tasks = Arc::from(tasks);
@@ -153,8 +153,8 @@ impl Engine {
 
 /// Whether the cause may be in one part only, and the others can be created without it.
 pub(super) fn may_be_of_one(error: &StoreError) -> bool {
-    use StoreError::{Data, Database, Duplicate, TemplateGone};
-    matches!(error, Data(_) | Database(_) | Duplicate { .. } | TemplateGone)
+    use StoreError::{Data, Database, Duplicate, Repeated, TemplateGone};
+    matches!(error, Data(_) | Database(_) | Duplicate { .. } | Repeated(_) | TemplateGone)
 }
 
 /// Creates what has gathered, until nothing has. Those of a transaction are answered while the next is under way, which

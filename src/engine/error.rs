@@ -9,7 +9,7 @@ use crate::domain::id::TaskId;
 use crate::domain::operation::Refused;
 use crate::fault_points::Injected;
 use crate::panics::Panic;
-use crate::storage::{BusyPool, Said, StoreError};
+use crate::storage::{BusyPool, Repeated, Said, StoreError};
 use crate::troubles::Trouble;
 
 /// The result of a call of the engine.
@@ -43,6 +43,9 @@ pub enum EngineError {
         /// The task that has it.
         existing: TaskId,
     },
+    /// Two of the tasks that are to be created in one go have the same key, which no other task has.
+    #[error("{0}")]
+    Repeated(Box<Repeated>),
     /// The state of a task or step does not allow what was asked.
     #[error("{0}")]
     StateTransition(Box<Refused>),
@@ -143,6 +146,7 @@ impl From<StoreError> for EngineError {
             StoreError::Configuration(message) => Self::Configuration(message),
             StoreError::PoolTimeout(pool) => Self::PoolTimeout(pool),
             StoreError::Duplicate { key, existing } => Self::Duplicate { key, existing },
+            StoreError::Repeated(repeated) => Self::Repeated(repeated),
             StoreError::Refused(refused) => Self::StateTransition(refused),
             StoreError::Closed => Self::HandleClosed,
             StoreError::Fault(panic) => panic.into(),

@@ -73,6 +73,28 @@ impl fmt::Display for BusyPool {
     }
 }
 
+/// Two of the tasks that are to be created in one go and have the same key, which no other task has.
+#[derive(Clone, Debug)]
+pub struct Repeated {
+    /// The key.
+    pub key: String,
+    /// Which is the first that has it, counted from 0.
+    pub first: usize,
+    /// Which is the second.
+    pub second: usize,
+}
+
+impl fmt::Display for Repeated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, first, second } = self;
+        write!(
+            f,
+            "contexts[{first}] and contexts[{second}] have the same key, {key:?}, and so are one task; leave one of them \
+             out, give it a key of its own, or have both be one with on_duplicate: return"
+        )
+    }
+}
+
 /// What can go wrong with a store. Messages never hold a password.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -105,6 +127,9 @@ pub enum StoreError {
         /// Who has it.
         existing: TaskId,
     },
+    /// Two of the tasks that are to be created in one go have the same key, which no other task has.
+    #[error("{0}")]
+    Repeated(Box<Repeated>),
     /// This process's session was swept by another: its leases belong to others now.
     #[error("this session was ended by another process because it was not renewed in time")]
     SessionLost,

@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use any::AnyStore;
-pub use error::{BusyPool, Said, StoreError};
+pub use error::{BusyPool, Repeated, Said, StoreError};
 
 use crate::domain::id::{
     LaneId, NamedTaskId, ReceiptId, RevisionId, SessionId, SessionKey, StepIndex, StepKey, TaskId, Token,

@@ -109,10 +109,9 @@ impl DatabaseUrl {
     /// [`StoreError::Configuration`] when it is malformed, of an unknown kind, or has an unknown
     /// or malformed option. The message never shows a password.
     pub fn parse(text: &str) -> Result<Self> {
-        let scheme = text.split(':').next().unwrap_or_default();
-        match scheme {
-            "sqlite" => Self::sqlite(&text["sqlite:".len()..]),
-            "postgres" | "postgresql" => Self::postgres(text),
+        match text.split_once(':') {
+            Some(("sqlite", rest)) => Self::sqlite(rest),
+            Some(("postgres" | "postgresql", _)) => Self::postgres(text),
             // What follows may hold a password, wherever it stands.
             _ => Err(refused(format!(
                 "{:?} is not a database URL: it starts with sqlite: (sqlite:tasker.sqlite3, sqlite:///var/lib/app/tasker.sqlite3, sqlite::memory:) or postgres:// (postgres://user@host/database)",

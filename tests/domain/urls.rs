@@ -64,6 +64,13 @@ fn what_cannot_be_used_is_named() {
         ("tasker.sqlite3", "\"tasker.sqlite3\" is not a database URL"),
         ("postgers://h/d?password=s3cret", "\"postgers\" is not a database URL"),
         ("postgres:u:s3cret", "followed by //"),
+        ("sqlite", "\"sqlite\" is not a database URL: it starts with sqlite:"),
+        ("postgres", "\"postgres\" is not a database URL"),
+        ("postgresql", "\"postgresql\" is not a database URL"),
+        ("sqlite?pool=1", "\"sqlite\" is not a database URL"),
+        ("sqlité", "\"sqlité\" is not a database URL"),
+        (":", "\"\" is not a database URL"),
+        ("", "\"\" is not a database URL"),
     ] {
         let found = refusal(text);
         assert!(found.contains(said), "{text}: {found}");

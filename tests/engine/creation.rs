@@ -186,7 +186,7 @@ on_each_database! {
         ]);
         assert_eq!(owner(&answers[1]), taken);
         assert!(matches!(&answers[3], Err(EngineError::Database { retryable: false, .. })), "{:?}", answers[3]);
-        assert!(matches!(&answers[5], Err(EngineError::Duplicate { key, .. }) if key == "c"), "{:?}", answers[5]);
+        assert!(matches!(&answers[5], Err(EngineError::Repeated(repeated)) if repeated.key == "c"), "{:?}", answers[5]);
         let created: Vec<TaskId> = [0, 2, 4, 6].iter().map(|&part| made(&answers[part]).ids[0]).collect();
         assert_eq!(scene.host.task(created[2]).key.as_deref(), Some("b"));
         let mut keys = scene.keys();
@@ -375,7 +375,7 @@ fn run_all(scene: &Scene, worker: &Worker, tasks: &[TaskId]) {
 /// What goes wrong while a group is being created.
 #[cfg(feature = "fault_points")]
 mod faults {
-    use tasker_core::fault_points::{Action, Point, arm, disarm, left};
+    use tasker_core::fault_points::{Action, Point, arm, arm_later, disarm, left};
 
     use super::*;
 
@@ -418,5 +418,27 @@ mod faults {
             block(worker.stop(Duration::ZERO));
             scene.host.end();
         }
+    }
+
+    #[test]
+    fn who_found_a_key_taken_in_a_commit_that_failed_is_told_of_that() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scene = Scene::start(&format!("sqlite:{}/test.sqlite3", folder.path().display()));
+        // The first one is that of the transaction behind which the group gathers.
+        arm_later(Point::SqliteBeforeCommit, Action::Error, 1);
+        let answers = scene.at_once(vec![
+            vec![scene.keyed("a")],
+            vec![scene.keyed("a")],
+            vec![scene.keyed("b"), scene.keyed("a")],
+            vec![scene.keyed_or_existing("a")],
+            vec![scene.plain()],
+        ]);
+        assert_eq!((left(), scene.keys()), (0, vec![]));
+        for answer in &answers {
+            assert!(matches!(answer, Err(EngineError::Database { .. })), "{answer:?}");
+        }
+        let owner_then = scene.create(scene.keyed("a"));
+        assert_eq!(owner(&scene.at_once(vec![vec![scene.keyed("a")]])[0]), owner_then);
+        scene.host.end();
     }
 }

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tasker_core::domain::id::{NamedTaskId, RevisionId, SessionId, TaskId};
 use tasker_core::domain::json::Json;
 use tasker_core::storage::rows::*;
 use tasker_core::storage::sqlite::SqliteStore;
 use tasker_core::storage::url::{DatabaseUrl, SqliteUrl, StoreOptions};
 use tasker_core::storage::{Result, Store, Transaction};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// A scratch folder and files in it.
@@ -66,6 +69,24 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 transaction!(OpenSession { id: SessionId } -> (), |self, tx| {
     tx.open_session(self.id, "test", Duration::from_secs(60)).await
 });
+
+// Keeps the writer busy until it is let go, so that what comes next is one group.
+transaction!(Gate { entered: Mutex<Sender<()>>, go: Mutex<Receiver<()>> } -> (), |self, tx| {
+    tx.now().await?;
+    self.entered.lock().send(()).unwrap();
+    self.go.lock().recv().unwrap();
+    Ok(())
+});
+
+/// Has a [`Gate`] keep the writer, until it is sent something.
+pub async fn hold_writer(store: &Arc<SqliteStore>) -> (JoinHandle<Result<()>>, Sender<()>) {
+    let ((entered, is_in), (go, wait)) = (channel(), channel());
+    let store = store.clone();
+    let gate = async move { store.write(Gate { entered: Mutex::new(entered), go: Mutex::new(wait) }).await };
+    let gate = tokio::spawn(gate);
+    tokio::task::spawn_blocking(move || is_in.recv().unwrap()).await.unwrap();
+    (gate, go)
+}
 
 transaction!(CountSessions {} -> u64, |self, tx| tx.live_sessions().await);
 

@@ -1,7 +1,7 @@
 //! The one writer: groups, isolation of the failing, waiting.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 
 use parking_lot::Mutex;
 use tasker_core::domain::id::SessionId;
@@ -25,24 +25,11 @@ transaction!(Pend {} -> (), |self, tx| {
     Ok(())
 });
 
-// Keeps the writer busy until it is let go, so that what comes next is one group.
-transaction!(Gate { entered: Mutex<Sender<()>>, go: Mutex<Receiver<()>> } -> (), |self, tx| {
-    tx.now().await?;
-    self.entered.lock().send(()).unwrap();
-    self.go.lock().recv().unwrap();
-    Ok(())
-});
-
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_the_failing_fail_alone() {
     for store in [in_memory().await, Folder::new().open().await] {
         let store = Arc::new(store);
-        let ((entered, is_in), (go, wait)) = (channel(), channel());
-        let gate = tokio::spawn({
-            let store = store.clone();
-            async move { store.write(Gate { entered: Mutex::new(entered), go: Mutex::new(wait) }).await }
-        });
-        tokio::task::spawn_blocking(move || is_in.recv().unwrap()).await.unwrap();
+        let (gate, go) = hold_writer(&store).await;
 
         let twice = session();
         let good: Vec<_> = (0..40).map(|_| store.write(OpenSession { id: session() })).collect();
@@ -78,12 +65,7 @@ async fn in_a_group_the_failing_fail_alone() {
 async fn reads_do_not_wait_for_the_writer() {
     let folder = Folder::new();
     let store = Arc::new(folder.open().await);
-    let ((entered, is_in), (go, wait)) = (channel(), channel());
-    let gate = tokio::spawn({
-        let store = store.clone();
-        async move { store.write(Gate { entered: Mutex::new(entered), go: Mutex::new(wait) }).await }
-    });
-    tokio::task::spawn_blocking(move || is_in.recv().unwrap()).await.unwrap();
+    let (gate, go) = hold_writer(&store).await;
     assert_eq!(soon("the read", sessions(&store)).await, 0);
     go.send(()).unwrap();
     gate.await.unwrap().unwrap();

@@ -49,8 +49,8 @@ fn check_url(url: Value) -> Result<(), Failure> {
 }
 
 /// A database URL for people: no password in it.
-fn redacted_url(url: String) -> String {
-    DatabaseUrl::parse(&url).map_or_else(|_| "no database URL".into(), |url| url.redacted())
+fn redacted_url(url: String) -> Result<String, Failure> {
+    guarded(|| Ok(DatabaseUrl::parse(&url).map_or_else(|_| "no database URL".into(), |url| url.redacted())))
 }
 
 fn check_filter(filter: RHash) -> Result<(), Failure> {

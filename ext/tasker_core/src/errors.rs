@@ -123,6 +123,9 @@ pub fn exception(ruby: &Ruby, error: EngineError) -> Result<Exception, Error> {
             let data = kwargs!("existing_id" => existing.to_string(), "key" => key);
             class(&DUPLICATE_TASK).new_instance((message, data))
         }
+        EngineError::Repeated(repeated) => {
+            class(&DUPLICATE_TASK).new_instance((message, kwargs!("key" => repeated.key)))
+        }
         EngineError::StateTransition(refused) => {
             let names = |names: &[&'static str]| strings(ruby, names.iter().copied());
             let data = kwargs!("operation" => refused.operation, "state" => refused.state,

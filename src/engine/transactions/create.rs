@@ -17,7 +17,7 @@ use crate::fault_point;
 use crate::storage::rows::{
     KeyRow, NewTask, ReadyRow, StepTransition, TaskHead, TaskTransition, TermRow, TimerKind, TimerRow,
 };
-use crate::storage::{Result, StoreError, Transaction, Tx};
+use crate::storage::{Repeated, Result, StoreError, Transaction, Tx};
 
 /// See the module.
 pub struct Create {
@@ -139,7 +139,7 @@ impl Create {
             let owner = |plan: &TaskPlan| plan.row.key.as_ref().and_then(|_| owners.next().flatten());
             let owned: Vec<Option<TaskId>> = part.iter().map(owner).collect();
             let planned = part.iter().zip(owned.iter().copied());
-            match planned.clone().find_map(|(plan, owner)| plan.refusal(owner)) {
+            match planned.clone().enumerate().find_map(|(i, (plan, owner))| plan.refusal(owner, i, part)) {
                 None => {
                     made.push(Ok(planned.clone().map(|(plan, owner)| owner.unwrap_or(plan.row.id)).collect()));
                     plans.extend(planned.filter(|(_, owner)| owner.is_none()).map(|(plan, _)| plan));
@@ -225,11 +225,15 @@ impl TaskPlan {
         Some(KeyRow { namespace, name, key: self.row.key.clone()?, task: self.row.id })
     }
 
-    /// Why it can't be created where its key has this owner. One that is its own was taken by an earlier try of this
-    /// very transaction.
-    fn refusal(&self, owner: Option<TaskId>) -> Option<StoreError> {
+    /// Why it, the plan `second` of a part, can't be created where its key has this owner. One that is its own was taken by
+    /// an earlier try of this very transaction. One that is planned with it will not be there, since the part is refused.
+    fn refusal(&self, owner: Option<TaskId>, second: usize, part: &[Self]) -> Option<StoreError> {
         let existing = owner.filter(|&owner| !self.return_existing && owner != self.row.id)?;
-        Some(StoreError::Duplicate { key: self.row.key.clone()?, existing })
+        let key = self.row.key.clone()?;
+        Some(match part.iter().position(|plan| plan.row.id == existing) {
+            Some(first) => StoreError::Repeated(Box::new(Repeated { key, first, second })),
+            None => StoreError::Duplicate { key, existing },
+        })
     }
 
     /// The task as its steps will see it.

@@ -58,13 +58,16 @@ pub(super) fn is_full(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
+/// Whether the operating system refused to write, as where a file may not grow any more.
+pub(super) fn is_refused_write(error: &Error) -> bool {
+    matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_WRITE)
+}
+
 /// Whether, at a commit, it tells that the file can no longer be trusted. After a failed fsync
 /// the operating system may have dropped the pages it could not write, so that a second try
 /// reports a success that never was. A write that was refused is none of these: nothing of it stands behind the
 /// last commit, and the next transaction writes over it.
 pub(super) fn is_fatal_at_commit(error: &Error) -> bool {
-    match error {
-        Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_WRITE => false,
-        error => matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt)),
-    }
+    !is_refused_write(error)
+        && matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::begin::begin_immediate;
-use super::failure::{is_fatal_at_commit, is_full};
+use super::failure::{is_fatal_at_commit, is_full, is_refused_write};
 use super::job::Job;
 use crate::fault_point;
 use crate::storage::{Result, StoreError};
@@ -128,7 +128,7 @@ fn finish(connection: &Connection, sql: &'static str, jobs: usize) -> Result<Out
         Ok(()) => Outcome::Committed,
         Err(error) if is_fatal_at_commit(&error) => Outcome::Broken(error.into()),
         // There may be room for all but one.
-        Err(error) if is_full(&error) && jobs > 1 => Outcome::Undone,
+        Err(error) if jobs > 1 && (is_full(&error) || is_refused_write(&error)) => Outcome::Undone,
         Err(error) => Outcome::Failed(error.into()),
     };
     fault_point!(SqliteAfterCommit);

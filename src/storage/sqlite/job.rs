@@ -22,6 +22,9 @@ pub(super) trait Job: Send {
     /// committed.
     fn run(&mut self, connection: &mut Connection, clock_offset: i64) -> bool;
 
+    /// Lets go of what it gave: it may have come of what others wrote, and that is gone.
+    fn forget(&mut self);
+
     /// Answers: with what it gave when that failed, else with it or with how the commit failed.
     /// Whoever listens is told first.
     fn reply(self: Box<Self>, commit: Result<()>);
@@ -72,6 +75,10 @@ impl<X: Transaction> Job for TransactionJob<X> {
         self.batch = recording.into_batch().filter(|_| keep);
         self.output = Some(output);
         keep
+    }
+
+    fn forget(&mut self) {
+        self.output = None;
     }
 
     fn reply(self: Box<Self>, commit: Result<()>) {

@@ -266,7 +266,12 @@ impl Writer {
 }
 
 fn reply(group: Vec<Box<dyn Job>>, commit: &Result<()>) {
-    for job in group {
+    let shared = group.len() > 1;
+    for mut job in group {
+        // A key that another one had taken, say, is free.
+        if shared && commit.is_err() {
+            job.forget();
+        }
         job.reply(commit.clone());
     }
 }
