@@ -24,6 +24,32 @@ RSpec.describe TaskerCore::Worker do
       expect(late.reload.status).to eq("pending")
     end
 
+    it "runs no more steps at once when it starts again while a handler is still busy" do
+      first = gate
+      inside = Queue.new
+      most = journal
+      handle.register(single do |ctx|
+        next first.wait if ctx.context["first"]
+
+        inside << ctx.context["n"]
+        most << inside.size
+        sleep 0.01
+        inside.pop
+      end)
+      handle.create_task("flow", context: { first: true })
+      worker = handle.worker(threads: 1).start
+      eventually { first.waiting == 1 }
+      busy = Thread.list.find { |thread| TaskerCore::Attempt.busy?(thread) }
+      worker.stop(timeout: 0)
+      worker.start
+      tasks = Array.new(20) { |n| handle.create_task("flow", context: { n: }) }
+      first.open
+      tasks.each { |task| task.wait(timeout: 20) }
+      expect(most.to_a.max).to eq(1)
+      expect(busy.join(20)).to be(busy)
+      expect(worker.running?).to be(true)
+    end
+
     it "runs a task soon after it is created" do
       handle.register(single { 1 })
       handle.worker(threads: 1).start

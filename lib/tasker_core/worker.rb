@@ -232,47 +232,48 @@ module TaskerCore
     end
 
     # Interrupts wait for a point where no step is lost: in the handler, or where the thread waits. That of a step
-    # comes in its handler or not at all.
+    # comes in its handler or not at all. A thread is of one start: what a handler holds beyond the stop is none of the
+    # threads of the next.
     def spawn(place)
+      native = @native
       @pool[place] = Thread.new do
         Thread.current.name = "tasker-worker-#{place + 1}"
         Thread.handle_interrupt(Object => :on_blocking, Interrupted => :never) do
-          run_steps
+          run_steps(native)
           ended = true
         rescue InternalError => e
           tell(e)
         ensure
-          spawn(place) unless ended || !running?
+          spawn(place) if !ended && native.equal?(@native) && running?
           ProcessEnd.stopped(self) if over?
         end
       end
     end
 
     # A child that a handler forked comes here when the handler returns in it, and ends.
-    def run_steps
-      while mine? && (assignment = next_assignment)
-        attempt_at(assignment).run
+    def run_steps(native)
+      while mine? && (assignment = next_assignment(native))
+        attempt_at(assignment, native).run
         report_troubles
       end
       report_troubles if mine?
     end
 
-    def attempt_at(assignment)
-      Attempt.new(assignment, @native, @registry, @settings, @interrupter)
+    def attempt_at(assignment, native)
+      Attempt.new(assignment, native, @registry, @settings, @interrupter)
     end
 
-    def next_assignment
-      loop do
-        found = @native.take || @leader.synchronize { take_or_wait }
+    def next_assignment(native)
+      until native.stopped?
+        found = native.take || @leader.synchronize { take_or_wait(native) }
         return found if found
-        return if @native.stopped?
       end
     end
 
     # What came between the first look and this one was announced to nobody else.
-    def take_or_wait
-      found = @native.take
-      return found if found || @native.stopped?
+    def take_or_wait(native)
+      found = native.take
+      return found if found || native.stopped?
 
       report_troubles
       look_who_listens
@@ -288,7 +289,10 @@ module TaskerCore
     end
 
     def report_troubles
-      @native.troubles.each { |error, assignment| assignment ? attempt_at(assignment).breach(error) : tell(error) }
+      native = @native
+      native.troubles.each do |error, assignment|
+        assignment ? attempt_at(assignment, native).breach(error) : tell(error)
+      end
     end
 
     def tell(error)
