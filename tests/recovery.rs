@@ -6,8 +6,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use support::host::*;
 use support::lab::*;
+use support::postgres::execute;
 use tasker_core::domain::json::Json;
 use tasker_core::domain::state::StepState;
 use tasker_core::engine::intent::TaskIntent;
@@ -126,5 +128,31 @@ on_each_database! {
         eventually("the task ends", || later.task(task).state.is_ended());
         later.end();
         first.end();
+    }
+}
+
+on_postgres! {
+    fn who_waits_for_a_lock_to_return_a_dead_process_s_steps_keeps_its_own_lease(url: &str) {
+        const LEASE: Duration = Duration::from_millis(1_500);
+        let silent = host(url, 0, single());
+        let task = silent.create("single", TaskIntent::default());
+        let zombie = silent.worker(1);
+        take(&zombie);
+        let mut somebody = block(PgConnection::connect(url)).expect("a connection");
+        block(execute(&mut somebody, "BEGIN; LOCK TABLE tasker_workflow_steps IN SHARE MODE".into()));
+        let other = Host::start(url, HOUR, LEASE, &[single()]);
+        let worker = other.worker(1);
+        // In milliseconds, by the clock that runs ahead: of the other's session.
+        let mut end = || -> i64 {
+            let sql = "SELECT (extract(epoch FROM max(expires_at)) * 1000)::bigint FROM tasker_sessions";
+            block(sqlx::query_scalar(sql).fetch_one(&mut somebody)).expect("a session")
+        };
+        let first = end();
+        eventually("its lease outlives what it had when it began", || end() > first + 2 * LEASE.as_millis() as i64);
+        block(execute(&mut somebody, "ROLLBACK".into()));
+        let again = take(&worker);
+        assert_eq!(again.assignment.row.key.task, task);
+        other.end();
+        silent.end();
     }
 }
