@@ -107,6 +107,30 @@ RSpec.describe "Hostile input" do
       end
     end
 
+    it "may have Symbols with any name that Strings may have" do
+      expect(through({ "a\x00b": :"c\x00d", "a\x00c": 1 })).to eq([{ "a\0b" => "c\0d", "a\0c" => 1 }] * 3)
+      expect(refusal_of_option(key: :"a\x00b").path).to eq("key")
+      # Ruby keeps another kind of Symbol for what is the name of a method, too.
+      names = { "é" => "Windows-1252", "ß" => "ISO-8859-1" }.map { |text, encoding| text.encode(encoding).to_sym }
+      Class.new { names.each { |name| define_method(name) { nil } } }
+      expect(through({ names[0] => names[1] })).to eq([{ "é" => "ß" }] * 3)
+    end
+
+    it "lets nothing that interrupts its thread be lost while it is refused" do
+      roomy = open_handle(database.url, max_context_bytes: 1 << 28)
+      roomy.register(single { 1 })
+      begun = Queue.new
+      thread = Thread.new do
+        long = Array.new(3_000_000, 1)
+        begun << true
+        error_of { roomy.create_task("flow", context: { long:, refused: Object.new }) }
+        sleep
+      end
+      begun.pop
+      thread.kill
+      expect(thread.join(20)).to be(thread)
+    end
+
     it "has no text that would have to be guessed" do
       ["\xFF\x00".b, "a\xFF", "\x81".dup.force_encoding("Windows-31J"), "\xD8\x00".dup.force_encoding("UTF-16BE"),
        "\xFF".dup.force_encoding("US-ASCII")].each do |text|

@@ -53,7 +53,6 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     let module = ruby.define_module("TaskerCore")?;
     let native = module.define_module("Native")?;
     errors::init(ruby);
-    names::init(ruby);
     convert::keys::init(ruby);
     convert::output::init(ruby);
     signal::init(ruby, native)?;

@@ -1,36 +1,23 @@
-//! What a value is called in a message. Nothing that a user may have overridden is called.
+//! What a value is called in a message. Nothing of Ruby's is called: a user may have overridden it, and an interrupt that
+//! came meanwhile (Timeout, Thread#kill) would be raised there, and be lost.
 
-use magnus::block::Proc;
 use magnus::prelude::*;
-use magnus::value::Lazy;
 use magnus::{Float, Integer, Ruby, Symbol, Value};
 
 use crate::convert::text::text_of;
+use crate::raw::class_name;
 
 const MOST: usize = 60;
-
-static NAME_OF_CLASS: Lazy<Proc> = Lazy::new(|ruby| {
-    const SOURCE: &str = "->(value) { \
-        Module.instance_method(:name).bind_call(Kernel.instance_method(:class).bind_call(value)) }";
-    ruby.eval(SOURCE).expect("a lambda that takes one argument")
-});
-
-/// Has everything here looked up while nothing else runs.
-pub fn init(ruby: &Ruby) {
-    Lazy::force(&NAME_OF_CLASS, ruby);
-}
 
 /// `a Time`, `an Array`, `nil`.
 pub fn kind_of(value: Value) -> String {
     if value.is_nil() {
         return "nil".into();
     }
-    let ruby = Ruby::get_with(value);
-    let name: Option<String> = ruby.get_inner(&NAME_OF_CLASS).call((value,)).unwrap_or(None);
-    match name {
-        None => "an object of an anonymous class".into(),
-        Some(name) if name.starts_with(['A', 'E', 'I', 'O', 'U']) => format!("an {name}"),
-        Some(name) => format!("a {name}"),
+    match class_name(value) {
+        name if name.starts_with('#') => "an object of an anonymous class".into(),
+        name if name.starts_with(['A', 'E', 'I', 'O', 'U']) => format!("an {name}"),
+        name => format!("a {name}"),
     }
 }
 

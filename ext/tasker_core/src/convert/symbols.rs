@@ -1,13 +1,15 @@
 //! The names of Symbols. Asking Ruby for one takes as long as writing it, and the keys of one context after another
 //! are the same few: each thread remembers those it met last. It keeps texts of its own: Ruby's may be moved by a
-//! compaction, whatever the lifetime of `Symbol::name` says.
+//! compaction.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use magnus::Symbol;
 use magnus::rb_sys::AsRawValue;
-use magnus::{Error, Symbol};
 use tasker_core::ffi::shared::nested::Name;
+
+use crate::raw::name_of_symbol;
 
 const KEPT: usize = 128;
 
@@ -19,22 +21,20 @@ thread_local! {
     static NAMES: RefCell<[Option<Known>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
 }
 
-/// The name in UTF-8.
-///
-/// # Errors
-/// When it has none.
-pub fn name_of(symbol: Symbol) -> Result<Name, Error> {
-    let Some(symbol) = symbol.as_static() else { return Ok(Name::Own(symbol.name()?.into_owned())) };
+/// The name in UTF-8; `None` when it has none.
+pub fn name_of(symbol: Symbol) -> Option<Name> {
+    let own = || name_of_symbol(symbol)?.to_string().ok();
+    let Some(symbol) = symbol.as_static() else { return own().map(Name::Own) };
     let raw = symbol.as_raw();
     NAMES.with_borrow_mut(|names| {
         // The lowest twelve bits say what kind of value and of name it is.
         let place = &mut names[(raw >> 12) as usize % KEPT];
         match place {
-            Some((kept, name)) if *kept == raw => Ok(Name::Kept(name.clone())),
+            Some((kept, name)) if *kept == raw => Some(Name::Kept(name.clone())),
             _ => {
-                let name: Rc<str> = symbol.name()?.into();
+                let name: Rc<str> = own()?.into();
                 *place = Some((raw, name.clone()));
-                Ok(Name::Kept(name))
+                Some(Name::Kept(name))
             }
         }
     })

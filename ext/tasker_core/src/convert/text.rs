@@ -15,7 +15,7 @@ pub fn text_of(value: Value) -> Option<Result<Name, InputError>> {
         return Some(string.to_string().map(Name::Own).map_err(|_| not_utf8("a String")));
     }
     let symbol = Symbol::from_value(value)?;
-    Some(name_of(symbol).map_err(|_| not_utf8("a Symbol")))
+    Some(name_of(symbol).ok_or_else(|| not_utf8("a Symbol")))
 }
 
 fn not_utf8(kind: &str) -> InputError {
