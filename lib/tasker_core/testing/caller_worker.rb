@@ -34,14 +34,14 @@ module TaskerCore
 
       def run_taken
         while mine? && (assignment = @native.take)
-          attempt = attempt_at(assignment)
+          attempt = attempt_at(assignment, @native)
           Thread.handle_interrupt(Interrupted => :never) { attempt.run }
           raise attempt.outcry if attempt.outcry
         end
       end
 
-      def attempt_at(assignment)
-        CallerAttempt.new(assignment, @native, @registry, @settings, @interrupter, @stage)
+      def attempt_at(assignment, native)
+        CallerAttempt.new(assignment, native, @registry, @settings, @interrupter, @stage)
       end
 
       def give_up

@@ -23,19 +23,19 @@ thread_local! {
 
 /// The name in UTF-8; `None` when it has none.
 pub fn name_of(symbol: Symbol) -> Option<Name> {
-    let own = || name_of_symbol(symbol)?.to_string().ok();
-    let Some(symbol) = symbol.as_static() else { return own().map(Name::Own) };
-    let raw = symbol.as_raw();
-    NAMES.with_borrow_mut(|names| {
-        // The lowest twelve bits say what kind of value and of name it is.
-        let place = &mut names[(raw >> 12) as usize % KEPT];
-        match place {
-            Some((kept, name)) if *kept == raw => Some(Name::Kept(name.clone())),
-            _ => {
-                let name: Rc<str> = own()?.into();
-                *place = Some((raw, name.clone()));
-                Some(Name::Kept(name))
-            }
-        }
-    })
+    let Some(known) = symbol.as_static() else { return symbol.name().ok().map(|name| Name::Own(name.into_owned())) };
+    let raw = known.as_raw();
+    // The lowest twelve bits say what kind of value and of name it is.
+    let place = (raw >> 12) as usize % KEPT;
+    let kept = NAMES.with_borrow(|names| match &names[place] {
+        Some((kept, name)) if *kept == raw => Some(name.clone()),
+        _ => None,
+    });
+    if kept.is_some() {
+        return kept.map(Name::Kept);
+    }
+    // Nobody has hold of the names meanwhile: Ruby may run, and come here again.
+    let name: Rc<str> = name_of_symbol(symbol)?.to_string().ok()?.into();
+    NAMES.with_borrow_mut(|names| names[place] = Some((raw, name.clone())));
+    Some(Name::Kept(name))
 }
